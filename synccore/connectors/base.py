@@ -1,0 +1,134 @@
+"""The contract of a connector: how Tandem reads from and writes to one business app.
+
+A connector is made for one connection, used by one thread, and closed after the job. Every public method raises nothing
+but :class:`synccore.failures.Failure`; a batch method returns one result per item, in the order of the items, and raises
+only where the whole call failed (scope table or connection). ``tests/connectors/contract.py`` proves these promises;
+a new connector inherits it in three lines.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from types import TracebackType
+from typing import Any, ClassVar, Literal, Self
+
+from synccore.failures import Failure
+from synccore.shapes import (
+    CreateItem,
+    DeleteItem,
+    Filter,
+    Page,
+    Record,
+    TableInfo,
+    TableRef,
+    UpdateItem,
+    Value,
+    VersionPage,
+)
+
+#: Result of one written item: the record as the app stored it, or why it did not.
+WriteResult = Record | Failure
+
+
+class Connector(ABC):
+    """Reads and writes one business app with the rights of its integration user."""
+
+    #: Name of the kind in the ``CONNECTORS`` dict and on the set-up page.
+    kind: ClassVar[str]
+    #: False: the app takes no changes at all.
+    can_write: ClassVar[bool] = True
+    #: True: ``changes`` reports deletions itself (``Page.deleted_ids``).
+    reports_deletions: ClassVar[bool] = False
+    #: Largest number of items one call of a batch method takes to the app in one go; callers page by it.
+    page_size: ClassVar[int] = 500
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:  # noqa: B027  (nothing to close is a fine default)
+        """Give back whatever is held. Never raises."""
+
+    # -- knowing the app -----------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def check(self, table: TableRef | None = None, *, write: bool = False) -> None:
+        """Prove in one cheap call that the app answers and signs us in; with a table, that it can be read (and, with
+        ``write``, that rows may be inserted, updated and deleted). Leaves nothing behind.
+
+        Raises Misconfigured (sign-in, right, unknown table) or Transient (does not answer).
+        """
+
+    @abstractmethod
+    def now(self) -> datetime:
+        """The app's own clock, aware, UTC."""
+
+    @abstractmethod
+    def describe(self) -> dict[str, TableInfo]:
+        """Every table and view the integration user can see, by name."""
+
+    @abstractmethod
+    def record_url(self, table: TableRef, id: str) -> str | None:
+        """Address of the record in the app's own pages; None where it has none."""
+
+    # -- reading -------------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def changes(
+        self,
+        table: TableRef,
+        fields: Sequence[str],
+        filter: Filter = (),
+        cursor: Mapping[str, Any] | None = None,
+        *,
+        limit: int | None = None,
+    ) -> Page:
+        """One page of records changed since ``cursor`` (None: all), oldest first, inside ``filter``.
+
+        May repeat, must not miss (ENGINE §5): keyset on (modified_at, id) with ``≥``; the pass's watermark is
+        min(highest stamp read, the app's clock at the start of the pass) minus the overlap of the connection.
+        A table without a modification stamp is read whole each time (keyset on id).
+        """
+
+    @abstractmethod
+    def fetch(self, table: TableRef, ids: Sequence[str], fields: Sequence[str] | Literal["*"]) -> list[Record]:
+        """The records with these ids, whatever the filter. Absent ids are absent, an id that cannot be an id of this
+        table too; duplicates are given once; order is free."""
+
+    @abstractmethod
+    def find(self, table: TableRef, field: str, values: Sequence[Value], fields: Sequence[str]) -> list[Record]:
+        """All records whose ``field`` equals one of the values (natural-key look-up, preconditions, candidates)."""
+
+    @abstractmethod
+    def versions(
+        self, table: TableRef, filter: Filter = (), cursor: Mapping[str, Any] | None = None, *, limit: int | None = None
+    ) -> VersionPage:
+        """One page of (id, version) of all rows in the filter; the sweep's reading."""
+
+    # -- writing -------------------------------------------------------------------------------------------------------
+
+    def reserve_ids(self, table: TableRef, n: int) -> list[str]:
+        """``n`` ids of a KeyKind.SEQUENCE table that nobody else will get. Connectors without sequences never get called."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def create(self, table: TableRef, items: Sequence[CreateItem], fields: Sequence[str]) -> list[WriteResult]:
+        """Create records; each result is the stored record with ``fields``.
+
+        With ``item.id`` the create is idempotent: an id that exists already gives ``Rejected("duplicate_key")`` naming
+        it, and the caller looks whether it is its own.
+        """
+
+    @abstractmethod
+    def update(self, table: TableRef, items: Sequence[UpdateItem], fields: Sequence[str]) -> list[WriteResult]:
+        """Write fields of records still at the given version; a record that moved or is gone gives ``Stale``."""
+
+    @abstractmethod
+    def delete(self, table: TableRef, items: Sequence[DeleteItem]) -> list[None | Failure]:
+        """Delete records still at the given version; one that moved gives ``Stale``, one that is gone already is done."""
