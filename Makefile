@@ -1,0 +1,54 @@
+# The menu. Every target prepares .venv by itself; only Python 3.11+ and make are needed.
+#   PORT=9000 make demo         another port (default: 8000, or the next free one)
+#   PYTHON=python3.13 make test another interpreter for .venv
+#   PYTEST_ARGS="-k retry"      more arguments for pytest
+
+PYTHON ?= python3
+PYTEST_ARGS ?=
+PY = .venv/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-reset test check fmt bench lock venv
+
+help: ## show this menu
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+
+demo: venv ## start everything with two demo apps; Ctrl-C ends it, PORT= chooses the port
+	@exec $(PY) -m tandem.runtime demo --end-with-parent
+
+demo-reset: venv ## forget the demo's data; the next make demo starts afresh
+	@exec $(PY) -m tandem.runtime demo-reset
+
+test: venv ## run every test; PYTEST_ARGS= for more arguments
+	@exec $(PY) -m pytest $(PYTEST_ARGS)
+
+check: venv ## formatting, lint, types, architecture, migrations, Django's own checks
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(PY) -m pytest -q tests/test_architecture.py
+	$(PY) -m tandem.runtime run --profile check -- $(PY) manage.py makemigrations --check --dry-run
+	$(PY) -m tandem.runtime run --profile check -- $(PY) manage.py check --fail-level WARNING
+
+fmt: venv ## format and sort imports
+	$(PY) -m ruff check --fix-only .
+	$(PY) -m ruff format .
+
+bench: venv ## measure the lists and the engine on generated data
+	@exec $(PY) -m tandem.runtime run --profile bench -- $(PY) -m bench
+
+lock: venv ## renew requirements*.lock from pyproject.toml (needs uv)
+	@sh scripts/lock
+
+# Quick when nothing changed: the lock that .venv was made from is kept inside it.
+venv:
+	@if .venv/bin/python -c '' 2>/dev/null && cmp -s requirements.lock .venv/installed.lock; then exit 0; fi; \
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Tandem needs Python 3.11 or newer; name one with PYTHON=python3.12 make ..." >&2; exit 1; }; \
+	echo "Installing into .venv (once, about a minute) ..."; \
+	.venv/bin/python -c '' 2>/dev/null || { rm -rf .venv; $(PYTHON) -m venv .venv; } || { \
+	  echo "Python's venv module is missing; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }; \
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input \
+	  --require-hashes -r requirements.lock || { \
+	  echo "Installing failed; the lines above say why." >&2; exit 1; }; \
+	cp requirements.lock .venv/installed.lock

@@ -1,0 +1,18 @@
+"""Celery's application. Queues, the one beat entry and the broker's limits stand in `settings.CELERY`."""
+
+import os
+
+from celery import Celery
+from celery.signals import setup_logging
+from django.conf import settings
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tandem.settings")
+
+app = Celery("tandem")
+app.add_defaults(lambda: settings.CELERY)
+app.autodiscover_tasks()  # tasks.py of every app, when Django is ready
+
+
+@setup_logging.connect
+def keep_our_logging(**_kwargs: object) -> None:
+    """Being connected is enough: Celery then leaves logging as the settings made it."""

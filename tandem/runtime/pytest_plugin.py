@@ -1,0 +1,53 @@
+"""For pytest: PostgreSQL and Valkey of their own, up before Django reads its settings, down at the end.
+
+Loaded by `-p` in pyproject.toml. With DATABASE_URL and REDIS_URL set nothing is started. The data is kept
+between runs for speed and may be lost; two runs at the same time get two profiles (`test`, `test-2` …).
+"""
+
+import fcntl
+import os
+from collections.abc import Generator
+from typing import IO
+
+import pytest
+
+from tandem.runtime.errors import RuntimeProblem
+from tandem.runtime.places import CLONE
+from tandem.runtime.services import Services
+
+SERVICES = pytest.StashKey[Services]()
+LOCK = pytest.StashKey[IO[str]]()
+MOST_RUNS = 16
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, object, object]:
+    os.environ["TANDEM_TESTING"] = "1"
+    for name in ("TANDEM_DEMO", "TANDEM_DEBUG"):
+        os.environ.pop(name, None)
+    try:
+        services = _services(early_config).start()
+    except RuntimeProblem as problem:
+        raise pytest.UsageError(str(problem)) from None
+    early_config.stash[SERVICES] = services
+    early_config.add_cleanup(services.stop)
+    os.environ.update(services.environment)
+    return (yield)
+
+
+def _services(config: pytest.Config) -> Services:
+    """The first profile that no other run uses; the lock is held until this process ends."""
+    folder = CLONE / ".tandem"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    for number in range(1, MOST_RUNS + 1):
+        profile = "test" if number == 1 else f"test-{number}"
+        file = (folder / f"{profile}.run").open("w")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.close()
+            continue
+        config.stash[LOCK] = file
+        config.add_cleanup(file.close)
+        return Services(profile=profile)
+    raise RuntimeProblem(f"{MOST_RUNS} test runs are under way in this clone; wait for one to end.")

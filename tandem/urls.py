@@ -1,0 +1,23 @@
+"""Every address of the console. The apps keep their own; a view is for signed-in people unless it says otherwise."""
+
+from importlib.util import find_spec
+
+from django.contrib import admin
+from django.contrib.auth import views as auth
+from django.urls import include, path
+
+from tandem.health import healthz
+
+urlpatterns = [
+    path("healthz", healthz, name="healthz"),
+    path("sign-in/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("sign-out/", auth.LogoutView.as_view(), name="logout"),
+    path("i18n/", include("django.conf.urls.i18n")),
+    path("admin/", admin.site.urls),
+]
+# In this order: a later app never shadows an address of an earlier one.
+urlpatterns += [
+    path("", include(f"{app}.urls"))
+    for app in ("coupling", "errors", "synccore", "ui")
+    if find_spec(f"{app}.urls")
+]

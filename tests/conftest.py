@@ -1,0 +1,28 @@
+"""Fixtures every test may use. The servers behind them are started by `tandem.runtime.pytest_plugin`."""
+
+from collections.abc import Callable
+
+import pytest
+from django.conf import settings
+
+from tandem.runtime import Services
+from tandem.runtime.pytest_plugin import SERVICES
+
+
+@pytest.fixture(scope="session")
+def services(pytestconfig: pytest.Config) -> Services:
+    """The running PostgreSQL and Valkey of this test run."""
+    return pytestconfig.stash[SERVICES]
+
+
+@pytest.fixture(scope="session")
+def pg_admin(services: Services) -> Callable[[str], str]:
+    """`pg_admin(dbname="postgres")` → a superuser's connection string, for tests that need databases and
+    roles of their own. Drop what you create."""
+    return services.admin_dsn
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> str:
+    """The broker's address as redis-py takes it (`unix://…` or `redis://…`)."""
+    return settings.REDIS_URL
