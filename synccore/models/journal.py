@@ -1,0 +1,96 @@
+"""The journal: the intention and the proof of every write to a business app, sealed page by page."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from .coupling import Coupling
+from .job import SynchJob
+from .mapping import SideChoices, TableMapping
+from .scoping import ScopedQuerySet
+
+
+class JournalSeal(models.Model):
+    """sha256 over the journal rows that one committed page settled, chained to the job's seal before it."""
+
+    job = models.ForeignKey(SynchJob, models.CASCADE, related_name="seals")
+    page = models.PositiveIntegerField()
+    previous = models.CharField(max_length=64, blank=True, default="")
+    digest = models.CharField(max_length=64)
+    rows = models.PositiveIntegerField()
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["job", "page"], name="one_seal_per_page")]
+
+    def __str__(self) -> str:
+        return self.digest[:12]
+
+
+class Journal(models.Model):
+    """One write to one app. ``intended`` is committed before the app hears of it (ENGINE §6).
+
+    Moves: intended → done | failed | unknown; unknown → done | failed. ``before`` and ``values`` are typed JSON
+    (``engine.images.dump_values``); ``before`` of a delete holds every readable field.
+    """
+
+    class Operation(models.TextChoices):
+        CREATE = "create", _("Create")
+        UPDATE = "update", _("Update")
+        DELETE = "delete", _("Delete")
+        UNCOUPLE = "uncouple", _("Remove coupling")
+        END = "end", _("Coupling ended")
+
+    class State(models.TextChoices):
+        INTENDED = "intended", _("Intended")
+        DONE = "done", _("Done")
+        FAILED = "failed", _("Failed")
+        UNKNOWN = "unknown", _("Outcome unknown")
+
+    job = models.ForeignKey(SynchJob, models.PROTECT, related_name="journal")
+    mapping = models.ForeignKey(TableMapping, models.PROTECT, related_name="+")
+    coupling = models.ForeignKey(Coupling, models.SET_NULL, null=True, related_name="journal")
+    side = models.CharField(max_length=5, choices=SideChoices)
+    operation = models.CharField(max_length=10, choices=Operation)
+    record_id = models.TextField(blank=True, default="")
+    version = models.TextField(blank=True, default="")
+    before = models.JSONField(default=dict)
+    values = models.JSONField(default=dict)
+    #: What the write replaces that the other app's value was not the base of: field → canonical text lost.
+    overwrites = models.JSONField(default=dict)
+    key = models.UUIDField()
+    state = models.CharField(max_length=10, choices=State, default=State.INTENDED)
+    at = models.DateTimeField()
+    settled_at = models.DateTimeField(null=True)
+    seal = models.ForeignKey(JournalSeal, models.PROTECT, null=True, related_name="journal")
+
+    objects = ScopedQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("journal row")
+        verbose_name_plural = _("journal")
+        indexes = [
+            models.Index(fields=["mapping", "id"], condition=Q(state__in=["intended", "unknown"]), name="journal_open"),
+            models.Index(fields=["coupling", "-id"], name="journal_of_coupling"),
+            models.Index(fields=["mapping", "side", "record_id"], name="journal_of_record"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.operation} {self.record_id} ({self.state})"
+
+
+class JobSeal(models.Model):
+    """The last seal of a job, chained to the job before it. Small; retention never removes it."""
+
+    job_id = models.BigIntegerField(db_index=True)
+    previous = models.CharField(max_length=64, blank=True, default="")
+    digest = models.CharField(max_length=64)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return self.digest[:12]

@@ -1,0 +1,198 @@
+"""Integration Table Mappings, their field mappings, and who may work with their records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import Group
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from synccore.engine.rules import ConflictPolicy, DeletionPolicy, Direction
+from synccore.shapes import KeyKind, Side, TableRef
+
+from .connection import Connection, Integration
+from .scoping import GrantLevel, ScopedQuerySet
+
+
+class MappingQuerySet(ScopedQuerySet):
+    mapping_path = ""
+
+
+class DirectionChoices(models.TextChoices):
+    BOTH = Direction.BOTH.value, _("Bidirectional")
+    TO_RIGHT = Direction.TO_RIGHT.value, _("Left to right")
+    TO_LEFT = Direction.TO_LEFT.value, _("Right to left")
+
+
+class SideChoices(models.TextChoices):
+    LEFT = Side.LEFT.value, _("Left")
+    RIGHT = Side.RIGHT.value, _("Right")
+
+
+class TableMapping(models.Model):
+    """A table on the left, a table on the right, and the rules that keep their records in step.
+
+    ``revision`` moves with every change of the rules; a running job sees it and starts over with the new ones, skipped
+    records come back. Watermarks are the cursors that a connector's ``changes`` returned at the end of a pass.
+    """
+
+    integration = models.ForeignKey(Integration, models.PROTECT, related_name="mappings")
+    name = models.CharField(_("name"), max_length=100)
+    enabled = models.BooleanField(_("enabled"), default=True)
+    revision = models.PositiveIntegerField(default=1, editable=False)
+    direction = models.CharField(_("direction"), max_length=10, choices=DirectionChoices, default="both")
+
+    left_table = models.CharField(_("left table"), max_length=200)
+    left_id_field = models.CharField(max_length=200, blank=True, default="")
+    left_key_kind = models.CharField(max_length=10, default=KeyKind.OPAQUE.value)
+    left_modified_field = models.CharField(max_length=200, blank=True, default="")
+    left_modified_by_field = models.CharField(max_length=200, blank=True, default="")
+    left_key_field = models.CharField(max_length=200, blank=True, default="")
+    left_name_field = models.CharField(max_length=200, blank=True, default="")
+    left_owner_field = models.CharField(max_length=200, blank=True, default="")
+    left_filter = models.JSONField(_("table filter"), default=list, blank=True)
+    left_watermark = models.JSONField(null=True, blank=True, editable=False)
+
+    right_table = models.CharField(_("right table"), max_length=200)
+    right_id_field = models.CharField(max_length=200, blank=True, default="")
+    right_key_kind = models.CharField(max_length=10, default=KeyKind.OPAQUE.value)
+    right_modified_field = models.CharField(max_length=200, blank=True, default="")
+    right_modified_by_field = models.CharField(max_length=200, blank=True, default="")
+    right_key_field = models.CharField(max_length=200, blank=True, default="")
+    right_name_field = models.CharField(max_length=200, blank=True, default="")
+    right_owner_field = models.CharField(max_length=200, blank=True, default="")
+    right_filter = models.JSONField(_("integration table filter"), default=list, blank=True)
+    right_watermark = models.JSONField(null=True, blank=True, editable=False)
+
+    conflicts = models.CharField(
+        _("resolve update conflicts"), max_length=10, default="ask", choices=[(p.value, p.value) for p in ConflictPolicy]
+    )
+    deletions = models.CharField(
+        _("resolve deletion conflicts"),
+        max_length=10,
+        default="ask",
+        choices=[(p.value, p.value) for p in DeletionPolicy],
+    )
+    only_coupled = models.BooleanField(_("synch. only coupled records"), default=False)
+    templates = models.JSONField(default=list, blank=True)
+    preconditions = models.JSONField(default=list, blank=True)
+    #: id of the field mapping that is looked up before a create.
+    natural_key = models.PositiveBigIntegerField(null=True, blank=True)
+
+    deletions_min = models.PositiveIntegerField(default=20)
+    deletions_share = models.FloatField(default=0.05, validators=[MinValueValidator(0), MaxValueValidator(1)])
+    creations_min = models.PositiveIntegerField(default=200)
+    creations_share = models.FloatField(default=0.10, validators=[MinValueValidator(0), MaxValueValidator(1)])
+    swept_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = MappingQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("integration", "name")
+        verbose_name = _("integration table mapping")
+        verbose_name_plural = _("integration table mappings")
+        constraints = [
+            models.UniqueConstraint(fields=["integration", "name"], name="mapping_name_once"),
+        ]
+        # The rights of Tandem itself. They stand on one model so that they are granted as ``synccore.<codename>``.
+        permissions = [
+            ("view", _("See the records and their problems")),
+            ("retry", _("Retry")),
+            ("synchronize", _("Synchronize and resolve conflicts")),
+            ("couple", _("Couple records")),
+            ("remove_coupling", _("Remove couplings")),
+            ("leave_out", _("Leave records out on purpose")),
+            ("edit_record", _("Edit records")),
+            ("restore_records", _("Restore deleted records")),
+            ("delete_records", _("Delete records")),
+            ("bulk", _("Act on more than 50 records at once")),
+            ("remember_rule", _("Remember a rule")),
+            ("clean_up", _("Delete entries")),
+            ("set_up", _("Set up connections, mappings, jobs and users")),
+            ("see_sensitive", _("See sensitive fields")),
+        ]
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.name
+
+    def table(self, side: Side) -> TableRef:
+        """The table of one side with the fields that carry stamp, key, name and owner."""
+
+        def of(name: str) -> str | None:
+            return getattr(self, f"{side.value}_{name}_field") or None
+
+        return TableRef(
+            name=getattr(self, f"{side.value}_table"),
+            modified_field=of("modified"),
+            modified_by_field=of("modified_by"),
+            key_field=of("key"),
+            name_field=of("name"),
+            owner_field=of("owner"),
+        )
+
+    def connection(self, side: Side) -> Connection:
+        return self.integration.connection(side)
+
+    def watermark(self, side: Side) -> dict[str, Any] | None:
+        value: dict[str, Any] | None = getattr(self, f"{side.value}_watermark")
+        return value
+
+
+class FieldMapping(models.Model):
+    """A field on each side, with direction and conversions. ``revision`` keys the base images taken under its rules."""
+
+    mapping = models.ForeignKey(TableMapping, models.CASCADE, related_name="field_mappings")
+    position = models.PositiveIntegerField(default=0)
+    left_field = models.CharField(_("left field"), max_length=200, blank=True, default="")
+    right_field = models.CharField(_("right field"), max_length=200, blank=True, default="")
+    #: The fields as the catalogue described them when the mapping was saved (``FieldInfo`` as JSON).
+    left_info = models.JSONField(null=True, blank=True, editable=False)
+    right_info = models.JSONField(null=True, blank=True, editable=False)
+    revision = models.PositiveIntegerField(default=1, editable=False)
+    direction = models.CharField(max_length=10, choices=DirectionChoices, default="both")
+    to_right = models.JSONField(default=list, blank=True)
+    to_left = models.JSONField(default=list, blank=True)
+    has_constant = models.BooleanField(default=False)
+    constant = models.TextField(null=True, blank=True)  # noqa: DJ001  (null is a value: the constant "empty")
+    group = models.CharField(max_length=60, blank=True, default="")
+    owner = models.CharField(max_length=5, choices=SideChoices, blank=True, default="")
+    reference = models.ForeignKey(
+        TableMapping, models.PROTECT, null=True, blank=True, related_name="referenced_by"
+    )
+    optional = models.BooleanField(default=False)
+    keep_empty = models.BooleanField(default=False)
+    personal = models.BooleanField(default=False)
+    sensitive = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ("mapping", "position", "pk")
+        verbose_name = _("integration field mapping")
+        verbose_name_plural = _("integration field mappings")
+        constraints = [
+            models.CheckConstraint(
+                condition=~models.Q(left_field="") | ~models.Q(right_field=""), name="field_mapping_names_a_field"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(has_constant=False) | ~models.Q(direction="both"), name="constant_is_one_way"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.left_field or '='} / {self.right_field or '='}"
+
+
+class MappingGrant(models.Model):
+    """What a group may do with the records of one mapping."""
+
+    mapping = models.ForeignKey(TableMapping, models.CASCADE, related_name="grants")
+    group = models.ForeignKey(Group, models.CASCADE, related_name="mapping_grants")
+    level = models.PositiveSmallIntegerField(choices=GrantLevel, default=GrantLevel.VIEW)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["mapping", "group"], name="one_grant_per_group")]
+
+    def __str__(self) -> str:
+        return f"{self.group}: {self.get_level_display()}"
