@@ -13,8 +13,9 @@ def main() -> None:
         found = attach()
         if found is None:
             sys.exit(
-                "No database: start one with `make demo` in another terminal, run this as "
-                "`.venv/bin/python -m tandem.runtime run -- .venv/bin/python manage.py …`, or set DATABASE_URL."
+                "No database: start one with `make demo` in another terminal, or run this as\n"
+                "  .venv/bin/python -m tandem.runtime run -- .venv/bin/python manage.py …\n"
+                "or set DATABASE_URL and REDIS_URL."
             )
         os.environ.update({name: value for name, value in found.items() if name not in os.environ})
         os.environ.setdefault("TANDEM_DEMO", "1")

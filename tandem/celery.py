@@ -9,6 +9,7 @@ from django.conf import settings
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tandem.settings")
 
 app = Celery("tandem")
+app.set_default()  # for every thread: gunicorn's are not the one that imports this
 app.add_defaults(lambda: settings.CELERY)
 app.autodiscover_tasks()  # tasks.py of every app, when Django is ready
 

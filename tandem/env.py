@@ -64,9 +64,7 @@ def database(url: str) -> dict[str, object]:
     as the host. Options Django has no word for (`sslmode` …) go to libpq as they are.
     """
     if "://" in url and urlsplit(url).scheme not in ("postgresql", "postgres"):
-        raise ImproperlyConfigured(
-            "DATABASE_URL must begin with postgresql://: Tandem runs on PostgreSQL only."
-        )
+        raise ImproperlyConfigured("DATABASE_URL must begin with postgresql://; nothing else is supported.")
     try:
         parts = conninfo_to_dict(url)
     except psycopg.Error as fault:
@@ -106,7 +104,8 @@ def fernet_keys(keys: list[str]) -> list[str]:
             Fernet(key)
         except ValueError:
             raise ImproperlyConfigured(
-                f"TANDEM_CREDENTIAL_KEYS: key {position} is not 32 bytes in URL-safe base64; make one with: {MAKE_FERNET}"
+                f"TANDEM_CREDENTIAL_KEYS: key {position} is not 32 bytes in URL-safe base64; "
+                f"make one with: {MAKE_FERNET}"
             ) from None
     return keys
 

@@ -49,7 +49,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- parts --------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
-    "tandem",
+    "tandem.apps.TandemConfig",
     "coupling",
     "errors",
     "synccore",
@@ -63,8 +63,9 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
-    "django.contrib.staticfiles",
+    "tandem.apps.CollectedFilesConfig",
     "django.contrib.humanize",
+    "django.contrib.postgres",  # operator classes in indexes; no extension
     "django.forms",
 ]
 
@@ -199,7 +200,7 @@ CELERY = {
             "options": {"queue": "tick", "expires": TICK_SECONDS},
         },
     },
-    "beat_schedule_filename": env.text("TANDEM_BEAT_FILE", str(BASE_DIR / ".tandem" / "beat")),
+    "beat_scheduler": "celery.beat:Scheduler",  # in memory: one entry needs no file
 }
 
 # --- logs ---------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Every address of the console. The apps keep their own; a view is for signed-in people unless it says otherwise."""
+"""Every address of the console. A view is for signed-in people unless it says otherwise."""
 
 from importlib.util import find_spec
 
@@ -16,8 +16,5 @@ urlpatterns = [
     path("admin/", admin.site.urls),
 ]
 # In this order: a later app never shadows an address of an earlier one.
-urlpatterns += [
-    path("", include(f"{app}.urls"))
-    for app in ("coupling", "errors", "synccore", "ui")
-    if find_spec(f"{app}.urls")
-]
+APPS = [app for app in ("coupling", "errors", "synccore", "ui") if find_spec(f"{app}.urls")]
+urlpatterns += [path("", include(f"{app}.urls")) for app in APPS]

@@ -1,4 +1,4 @@
-"""`python -m tandem.runtime demo | demo-reset | run -- COMMAND …`: the command line of the embedded servers."""
+"""The embedded servers' command line: `python -m tandem.runtime demo | demo-reset | run -- COMMAND …`."""
 
 import argparse
 import os
@@ -11,7 +11,7 @@ from tandem.runtime.services import Services
 
 
 class Ended(BaseException):
-    """SIGTERM or SIGHUP arrived: leave through the `with` blocks, so that everything we started is stopped."""
+    """SIGTERM or SIGHUP arrived: leave through the `with` blocks, which stop everything we started."""
 
 
 def raise_ended(_signal: int, _frame: object) -> None:
@@ -36,7 +36,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tandem.runtime", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     demo = commands.add_parser("demo", help="start everything with two demo apps")
-    demo.add_argument("--end-with-parent", action="store_true", help="end when the calling process dies (make)")
+    demo.add_argument(
+        "--end-with-parent", action="store_true", help="end when the calling process dies (make)"
+    )
     commands.add_parser("demo-reset", help="stop the demo's servers and forget its data")
     runner = commands.add_parser("run", help="run a command with PostgreSQL and Valkey up")
     runner.add_argument("--profile", default="demo", help="whose data: demo (default), bench, check …")

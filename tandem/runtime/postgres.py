@@ -13,6 +13,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import IO
 
 import psycopg
 from psycopg import sql
@@ -84,15 +85,13 @@ class Postgres:
             self._initialise()
         if self._running_pid():
             # Ours of another command: ready, or still coming up, or on its way down.
-            if wait_until(
-                lambda: self.answers() or not self._running_pid(), seconds=START_SECONDS, pause=0.2
-            ) and (self.answers()):
+            wait_until(lambda: self.answers() or not self._running_pid(), seconds=START_SECONDS, pause=0.2)
+            pid = self._running_pid()
+            if pid and self.answers():
                 return False
-            if self._running_pid():
-                raise RuntimeProblem.with_log(
-                    f"PostgreSQL (process {self._running_pid()}) runs in {self.data} but does not answer.",
-                    self.log,
-                )
+            if pid:
+                sentence = f"PostgreSQL (process {pid}) runs in {self.data} but does not answer."
+                raise RuntimeProblem.with_log(sentence, self.log)
         (self.data / "postmaster.pid").unlink(
             missing_ok=True
         )  # of a killed server; nobody is alive behind it
@@ -175,7 +174,7 @@ class Postgres:
         finally:
             password.unlink(missing_ok=True)
 
-    def _open_log(self):
+    def _open_log(self) -> IO[bytes]:
         """The server's log, opened by us (it inherits it), started anew above 5 MB."""
         too_long = self.log.exists() and self.log.stat().st_size > 5_000_000
         file = self.log.open("wb" if too_long else "ab")

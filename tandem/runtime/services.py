@@ -13,7 +13,7 @@ from psycopg.conninfo import make_conninfo
 
 from tandem.runtime.errors import RuntimeProblem
 from tandem.runtime.places import CLONE, Places, forget, places
-from tandem.runtime.postgres import ADMIN, OWNER, Postgres
+from tandem.runtime.postgres import ADMIN, Postgres
 from tandem.runtime.valkey import Valkey
 
 VARIABLES = ("DATABASE_URL", "REDIS_URL")
@@ -172,6 +172,3 @@ def _fernet_key() -> str:
     from cryptography.fernet import Fernet
 
     return Fernet.generate_key().decode()
-
-
-__all__ = ["OWNER", "Services", "attach"]

@@ -1,0 +1,260 @@
+"""`make demo`: everything on this machine, for one person, until Ctrl-C.
+
+Starts PostgreSQL and Valkey, prepares the data, then web, two workers and beat; prints where to sign in.
+Whatever ends first, everything ends: each child is the leader of a session of its own, is asked, then
+killed, and the kernel ends it if this process dies without doing so (docs/adr/0001-own-supervisor.md).
+"""
+
+import contextlib
+import fcntl
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+from tandem.runtime.errors import RuntimeProblem
+from tandem.runtime.places import CLONE
+from tandem.runtime.processes import end_with_parent, start, stop, wait_until
+from tandem.runtime.services import Services
+
+HOST = "127.0.0.1"
+FIRST_PORT, LAST_PORT = 8000, 8099
+READY_SECONDS = 30
+DJANGO = [sys.executable, "manage.py"]
+CELERY = [sys.executable, "-m", "celery", "-A", "tandem.celery"]
+WORKER = [
+    *CELERY,
+    "worker",
+    "--without-gossip",
+    "--without-mingle",
+    "--without-heartbeat",
+    "--loglevel",
+    "INFO",
+]
+FALLBACK_NAME = "admin"
+
+
+def run_demo(*, end_with_parent_process: bool) -> int:
+    """Runs the demo until it is ended; returns an exit code. Raises RuntimeProblem."""
+    if end_with_parent_process:
+        end_with_parent()
+    with Services(profile="demo") as services, _only_demo(services) as address_file:
+        port = choose_port(os.environ.get("PORT", ""))
+        address = f"http://{HOST}:{port}/"
+        environment = _environment(services)
+        _prepare(services, environment)
+        children: dict[str, subprocess.Popen[bytes]] = {}
+        logs = services.places.state / "logs"
+        logs.mkdir(exist_ok=True)
+        try:
+            for name, command in _processes(port).items():
+                with (logs / f"{name}.log").open("wb") as log:
+                    children[name] = start(command, log=log.fileno(), env=environment, cwd=CLONE)
+            _wait_for_web(address, children, logs)
+            address_file.write_text(address, encoding="utf-8")
+            _say(_welcome(address, services, logs))
+            return _watch(children, logs)
+        finally:
+            _end(children)
+
+
+def choose_port(wish: str) -> int:
+    """The port that was asked for, or the first free one from 8000 on. Raises RuntimeProblem."""
+    if not wish:
+        for port in range(FIRST_PORT, LAST_PORT + 1):
+            if _is_free(port):
+                return port
+        raise RuntimeProblem(
+            f"Ports {FIRST_PORT} to {LAST_PORT} are all taken; choose one: PORT=9000 make demo"
+        )
+    if not wish.isdecimal() or not 0 < int(wish) < 65536:
+        raise RuntimeProblem(f"PORT is {wish!r}: write a number from 1 to 65535.")
+    port = int(wish)
+    if not _is_free(port):
+        raise RuntimeProblem(
+            f"Port {port} is taken by another program; choose another: PORT={port + 1} make demo"
+        )
+    return port
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+@contextlib.contextmanager
+def _only_demo(services: Services) -> Iterator[Path]:
+    """One demo per clone: a second one says where the first is."""
+    folder = services.places.state
+    address_file = folder / "address"
+    with (folder / "demo.run").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            with contextlib.suppress(OSError):
+                raise RuntimeProblem(f"The demo already runs: {address_file.read_text()}") from None
+            raise RuntimeProblem("The demo is already being started in another terminal.") from None
+        address_file.unlink(missing_ok=True)
+        try:
+            yield address_file
+        finally:
+            address_file.unlink(missing_ok=True)
+
+
+def _environment(services: Services) -> dict[str, str]:
+    state = services.places.state
+    kept = {
+        name: value for name, value in os.environ.items() if name not in ("TANDEM_TESTING", "TANDEM_DEBUG")
+    }
+    return (
+        kept
+        | services.environment
+        | {
+            "TANDEM_DEMO": "1",
+            "TANDEM_DEMO_PASSWORD": state_password(services),
+            "TANDEM_DEMO_STATE": str(state),
+            "TANDEM_STATIC_ROOT": str(state / "static"),
+            "DJANGO_SETTINGS_MODULE": "tandem.settings",
+            "PYTHONUNBUFFERED": "1",
+        }
+    )
+
+
+def state_password(services: Services) -> str:
+    """The password of the demo's people: random per clone, and printed at every start."""
+    return services.places.secret("demo-password", lambda: secrets.token_urlsafe(9))
+
+
+def _prepare(services: Services, environment: dict[str, str]) -> None:
+    """Tables, static files, demo data. Each step is quick when nothing changed."""
+    _step("Preparing the database", [*DJANGO, "migrate", "--no-input", "--verbosity", "0"], environment)
+    _step(
+        "Preparing the pages",
+        [*DJANGO, "collectstatic", "--no-input", "--clear", "--verbosity", "0"],
+        environment,
+    )
+    if any(CLONE.glob("*/management/commands/demo_setup.py")):
+        _step("Preparing the two demo apps", [*DJANGO, "demo_setup"], environment, shown=True)
+        return
+    # Without demo data there is at least somebody who can sign in.
+    people = environment | {"DJANGO_SUPERUSER_PASSWORD": environment["TANDEM_DEMO_PASSWORD"]}
+    command = [
+        *DJANGO,
+        "createsuperuser",
+        "--no-input",
+        "--username",
+        FALLBACK_NAME,
+        "--email",
+        "admin@example.com",
+    ]
+    subprocess.run(command, env=people, cwd=CLONE, capture_output=True, check=False)  # fails when he exists
+    (services.places.state / "sign-in.txt").write_text(
+        f"user {FALLBACK_NAME}, password {environment['TANDEM_DEMO_PASSWORD']}\n", encoding="utf-8"
+    )
+
+
+def _step(what: str, command: list[str], environment: dict[str, str], *, shown: bool = False) -> None:
+    _say(f"{what} ...")
+    child = subprocess.Popen(
+        command,
+        env=environment,
+        cwd=CLONE,
+        stdin=subprocess.DEVNULL,
+        stdout=None if shown else subprocess.PIPE,
+        stderr=None if shown else subprocess.STDOUT,
+    )
+    try:
+        said = child.communicate()[0] or b""
+    except BaseException:
+        stop_now(child)
+        raise
+    if child.returncode != 0:
+        raise RuntimeProblem(f"{what} failed:\n{said.decode(errors='replace').rstrip()}")
+
+
+def stop_now(child: subprocess.Popen[bytes]) -> None:
+    """Ends a step that was interrupted."""
+    child.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(5)
+    child.kill()
+    child.wait()
+
+
+def _processes(port: int) -> dict[str, list[str]]:
+    return {
+        "web": [
+            *(sys.executable, "-m", "gunicorn", "tandem.wsgi", "--bind", f"{HOST}:{port}"),
+            *("--worker-class", "gthread", "--workers", "1", "--threads", "8"),
+            *("--graceful-timeout", "3", "--access-logfile", "-"),
+        ],
+        "worker-tick": [*WORKER, "--queues", "tick", "--pool", "solo", "--hostname", "tick@%h"],
+        "worker-sync": [*WORKER, "--queues", "sync,upkeep", "--concurrency", "2", "--hostname", "sync@%h"],
+        "beat": [*CELERY, "beat", "--pidfile", "", "--loglevel", "INFO"],
+    }
+
+
+def _wait_for_web(address: str, children: dict[str, subprocess.Popen[bytes]], logs: Path) -> None:
+    def answers() -> bool:
+        try:
+            with urllib.request.urlopen(f"{address}healthz", timeout=2) as answer:
+                return answer.status == 200
+        except (urllib.error.URLError, OSError):
+            return False
+
+    wait_until(lambda: answers() or children["web"].poll() is not None, seconds=READY_SECONDS, pause=0.1)
+    if not answers():
+        raise RuntimeProblem.with_log("The web server did not start; its log says:", logs / "web.log")
+
+
+def _watch(children: dict[str, subprocess.Popen[bytes]], logs: Path) -> int:
+    """Returns only when a child ended by itself, which none should."""
+    while True:
+        for name, child in children.items():
+            if child.poll() is not None:
+                raise RuntimeProblem.with_log(
+                    f"The process {name} ended; its log says:", logs / f"{name}.log"
+                )
+        time.sleep(0.5)
+
+
+def _end(children: dict[str, subprocess.Popen[bytes]]) -> None:
+    """Ends all at once, without being interrupted: a second Ctrl-C changes nothing, 10 s is the limit."""
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)
+    _say("\nEnding ...")
+    for child in children.values():
+        with contextlib.suppress(ProcessLookupError):
+            child.terminate()
+    end = time.monotonic() + 10
+    for child in children.values():
+        stop(child, patience=max(0.1, end - time.monotonic()))
+
+
+def _welcome(address: str, services: Services, logs: Path) -> str:
+    sign_in = services.places.state / "sign-in.txt"
+    people = sign_in.read_text(encoding="utf-8").rstrip() if sign_in.exists() else ""
+    lines = ["", f"  Tandem is ready:  {address}", ""]
+    lines += [f"  Sign in:  {people}".replace("\n", "\n            "), ""] if people else []
+    lines += [
+        f"  Logs:     {os.path.relpath(logs)}",
+        "  End with Ctrl-C; the data is kept until `make demo-reset`.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
