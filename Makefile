@@ -38,7 +38,7 @@ bench: venv ## measure the lists and the engine on generated data
 	@exec $(PY) -m tandem.runtime run --profile bench -- $(PY) -m bench
 
 lock: venv ## renew requirements*.lock from pyproject.toml (needs uv)
-	@sh scripts/lock
+	@scripts/lock
 
 # Quick when nothing changed: the lock that .venv was made from is kept inside it.
 venv:

@@ -1,0 +1,110 @@
+"""`make demo` as a whole, in a copy of the clone: it comes up, and nothing survives its end."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import psutil
+import pytest
+
+from tandem.runtime import RuntimeProblem, Services
+from tandem.runtime.demo import choose_port
+from tandem.runtime.places import CLONE
+from tandem.runtime.services import VARIABLES
+
+READY_SECONDS = 90
+LEFT_OUT = shutil.ignore_patterns(
+    ".venv", ".tandem", ".git", "tests", ".*_cache", "__pycache__", "node_modules"
+)
+
+
+@pytest.fixture
+def copy(tmp_path, monkeypatch):
+    """A clone of its own, with this one's installed packages."""
+    for name in (
+        *VARIABLES,
+        "TANDEM_ADMIN_URL",
+        "TANDEM_TESTING",
+        "TANDEM_SECRET_KEY",
+        "TANDEM_CREDENTIAL_KEYS",
+    ):
+        monkeypatch.delenv(name, raising=False)
+    clone = tmp_path / "clone"
+    shutil.copytree(CLONE, clone, ignore=LEFT_OUT)
+    (clone / ".venv").symlink_to(CLONE / ".venv")
+    yield clone
+    Services(profile="demo", root=clone).reset()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def family(process: psutil.Process) -> list[psutil.Process]:
+    return [process, *process.children(recursive=True)]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not (CLONE / ".venv").exists() or not shutil.which("make"), reason="needs make and its .venv"
+)
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL], ids=lambda how: how.name)
+def test_make_demo_comes_up_and_leaves_no_process_behind(copy, how):
+    if how is signal.SIGKILL and not sys.platform.startswith("linux"):
+        pytest.skip("only Linux ends children with their parent")
+    port = free_port()
+    environment = os.environ | {"PORT": str(port)}
+    with (copy / "said.txt").open("wb") as said:
+        make = subprocess.Popen(
+            ["make", "demo"], cwd=copy, env=environment, stdout=said, stderr=said, start_new_session=True
+        )
+    address = f"http://127.0.0.1:{port}/"
+    wait_for(lambda: address in (copy / "said.txt").read_text() or make.poll() is not None, READY_SECONDS)
+    text = (copy / "said.txt").read_text()
+    assert address in text, text
+    with urllib.request.urlopen(f"{address}healthz", timeout=5) as answer:
+        assert answer.status == 200
+    everyone = family(psutil.Process(make.pid))
+    names = " ".join(" ".join(each.cmdline()) for each in everyone)
+    assert all(word in names for word in ("postgres", "valkey", "gunicorn", "worker", "beat")), names
+
+    if how is signal.SIGINT:
+        os.killpg(make.pid, how)  # Ctrl-C: the terminal tells the whole group
+    else:
+        make.send_signal(how)
+    make.wait(30)
+    _, alive = psutil.wait_procs(everyone, timeout=30)
+    assert not alive, f"{alive}\n{(copy / 'said.txt').read_text()}"
+
+
+def wait_for(ready, seconds):
+    end = time.monotonic() + seconds
+    while not ready() and time.monotonic() < end:
+        time.sleep(0.2)
+
+
+def test_a_taken_port_is_named_in_one_sentence():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(RuntimeProblem, match=f"Port {port} is taken"):
+            choose_port(str(port))
+
+
+def test_without_a_wish_the_next_free_port_is_taken(monkeypatch):
+    monkeypatch.setattr("tandem.runtime.demo._is_free", lambda port: port >= 8002)
+    assert choose_port("") == 8002
+
+
+@pytest.mark.parametrize("wish", ["x", "0", "70000", "-1"])
+def test_a_port_that_is_none_is_refused(wish):
+    with pytest.raises(RuntimeProblem, match="write a number"):
+        choose_port(wish)
