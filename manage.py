@@ -20,7 +20,14 @@ def main() -> None:
         os.environ.update({name: value for name, value in found.items() if name not in os.environ})
         os.environ.setdefault("TANDEM_DEMO", "1")
 
+    from django.conf import settings
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
+
+    try:
+        settings.INSTALLED_APPS  # noqa: B018 - reads the settings: a sentence is better than a traceback
+    except ImproperlyConfigured as fault:
+        sys.exit(str(fault))
 
     execute_from_command_line(sys.argv)
 

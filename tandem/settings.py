@@ -19,7 +19,11 @@ DEMO = env.flag("TANDEM_DEMO")  # set by `make demo`: plain http on 127.0.0.1
 TESTING = env.flag("TANDEM_TESTING")  # set by the pytest plugin
 BUILDING = env.flag("TANDEM_BUILDING")  # set while the image collects static files: no database, no keys
 DEBUG = env.flag("TANDEM_DEBUG")
-INSTANCE = env.text("TANDEM_INSTANCE", "tandem")  # shown in titles and logs, tells installations apart
+# Tells installations apart: a database that belongs to another one does not synchronize. Unset, the id stands
+# in a file beside the data, written at first start.
+INSTANCE = env.text("TANDEM_INSTANCE", "test" if TESTING else "")
+INSTANCE_FILE = env.folder("TANDEM_INSTANCE_FILE", BASE_DIR / ".tandem" / "instance")
+INSTANCE_NAME = INSTANCE or "tandem"  # in logs and in the broker's keys
 
 if BUILDING or TESTING:
     SECRET_KEY = env.text("TANDEM_SECRET_KEY", "for-building-and-testing-only-never-for-a-server")
@@ -70,6 +74,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "tandem.health.answer_health_checks",
     "django.middleware.security.SecurityMiddleware",
     "tandem.middleware.content_security_policy",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -128,7 +133,6 @@ if TESTING:
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = not _PLAIN_HTTP
 LANGUAGE_COOKIE_HTTPONLY = True
 SECURE_SSL_REDIRECT = env.flag("TANDEM_SSL_REDIRECT", default=not _PLAIN_HTTP)
-SECURE_REDIRECT_EXEMPT = [r"^healthz$"]  # asked by the container's own health check, in plain http
 SECURE_HSTS_SECONDS = env.number("TANDEM_HSTS_SECONDS", 0 if _PLAIN_HTTP else 31_536_000)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = env.flag("TANDEM_HSTS_SUBDOMAINS")
 if env.flag("TANDEM_BEHIND_PROXY"):  # only behind a proxy that sets this header itself
@@ -185,7 +189,7 @@ CELERY = {
         "socket_connect_timeout": 2,
         "retry_on_timeout": False,
         "max_retries": 0,
-        "global_keyprefix": f"{INSTANCE}:",
+        "global_keyprefix": f"{INSTANCE_NAME}:",
     },
     "task_publish_retry": False,
     "broker_connection_timeout": 2,
@@ -207,4 +211,4 @@ CELERY = {
 
 LOGGING_CONFIG = None  # one configuration, for Django, Celery and gunicorn alike
 logs.configure(human=DEMO or DEBUG or TESTING, level=env.text("TANDEM_LOG_LEVEL", "INFO").upper())
-structlog.contextvars.bind_contextvars(instance=INSTANCE)
+structlog.contextvars.bind_contextvars(instance=INSTANCE_NAME)

@@ -129,7 +129,8 @@ def test_a_pid_file_that_names_a_stranger_does_not_hinder_the_start(alone, tmp_p
 def test_the_servers_end_when_their_starter_is_killed(alone, tmp_path):
     code = (
         "import pathlib, sys, time; from tandem.runtime import Services;"
-        f"Services(profile='check', root=pathlib.Path({str(tmp_path)!r})).start(); print('up', flush=True); time.sleep(60)"
+        f"Services(profile='check', root=pathlib.Path({str(tmp_path)!r})).start();"
+        "print('up', flush=True); time.sleep(60)"
     )
     starter = subprocess.Popen([sys.executable, "-c", code], cwd=CLONE, stdout=subprocess.PIPE)
     assert starter.stdout.readline() == b"up\n"
