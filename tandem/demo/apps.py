@@ -66,7 +66,8 @@ class App:
 
     def as_role(self, role: str, **options: Any) -> psycopg.Connection[Any]:
         return psycopg.connect(
-            make_conninfo(self.admin, dbname=self.database, user=role, password=self.password(role)), **options
+            make_conninfo(self.admin, dbname=self.database, user=role, password=self.password(role)),
+            **options,
         )
 
     @contextmanager
