@@ -12,7 +12,6 @@ from types import TracebackType
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from tandem.runtime.errors import RuntimeProblem
 from tandem.runtime.places import CLONE, Places, forget, places
 from tandem.runtime.postgres import ADMIN, Postgres
 from tandem.runtime.valkey import Valkey
