@@ -64,7 +64,7 @@ CREATE TABLE account (
     bank_account   varchar(34),
     modified_on    timestamptz NOT NULL DEFAULT now(),
     modified_by    varchar(80) NOT NULL DEFAULT '',
-    CONSTRAINT account_phone_is_a_number CHECK (phone ~ '^[+0-9][-0-9 ().x/]*$'),
+    CONSTRAINT account_phone_is_a_number CHECK (phone ~ '^[+(0-9][-0-9 ().x/]*$'),
     CONSTRAINT account_vat_number_key UNIQUE (vat_number)
 );
 
