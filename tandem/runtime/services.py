@@ -77,6 +77,9 @@ class Services:
         found |= {name: os.environ.get(name) or make() for name, make in keys.items()}
         if os.environ.get("TANDEM_ADMIN_URL") or "DATABASE_URL" not in self._given:
             found["TANDEM_ADMIN_URL"] = self.admin_dsn()
+        if "DATABASE_URL" not in self._given:  # the id beside the data is forgotten with the data
+            default = str(self.places.state / "instance")
+            found["TANDEM_INSTANCE_FILE"] = os.environ.get("TANDEM_INSTANCE_FILE") or default
         return found
 
     def start(self) -> "Services":
