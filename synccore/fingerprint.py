@@ -10,7 +10,6 @@ code) stays.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from hashlib import sha256
 from typing import Final
 from unicodedata import normalize
@@ -20,18 +19,21 @@ FINGERPRINT_VERSION: Final = 1
 
 #: Words before a quoted word that make it the name of a thing in the app, not a value of the record.
 _NAMING: Final = (
-    "column constraint relation table index key schema type function database role sequence trigger view domain "
-    "policy language field entity attribute property parameter enum user server operator class "
-    "kolom tabel relatie beperking veld entiteit kenmerk eigenschap rol "
-    "kolonne tabell relasjon felt entitet attributt egenskap rolle "
-    "Spalte Relation Tabelle Constraint Check-Constraint Typ Feld Rolle Datenbank Schema "
-    "colonne contrainte champ rôle"
-).split()
+    r"column|constraint|relation|table|index|key|schema|type|function|database|role|sequence|trigger|view|domain"
+    r"|policy|language|field|entity|attribute|property|parameter|enum|user|server|operator|class"
+    r"|kolom|tabel|relatie|beperking|veld|entiteit|kenmerk|eigenschap|rol"
+    r"|kolonne|tabell|relasjon|felt|entitet|attributt|egenskap|rolle"
+    r"|Spalte|Relation|Tabelle|Check-Constraint|Constraint|Typ|Feld|Rolle|Datenbank|Schema"
+    r"|colonne|contrainte|champ|rôle"
+)
 
 _MONTH: Final = (
     r"(?:jan|feb|mar|mrt|maa|apr|may|mei|mai|jun|jul|aug|sep|oct|okt|nov|dec|des)[a-z]{0,7}\.?"  # en, nl, nb
 )
-_TIME: Final = r"\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?:\s?[AaPp]\.?[Mm]\b\.?)?(?:\s?Z\b|\s?[+-]\d{2}:?\d{2}\b|[+-]\d{2}\b)?"
+_TIME: Final = (
+    r"\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?:\s?[AaPp]\.?[Mm]\b\.?)?"
+    r"(?:\s?Z\b|\s?[+-]\d{2}:?\d{2}\b|[+-]\d{2}\b)?"
+)
 _DAY: Final = (
     r"(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}"
     rf"|\d{{1,2}}\.?\s(?i:{_MONTH}),?\s\d{{4}}|(?i:{_MONTH})\s\d{{1,2}},?\s\d{{4}})(?!\d)"
@@ -46,41 +48,40 @@ _PATTERNS: Final[tuple[tuple[str, str, str | None], ...]] = (
         r"\{?(?<![0-9a-fA-F-])[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}(?![0-9a-fA-F])\}?",
         "<id>",
     ),
-    ("email", r"[\w.+%'-]+@[\w-]+(?:\.[\w-]+)+", "<email>"),
+    ("email", r"(?<![\w.+%'-])[\w.+%'-]+@[\w-]+(?:\.[\w-]+)+", "<email>"),
     # PostgreSQL: Key (email)=(a@b.no) already exists — the columns are the cause, the values are not.
     ("key_value", r"\)=\([^\n]*\)", ")=(<value>)"),
     # PostgreSQL: Failing row contains (1, Anna, null).
     ("row", r"(?<=contains )\([^\n]*\)", "(<value>)"),
     (
         "named",
-        rf"(?<!\w)(?:{'|'.join(_NAMING)})\s(?:\"[^\"\n]+\"|'[^'\n]+'|[»«“„‘’][^\n»«“”‘’]+[»«”“‘’])",
+        rf"(?<!\w)(?:{_NAMING})\s(?:\"[^\"\n]+\"|'[^'\n]+'|[»«“„‘’][^\n»«“”‘’]+[»«”“‘’])",
         None,
     ),
-    ("quoted", r"\"[^\"\n]*\"|«[^»\n]*»|»[^«\n]*«|[“„][^”“\n]*[”“]|‘[^’\n]*’(?!\w)", "<value>"),
+    ("quoted", r"\"[^\"\n]*\"|«[^«»\n]*»|»[^«»\n]*«|[“„][^„”“\n]*[”“]|‘[^‘’\n]*’(?!\w)", "<value>"),
     # An apostrophe inside a word is no quote: can't, O'Brien, kunden's.
     ("apostrophes", r"(?<!\w)'(?:[^'\n]|(?<=\w)'(?=\w))*'(?!\w)", "<value>"),
     ("time", rf"{_DAY}(?:[T,]?\s?{_TIME})?|(?<![\d:]){_TIME}", "<time>"),
     # Document numbers and other ids: a word with three digits or more (C10023, 01121212X).
     ("id", r"(?<!\w)(?=(?:[^\W\d]*\d){3})(?=\w*[^\W\d])\w+", "<id>"),
-    ("number", r"(?<!\w)[-+]?\d+(?:[.,' \u00a0\u202f]\d{3})*(?:[.,]\d+)?(?!\w)", "<n>"),
+    ("number", r"(?<!\w)[-+]?\d+(?:[.,' \u00a0\u202f]\d{3})*(?:[.,]\d+)?(?=[a-zA-Z]{0,3}(?!\w))", "<n>"),
 )
 _REPLACEMENT: Final = {name: replacement for name, _, replacement in _PATTERNS}
 _ALL: Final = "|".join(f"(?P<{name}>{pattern})" for name, pattern, _ in _PATTERNS)
+_PLAIN: Final = re.compile(_ALL)
+_PLACEHOLDER: Final = re.compile(r"<[a-z]+>")
 _SPACE: Final = re.compile(r"\s+")
-
-
-@lru_cache(maxsize=1)
-def _plain() -> re.Pattern[str]:
-    return re.compile(_ALL)
 
 
 def _own(key: str, name: str) -> re.Pattern[str]:
     """The patterns with the record's own key and name before all others, the longer one first."""
-    words = sorted(
-        {text for text in (normalize("NFC", key).strip(), normalize("NFC", name).strip()) if len(text) > 1}
-    )
+    texts = {normalize("NFC", text).strip() for text in (key, name)}
+    # What becomes a placeholder anyway is left to it: a value may happen to equal the key.
+    words = [
+        text for text in texts if len(text) > 1 and not _PLACEHOLDER.fullmatch(_PLAIN.sub(_replace, text))
+    ]
     if not words:
-        return _plain()
+        return _PLAIN
     own = "|".join(re.escape(text) for text in sorted(words, key=len, reverse=True))
     return re.compile(rf"(?P<own>(?<!\w)(?:{own})(?!\w))|{_ALL}")
 

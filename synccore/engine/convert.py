@@ -30,7 +30,8 @@ from synccore.engine.canonical import (
 from synccore.failures import Rejected
 from synccore.shapes import FieldInfo, FieldType, Value
 
-_NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)\Z", re.ASCII)
+#: Leading zeros or a plus are text that a number would lose: account 00123, phone +4712345678.
+_NUMBER: Final = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?\Z", re.ASCII)
 _FINER: Final = re.compile(r"[.,]\d{7,}")
 
 Converter = Callable[[Value], Value]
