@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 
@@ -6,3 +7,8 @@ class SynccoreConfig(AppConfig):
     name = "synccore"
     verbose_name = _("Synchronization")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from synccore.roles import set_up_roles
+
+        post_migrate.connect(set_up_roles, sender=self, dispatch_uid="synccore.roles")

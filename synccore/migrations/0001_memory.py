@@ -1,4 +1,3 @@
-
 import django.contrib.postgres.indexes
 import django.core.validators
 import django.db.models.deletion
@@ -64,6 +63,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('job_id', models.BigIntegerField(db_index=True)),
+                ('seal', models.CharField(max_length=64)),
                 ('previous', models.CharField(blank=True, default='', max_length=64)),
                 ('digest', models.CharField(max_length=64)),
                 ('at', models.DateTimeField()),
@@ -340,6 +340,8 @@ class Migration(migrations.Migration):
                 ('blocker_record', models.TextField(blank=True, default='')),
                 ('left_seen', models.CharField(blank=True, default='', max_length=64)),
                 ('right_seen', models.CharField(blank=True, default='', max_length=64)),
+                ('left_seen_version', models.TextField(blank=True, default='')),
+                ('right_seen_version', models.TextField(blank=True, default='')),
                 ('mapping_revision', models.PositiveIntegerField(default=0)),
                 ('since', models.DateTimeField()),
                 ('last_failure', models.DateTimeField(null=True)),
@@ -387,6 +389,7 @@ class Migration(migrations.Migration):
                 ('before', models.JSONField(default=dict)),
                 ('values', models.JSONField(default=dict)),
                 ('overwrites', models.JSONField(default=dict)),
+                ('basis', models.JSONField(default=dict)),
                 ('key', models.UUIDField()),
                 ('state', models.CharField(choices=[('intended', 'Intended'), ('done', 'Done'), ('failed', 'Failed'), ('unknown', 'Outcome unknown')], default='intended', max_length=10)),
                 ('at', models.DateTimeField()),

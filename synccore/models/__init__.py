@@ -1,11 +1,14 @@
 """The memory of Tandem (ENGINE §1). One module per subject; everything is imported from here."""
 
+from .build import brakes_of, rules_of
 from .connection import Connection, Instance, Integration
 from .coupling import Coupling
+from .instance import guard_instance, instance_matches
 from .job import JobItem, JobLog, JobQueueEntry, SynchJob
 from .journal import JobSeal, Journal, JournalSeal
 from .mapping import FieldMapping, MappingGrant, TableMapping
 from .problem import Bucket, CallStack, DeletedEntry, Problem, Stat, SynchJobError
+from .seals import close_job, page_digest, seal_page
 
 __all__ = [
     "Bucket",
@@ -28,4 +31,11 @@ __all__ = [
     "SynchJob",
     "SynchJobError",
     "TableMapping",
+    "brakes_of",
+    "close_job",
+    "guard_instance",
+    "instance_matches",
+    "page_digest",
+    "rules_of",
+    "seal_page",
 ]

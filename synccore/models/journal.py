@@ -60,6 +60,9 @@ class Journal(models.Model):
     values = models.JSONField(default=dict)
     #: What the write replaces that the other app's value was not the base of: field → canonical text lost.
     overwrites = models.JSONField(default=dict)
+    #: What both records looked like when this was decided: side → [id, version, base image]. Lets a run that finds the
+    #: intention of a dead one put the memory right.
+    basis = models.JSONField(default=dict)
     key = models.UUIDField()
     state = models.CharField(max_length=10, choices=State, default=State.INTENDED)
     at = models.DateTimeField()
@@ -85,6 +88,8 @@ class JobSeal(models.Model):
     """The last seal of a job, chained to the job before it. Small; retention never removes it."""
 
     job_id = models.BigIntegerField(db_index=True)
+    #: The job's last page seal; kept here so that the chain can be recomputed when the job is long gone.
+    seal = models.CharField(max_length=64)
     previous = models.CharField(max_length=64, blank=True, default="")
     digest = models.CharField(max_length=64)
     at = models.DateTimeField()

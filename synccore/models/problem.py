@@ -150,6 +150,9 @@ class Problem(models.Model):
     #: Hash of the mapped fields per side as they were when it failed: a change of one of them brings it back.
     left_seen = models.CharField(max_length=64, blank=True, default="")
     right_seen = models.CharField(max_length=64, blank=True, default="")
+    #: The versions it failed at: repeats of the same reading are told apart without looking at fields.
+    left_seen_version = models.TextField(blank=True, default="")
+    right_seen_version = models.TextField(blank=True, default="")
     mapping_revision = models.PositiveIntegerField(default=0)
 
     since = models.DateTimeField()
