@@ -22,14 +22,18 @@ def run(profile: str, command: list[str]) -> int:
     """Runs a command with the servers up; returns its exit code."""
     with Services(profile=profile) as services:
         environment = os.environ | services.environment | {"TANDEM_DEMO": os.environ.get("TANDEM_DEMO", "1")}
-        child = subprocess.Popen(command, env=environment)
         try:
-            return child.wait()
+            child = subprocess.Popen(command, env=environment)
+        except OSError as fault:
+            raise RuntimeProblem(f"Cannot run {command[0]}: {fault.strerror}.") from fault
+        try:
+            code = child.wait()
         except KeyboardInterrupt:  # the terminal sent it to the child as well
-            return child.wait()
+            code = child.wait()
         except Ended:
             child.terminate()
-            return child.wait()
+            code = child.wait()
+        return code if code >= 0 else 128 - code  # as a shell says that a signal ended it
 
 
 def main() -> int:

@@ -12,7 +12,7 @@ import urllib.request
 import psutil
 import pytest
 
-from tandem.runtime import RuntimeProblem, Services
+from tandem.runtime import RuntimeProblem
 from tandem.runtime.demo import choose_port
 from tandem.runtime.places import CLONE
 from tandem.runtime.services import VARIABLES
@@ -23,22 +23,21 @@ LEFT_OUT = shutil.ignore_patterns(
 )
 
 
-@pytest.fixture
-def copy(tmp_path, monkeypatch):
-    """A clone of its own, with this one's installed packages."""
-    for name in (
-        *VARIABLES,
-        "TANDEM_ADMIN_URL",
-        "TANDEM_TESTING",
-        "TANDEM_SECRET_KEY",
-        "TANDEM_CREDENTIAL_KEYS",
-    ):
-        monkeypatch.delenv(name, raising=False)
-    clone = tmp_path / "clone"
+@pytest.fixture(scope="module")
+def outside():
+    """The environment of somebody who just opened a terminal: nothing of this test run in it."""
+    inside = ("TANDEM_", "DJANGO_", *VARIABLES)
+    return {name: value for name, value in os.environ.items() if not name.startswith(inside)}
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory, outside):
+    """A clone of its own, with this one's installed packages. Later starts find the data of the first."""
+    clone = tmp_path_factory.mktemp("demo") / "clone"
     shutil.copytree(CLONE, clone, ignore=LEFT_OUT)
     (clone / ".venv").symlink_to(CLONE / ".venv")
     yield clone
-    Services(profile="demo", root=clone).reset()
+    subprocess.run(["make", "demo-reset"], cwd=clone, env=outside, check=True, capture_output=True)
 
 
 def free_port() -> int:
@@ -56,11 +55,11 @@ def family(process: psutil.Process) -> list[psutil.Process]:
     not (CLONE / ".venv").exists() or not shutil.which("make"), reason="needs make and its .venv"
 )
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL], ids=lambda how: how.name)
-def test_make_demo_comes_up_and_leaves_no_process_behind(copy, how):
+def test_make_demo_comes_up_and_leaves_no_process_behind(copy, outside, how):
     if how is signal.SIGKILL and not sys.platform.startswith("linux"):
         pytest.skip("only Linux ends children with their parent")
     port = free_port()
-    environment = os.environ | {"PORT": str(port)}
+    environment = outside | {"PORT": str(port)}
     with (copy / "said.txt").open("wb") as said:
         make = subprocess.Popen(
             ["make", "demo"], cwd=copy, env=environment, stdout=said, stderr=said, start_new_session=True
