@@ -45,6 +45,8 @@ def shown(value: object) -> dict[str, Any]:
             text = bytes(value[: SHOWN // 2]).hex()
             if len(value) > SHOWN // 2:
                 return {"value": text + "…", "length": len(value)}
+        case int():
+            text = _digits(value)
         case Decimal() if value.is_finite() and not -MAX_EXPONENT < value.adjusted() < MAX_EXPONENT:
             text = str(value)
         case Decimal() if value.is_finite():

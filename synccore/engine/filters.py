@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from synccore.engine.canonical import decimal_of, guid_of, infer
+from synccore.engine.canonical import guid_of, infer
 from synccore.engine.convert import convert
 from synccore.failures import Failure, Misconfigured
 from synccore.shapes import Condition, FieldInfo, FieldType, Filter, Operator, TableInfo, Value
@@ -100,10 +100,8 @@ def _comparable(value: Value, kind: FieldType, padded: bool) -> Any:
             return guid_of(value) or value
         return (value.rstrip(" ") or None) if padded else value
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
-        number = decimal_of(value)
-        if number is not None:
-            return number
-        return Decimal(value) if value == value else _ABOVE
+        exact = Decimal(repr(value) if isinstance(value, float) else value)
+        return _ABOVE if exact.is_nan() else exact
     return value
 
 

@@ -45,7 +45,8 @@ def gettext_noop(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """One parameter of a transformation: ``kind`` is text, integer, pairs, list, value, choice or zone."""
+    """One parameter of a transformation: ``kind`` is text, any_text (may be ""), integer, pairs, list,
+    value, choice or zone."""
 
     name: str
     kind: str
@@ -139,7 +140,7 @@ TRANSFORMS: Final[dict[str, TransformSpec]] = {
     ),
     "boolean_text": TransformSpec(
         boolean_text,
-        (Param("true", "text", gettext_noop("Yes")), Param("false", "text", gettext_noop("No"))),
+        (Param("true", "any_text", gettext_noop("Yes")), Param("false", "any_text", gettext_noop("No"))),
         gettext_noop("Yes and no as text"),
     ),
 }
@@ -220,6 +221,8 @@ def _bad_param(param: Param, value: Any) -> str:
             if not isinstance(value, str):
                 return "not_text"
             return "empty" if param.required and not value else ""
+        case "any_text":
+            return "" if isinstance(value, str) else "not_text"
         case "choice":
             return "" if value in param.choices else "not_a_choice"
         case "value":
