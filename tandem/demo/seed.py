@@ -140,5 +140,5 @@ def _copy(
 
 
 def _one(database: psycopg.Connection[Any], query: str) -> Any:
-    row = database.execute(query).fetchone()  # type: ignore[call-overload]
+    row = database.execute(query).fetchone()
     return row and row[0]
