@@ -14,6 +14,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, ClassVar, Literal, Self
 
+from synccore.connectors.options import Option
 from synccore.failures import Failure
 from synccore.shapes import (
     CreateItem,
@@ -37,12 +38,22 @@ class Connector(ABC):
 
     #: Name of the kind in the ``CONNECTORS`` dict and on the set-up page.
     kind: ClassVar[str]
+    #: What the set-up page asks for; read with ``read_options``.
+    options: ClassVar[tuple[Option, ...]] = ()
     #: False: the app takes no changes at all.
     can_write: ClassVar[bool] = True
     #: True: ``changes`` reports deletions itself (``Page.deleted_ids``).
     reports_deletions: ClassVar[bool] = False
     #: Largest number of items one call of a batch method takes to the app in one go; callers page by it.
     page_size: ClassVar[int] = 500
+
+    @classmethod
+    @abstractmethod
+    def open(cls, values: Mapping[str, Any], *, app: str) -> Self:
+        """A connector made from the values of ``options``; ``app`` is the name people gave the app, for failures.
+
+        Contacts nobody yet: the first call does. Raises Misconfigured where the values do not go together.
+        """
 
     def __enter__(self) -> Self:
         return self
@@ -97,17 +108,26 @@ class Connector(ABC):
         """
 
     @abstractmethod
-    def fetch(self, table: TableRef, ids: Sequence[str], fields: Sequence[str] | Literal["*"]) -> list[Record]:
+    def fetch(
+        self, table: TableRef, ids: Sequence[str], fields: Sequence[str] | Literal["*"]
+    ) -> list[Record]:
         """The records with these ids, whatever the filter. Absent ids are absent, an id that cannot be an id of this
         table too; duplicates are given once; order is free."""
 
     @abstractmethod
-    def find(self, table: TableRef, field: str, values: Sequence[Value], fields: Sequence[str]) -> list[Record]:
+    def find(
+        self, table: TableRef, field: str, values: Sequence[Value], fields: Sequence[str]
+    ) -> list[Record]:
         """All records whose ``field`` equals one of the values (natural-key look-up, preconditions, candidates)."""
 
     @abstractmethod
     def versions(
-        self, table: TableRef, filter: Filter = (), cursor: Mapping[str, Any] | None = None, *, limit: int | None = None
+        self,
+        table: TableRef,
+        filter: Filter = (),
+        cursor: Mapping[str, Any] | None = None,
+        *,
+        limit: int | None = None,
     ) -> VersionPage:
         """One page of (id, version) of all rows in the filter; the sweep's reading."""
 
@@ -118,7 +138,9 @@ class Connector(ABC):
         raise NotImplementedError
 
     @abstractmethod
-    def create(self, table: TableRef, items: Sequence[CreateItem], fields: Sequence[str]) -> list[WriteResult]:
+    def create(
+        self, table: TableRef, items: Sequence[CreateItem], fields: Sequence[str]
+    ) -> list[WriteResult]:
         """Create records; each result is the stored record with ``fields``.
 
         With ``item.id`` the create is idempotent: an id that exists already gives ``Rejected("duplicate_key")`` naming
@@ -126,7 +148,9 @@ class Connector(ABC):
         """
 
     @abstractmethod
-    def update(self, table: TableRef, items: Sequence[UpdateItem], fields: Sequence[str]) -> list[WriteResult]:
+    def update(
+        self, table: TableRef, items: Sequence[UpdateItem], fields: Sequence[str]
+    ) -> list[WriteResult]:
         """Write fields of records still at the given version; a record that moved or is gone gives ``Stale``."""
 
     @abstractmethod
