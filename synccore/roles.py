@@ -11,13 +11,26 @@ from django.apps import apps
 from django.contrib.auth.management import create_permissions
 from django.contrib.auth.models import Group, Permission
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from synccore.models import MappingGrant, TableMapping
-from synccore.models.scoping import GrantLevel
+from synccore.models.scoping import SET_UP, GrantLevel
 
 ADMINISTRATOR: Final = "Administrator"
 RECORD_OWNER: Final = "Record owner"
 VIEWER: Final = "Viewer"
+
+__all__ = [
+    "ADMINISTRATOR",
+    "PERMISSIONS",
+    "RECORD_OWNER",
+    "ROLES",
+    "SET_UP",
+    "VIEWER",
+    "grant",
+    "refusal",
+    "set_up_roles",
+]
 
 #: Every permission of Tandem, by its codename under ``synccore``.
 PERMISSIONS: Final[tuple[str, ...]] = tuple(str(code) for code, _ in TableMapping._meta.permissions)
@@ -54,3 +67,32 @@ def grant(group: Group, mapping: TableMapping, level: GrantLevel) -> MappingGran
     """Let a group do this much with the records of a mapping; replaces what it could do before."""
     row, _ = MappingGrant.objects.update_or_create(group=group, mapping=mapping, defaults={"level": level})
     return row
+
+
+def refusal(permission: str, *, of_mapping: bool = False) -> str:
+    """One sentence for a person who may not do something: which groups may, and who can change that.
+
+    Args:
+        permission: as ``has_perm`` takes it, ``synccore.retry``.
+        of_mapping: the person has the permission, but no group of his was granted these records' mapping.
+    """
+    if of_mapping:
+        return _(
+            "Your groups may not do this with the records of this mapping. An administrator of Tandem can grant it."
+        )
+    app, _dot, code = permission.partition(".")
+    right = Permission.objects.filter(content_type__app_label=app, codename=code).first()
+    names = (
+        Group.objects.filter(permissions=right).order_by("name").values_list("name", flat=True)
+        if right
+        else ()
+    )
+    values = {"right": _(right.name) if right else permission, "groups": ", ".join(names)}
+    if not names:
+        return _("This needs the right “%(right)s”. An administrator of Tandem can give it.") % values
+    return (
+        _(
+            "This needs the right “%(right)s”. These groups have it: %(groups)s. An administrator of Tandem can give it."
+        )
+        % values
+    )

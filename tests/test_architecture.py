@@ -20,7 +20,7 @@ LONGEST_FILE = 400
 SYNCCORE = (
     ("apps", "urls"),
     ("views", "actions", "tables", "forms", "filters", "management", "templatetags", "admin", "schedule"),
-    ("services",),
+    ("services", "roles"),
     ("tasks",),
     ("jobs",),
     ("verbs",),
@@ -28,12 +28,12 @@ SYNCCORE = (
     ("guides", "crypto"),
     ("connectors",),
     ("engine",),
-    ("fingerprint",),
+    ("fingerprint", "codes"),
     ("shapes",),
     ("failures",),
 )
 PAGES = SYNCCORE[1]  # views, tables, forms … of one page know each other; the tick knows none of them
-DJANGO_FREE = ("engine", "connectors", "shapes", "failures", "fingerprint")
+DJANGO_FREE = ("engine", "connectors", "shapes", "failures", "fingerprint", "codes")
 
 
 @dataclass(frozen=True)

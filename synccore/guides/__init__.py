@@ -1,0 +1,75 @@
+"""What every failure means to people: title, sentence, steps, who can end it, and the actions to offer.
+
+A failure holds facts; the prose is here and chosen when it is read, in the reader's language. ``synccore.codes`` says
+which facts a code sends; a test proves that every code has a guide and that no guide asks for a fact that is never sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from synccore.codes import CODES
+from synccore.failures import Kind
+from synccore.guides import by_kind, connections, deciding, setting_up, values
+from synccore.guides.shape import ACTIONS, Guide, Rendered, Who, fill
+from synccore.shapes import Side
+
+__all__ = ["ACTIONS", "GUIDES", "Guide", "Rendered", "Who", "guide_for", "pause_reason", "render"]
+
+GUIDES: Final[dict[str, Guide]] = {
+    **connections.GUIDES,
+    **values.GUIDES,
+    **deciding.GUIDES,
+    **setting_up.GUIDES,
+}
+
+
+def guide_for(code: str, kind: str = "") -> Guide:
+    """The guide of a code. A code of a customer's own pattern is explained by its kind, if that is given."""
+    found = GUIDES.get(code)
+    if found is None and kind in by_kind.GUIDES:
+        found = by_kind.GUIDES[Kind(kind)]
+    return found or by_kind.UNKNOWN
+
+
+def render(
+    code: str,
+    params: Mapping[str, Any] | None,
+    *,
+    apps: Mapping[str, str] | None = None,
+    side: str = "",
+    kind: str = "",
+) -> Rendered:
+    """The guide of a failure, filled, in the language that is active now.
+
+    Args:
+        code, params, kind: as the failure says.
+        apps: what people call the two apps: ``{"left": …, "right": …}``.
+        side: the side the failure is about, where ``params`` does not name one.
+
+    Never raises: a param that is missing, or of a type nobody expected, leaves a readable sentence.
+    """
+    guide = guide_for(code, kind)
+    values = dict(params or {})
+    about = _side(values.get("side")) or _side(side)
+    for where, name in ((about, "app"), (about.other if about else None, "other_app")):
+        if where and apps and apps.get(where.value):
+            values[name] = apps[where.value]
+    return Rendered(
+        title=fill(guide.title, values),
+        sentence=fill(guide.sentence, values),
+        who=guide.who,
+        who_label=str(guide.who.label),
+        steps=tuple(fill(step, values) for step in guide.steps),
+        actions=guide.actions,
+    )
+
+
+def pause_reason(reason: str) -> str:
+    """Why an integration is paused, readable: a code's sentence, or what a person wrote."""
+    return render(reason, {}).sentence if reason in CODES else reason
+
+
+def _side(value: Any) -> Side | None:
+    return Side(value) if value in (Side.LEFT.value, Side.RIGHT.value) else None

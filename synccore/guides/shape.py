@@ -1,0 +1,157 @@
+"""What a guide is, and how its sentence is filled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from string import Formatter
+from typing import Any, Final
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+Text = str | Promise
+
+
+class Who(StrEnum):
+    """Whose turn it is."""
+
+    OWNER = "owner"
+    ADMINISTRATOR = "administrator"
+    ITSELF = "itself"
+
+    @property
+    def label(self) -> Promise:
+        return _WHO[self]
+
+
+_WHO: Final[dict[Who, Promise]] = {
+    Who.OWNER: _("You, or whoever owns the record"),
+    Who.ADMINISTRATOR: _("An administrator"),
+    Who.ITSELF: _("Nobody: Tandem tries again by itself"),
+}
+
+#: What a guide may offer: names of the actions of the pages.
+ACTIONS: Final = frozenset(
+    {
+        "retry", "synchronize", "restore", "delete", "remove_coupling", "couple", "edit", "leave_out",
+        "set_up_connection", "test_connection", "set_up_mapping", "set_up_fields", "allow_once", "keep_stopped",
+        "show_job", "copy_details", "resume",
+    }
+)  # fmt: skip
+
+#: Read where a failure does not say: the sentence stays a sentence.
+UNSAID: Final[dict[str, Promise]] = {
+    "app": _("the app"),
+    "other_app": _("the other app"),
+    "table": _("this table"),
+    "field": _("a field"),
+    "fields": _("some fields"),
+    "other_field": _("the other field"),
+    "value": _("this value"),
+    "limit": _("the limit"),
+    "length": _("more"),
+    "user": _("the integration user"),
+    "privilege": _("a right"),
+    "grant": _("the right it needs"),
+    "host": _("the server"),
+    "port": _("its port"),
+    "database": _("the database"),
+    "constraint": _("a rule of the app"),
+    "referenced": _("another table"),
+    "referencing": _("another table"),
+    "mapping_name": _("another mapping"),
+    "record": _("a record"),
+    "record_name": _("a record"),
+    "what": _("something it needs"),
+    "count": _("too many"),
+    "couplings": _("all"),
+    "names": _("mappings"),
+    "key": _("the record"),
+    "name": _("the record"),
+    "character": _("a character"),
+    "options": _("others"),
+    "currency": _("this currency"),
+    "transform": _("a transformation"),
+    "priority": _("one"),
+    "setting": _("a setting"),
+    "number": _("one"),
+    "part": _("a part"),
+    "kind": _("this kind"),
+    "step": _("working"),
+    "error": _("an error"),
+    "times": _("several"),
+    "type": _("another type"),
+    "expected": _("another type"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Guide:
+    """What happened, why, what to do and who can do it; lazy texts in English with ``{param}`` in them.
+
+    ``actions``: names of the actions to offer, the likeliest first (:data:`ACTIONS`).
+    """
+
+    title: Text
+    sentence: Text
+    who: Who
+    steps: tuple[Text, ...] = ()
+    actions: tuple[str, ...] = ()
+
+    @property
+    def params(self) -> frozenset[str]:
+        """The facts its texts name; ``app`` and ``other_app`` come from the mapping and the side."""
+        texts = (self.title, self.sentence, *self.steps)
+        return frozenset(name for text in texts for name in names_in(str(text))) - {"app", "other_app"}
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A guide in the reader's language with its values filled in. Values are data: templates escape all of it."""
+
+    title: str
+    sentence: str
+    who: Who
+    who_label: str
+    steps: tuple[str, ...] = ()
+    actions: tuple[str, ...] = field(default=())
+
+
+def names_in(text: str) -> set[str]:
+    """The params a text names."""
+    return {name for _literal, name, _format, _conversion in Formatter().parse(text) if name}
+
+
+def fill(text: Text, values: Mapping[str, Any]) -> str:
+    """``text`` with its ``{params}`` filled, each by plain replacement: a value is never read as a format.
+
+    A missing or empty value becomes a word that keeps the sentence readable.
+    """
+    parts = []
+    for literal, name, _format, _conversion in Formatter().parse(str(text)):
+        parts.append(literal)
+        if name:
+            parts.append(said(name, values.get(name)))
+    whole = "".join(parts)
+    return whole[:1].upper() + whole[1:]
+
+
+def said(name: str, value: Any) -> str:
+    """One value as people read it."""
+    if value is None or value == "" or value == [] or value == ():
+        return str(UNSAID.get(name, "…"))
+    if isinstance(value, bool):
+        return str(_("yes") if value else _("no"))
+    if isinstance(value, list | tuple):
+        return ", ".join(said(name, each) for each in value)
+    if isinstance(value, Mapping):
+        return " / ".join(str(part) for part in _field_names(value)) or str(UNSAID.get(name, "…"))
+    return str(value)
+
+
+def _field_names(value: Mapping[str, Any]) -> list[str]:
+    """The names of a field that is in conflict, once where they are the same in both apps."""
+    names = [value.get("left_field"), value.get("right_field"), value.get("name")]
+    return list(dict.fromkeys(str(name) for name in names if name))
