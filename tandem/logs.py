@@ -8,6 +8,11 @@ import logging
 
 import structlog
 
+# Without the values of local variables: passwords and records are among them.
+TRACEBACK = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+)
+
 
 def configure(*, human: bool, level: str) -> None:
     """Sets up the root logger. May be called again (each process reads the settings once)."""
@@ -30,9 +35,9 @@ def configure(*, human: bool, level: str) -> None:
         cache_logger_on_first_use=True,
     )
     last: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer(colors=False)]
+        [structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)]
         if human
-        else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        else [TRACEBACK, structlog.processors.JSONRenderer()]
     )
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 from tandem.runtime.errors import RuntimeProblem
+from tandem.runtime.processes import child_setup
 from tandem.runtime.services import Services
 
 
@@ -23,7 +24,7 @@ def run(profile: str, command: list[str]) -> int:
     with Services(profile=profile) as services:
         environment = os.environ | services.environment | {"TANDEM_DEMO": os.environ.get("TANDEM_DEMO", "1")}
         try:
-            child = subprocess.Popen(command, env=environment)
+            child = subprocess.Popen(command, env=environment, preexec_fn=child_setup())
         except OSError as fault:
             raise RuntimeProblem(f"Cannot run {command[0]}: {fault.strerror}.") from fault
         try:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from tandem.runtime.errors import RuntimeProblem
 from tandem.runtime.places import CLONE
-from tandem.runtime.processes import end_with_parent, start, stop, wait_until
+from tandem.runtime.processes import child_setup, end_with_parent, start, stop, wait_until
 from tandem.runtime.services import Services
 
 HOST = "127.0.0.1"
@@ -174,6 +174,7 @@ def _step(what: str, command: list[str], environment: dict[str, str], *, shown: 
         stdin=subprocess.DEVNULL,
         stdout=None if shown else subprocess.PIPE,
         stderr=None if shown else subprocess.STDOUT,
+        preexec_fn=child_setup(),
     )
     try:
         said = child.communicate()[0] or b""
@@ -198,7 +199,7 @@ def _processes(port: int) -> dict[str, list[str]]:
         "web": [
             *(sys.executable, "-m", "gunicorn", "tandem.wsgi", "--bind", f"{HOST}:{port}"),
             *("--worker-class", "gthread", "--workers", "1", "--threads", "8"),
-            *("--graceful-timeout", "3", "--access-logfile", "-"),
+            *("--no-control-socket", "--graceful-timeout", "3", "--access-logfile", "-"),
         ],
         "worker-tick": [*WORKER, "--queues", "tick", "--pool", "solo", "--hostname", "tick@%h"],
         "worker-sync": [*WORKER, "--queues", "sync,upkeep", "--concurrency", "2", "--hostname", "sync@%h"],
