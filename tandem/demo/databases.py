@@ -66,7 +66,7 @@ def _make_tables(database: psycopg.Connection[Any], app: App) -> bool:
     database.execute(sql.SQL("GRANT CREATE, USAGE ON SCHEMA public TO {owner}").format(**names))
     database.execute(sql.SQL("GRANT USAGE ON SCHEMA public TO {people}, {integration}").format(**names))
     text = (SCHEMAS / f"{app.kind}.sql").read_text(encoding="utf-8")
-    database.execute(sql.SQL(text).format(**names))  # type: ignore[arg-type]  # our own file
+    database.execute(sql.SQL(text).format(**names))
     return True
 
 

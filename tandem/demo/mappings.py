@@ -72,7 +72,7 @@ _ADDRESS: Final = (
     _map("country_code", "country", group="address"),
 )
 _RATE_IN_CRM: Final = {
-    "what": "exchange_rate",
+    "what": "an exchange rate",
     "side": "right",
     "table": "exchange_rate",
     "lookup_field": "iso_code",
