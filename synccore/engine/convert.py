@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from typing import Final
@@ -182,10 +183,11 @@ def _single(value: float) -> float:
     except OverflowError:
         return float("inf")
     stored: float = struct.unpack("f", packed)[0]
-    for digits in range(6, 10):
+    for digits in range(1, 10):
         short = float(f"{stored:.{digits}g}")
-        if struct.pack("f", short) == packed:
-            return short
+        with suppress(OverflowError):  # rounded up beyond the largest single
+            if struct.pack("f", short) == packed:
+                return short
     return stored
 
 

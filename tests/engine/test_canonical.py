@@ -155,7 +155,8 @@ def test_any_value_in_any_field_has_a_text_or_is_refused(value: Any, type: Field
         return
     if text is not None:
         json.loads(text)
-        if type is not T.BINARY:
+        # Of binary there is a hash only; a number wider than a float is no value that a FLOAT field gives.
+        if type is not T.BINARY and (type is not T.FLOAT or isinstance(value, float)):
             assert canon(parse(text, info("f", type)), info("f", type), keep_empty=keep) == text
 
 

@@ -175,3 +175,11 @@ def test_single_precision_numbers_fit_their_field(value: float) -> None:
         if struct.pack("f", short) == packed
     )
     assert convert(shortest, None, info("f", T.FLOAT, precision=24)) == shortest
+
+
+def _single(value: float) -> float | None:
+    try:
+        stored: float = struct.unpack("f", struct.pack("f", value))[0]
+    except OverflowError:
+        return None
+    return stored
