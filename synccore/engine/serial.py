@@ -52,7 +52,7 @@ def load_info(data: Any, *, field: str = "", side: str = "") -> FieldInfo | None
     if not isinstance(data, Mapping):
         raise unknown
     try:
-        kind = FieldType(data.get("type"))
+        kind = FieldType(str(data.get("type")))
     except ValueError:
         raise unknown from None
     found: dict[str, Any] = {}

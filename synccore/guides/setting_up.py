@@ -6,15 +6,15 @@ from typing import Final
 
 from django.utils.translation import gettext_lazy as _
 
-from synccore.guides.shape import Guide, Who
+from synccore.guides.shape import Guide, Text, Who
 
 _CHECKED = _("Tandem checks again by itself; when the check passes, the waiting changes follow.")
 _FIELDS = ("set_up_fields",)
 _MAPPING = ("set_up_mapping",)
 
 
-def _rule(title: object, sentence: object, *steps: object, actions: tuple[str, ...] = _FIELDS) -> Guide:
-    return Guide(title, sentence, Who.ADMINISTRATOR, tuple(steps), actions)  # type: ignore[arg-type]
+def _rule(title: Text, sentence: Text, *steps: Text, actions: tuple[str, ...] = _FIELDS) -> Guide:
+    return Guide(title, sentence, Who.ADMINISTRATOR, steps, actions)
 
 
 GUIDES: Final[dict[str, Guide]] = {

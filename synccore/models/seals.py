@@ -82,10 +82,11 @@ def seal_page(job: SynchJob, page: int, rows: Sequence[Journal], at: datetime) -
 
     The rows are read back first. Sets ``job.seal``, on the object and in its row. Three statements and one.
 
+    A row may be of an earlier job whose run died: it is sealed by the job that settles it.
+
     Raises:
-        ValueError: outside a transaction, without rows, or for a row that is missing, sealed already, of
-            another job, or not settled yet (an intended or unknown write is sealed by the page that
-            settles it).
+        ValueError: outside a transaction, without rows, or for a row that is missing, sealed already, or not
+            settled yet (an intended or unknown write is sealed by the page that settles it).
     """
     if not transaction.get_connection().in_atomic_block:
         raise ValueError("A page is sealed inside its transaction.")
@@ -94,10 +95,9 @@ def seal_page(job: SynchJob, page: int, rows: Sequence[Journal], at: datetime) -
     if not stored or len(stored) != len(ids):
         raise ValueError("Rows of a page are there when it is sealed.")
     for row in stored:
-        if row.job_id != job.pk or row.seal_id is not None or row.state in UNSETTLED:
-            raise ValueError(
-                f"Journal row {row.pk} cannot be sealed: {row.state}, job {row.job_id}, seal {row.seal_id}."
-            )
+        # A row may be another job's: the intention of a run that died is settled by the next one.
+        if row.seal_id is not None or row.state in UNSETTLED:
+            raise ValueError(f"Journal row {row.pk} cannot be sealed: {row.state}, seal {row.seal_id}.")
     seal = JournalSeal.objects.create(
         job=job,
         page=page,
@@ -192,7 +192,7 @@ def verify_journal(*, now: datetime | None = None) -> Verified:
 
 def _verify_chain() -> tuple[dict[int, JobSeal], Broken | None]:
     """The last job seal of each job, by job; and where the chain of them breaks."""
-    previous, ends = "", {}
+    previous, ends = "", dict[int, JobSeal]()
     for sealed in JobSeal.objects.order_by("pk").iterator():
         digest = job_digest(previous, sealed.job_id, sealed.seal, sealed.at)
         if sealed.previous != previous or sealed.digest != digest:

@@ -200,7 +200,6 @@ def test_only_settled_rows_of_the_job_are_sealed_and_only_once() -> None:
         [],
         [make_journal(job, state=Journal.State.INTENDED)],
         [make_journal(job, state=Journal.State.UNKNOWN)],
-        [make_journal()],
     ):
         with pytest.raises(ValueError, match="sealed"):
             seal_page(job, 1, rows, AT)
@@ -208,6 +207,16 @@ def test_only_settled_rows_of_the_job_are_sealed_and_only_once() -> None:
     seal_page(job, 1, [row], AT)
     with pytest.raises(ValueError, match="cannot be sealed"):
         seal_page(job, 2, [row], AT)
+
+
+def test_a_row_of_a_run_that_died_is_sealed_by_the_job_that_settles_it() -> None:
+    dead, job = make_job(state=SynchJob.State.FAILED), make_job(state=SynchJob.State.RUNNING)
+    row = make_journal(dead)
+    assert broken() == "unsealed"
+    seal_page(job, 1, [row, make_journal(job)], AT)
+    assert broken() == ""
+    Journal.objects.filter(pk=row.pk).update(job=job)
+    assert broken() == "rows"
 
 
 @pytest.mark.django_db(transaction=True)
