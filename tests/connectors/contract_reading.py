@@ -1,0 +1,306 @@
+"""Promises about knowing and reading an app."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from synccore.connectors.base import Connector
+from synccore.engine.filters import matches
+from synccore.failures import Misconfigured, Scope
+from synccore.shapes import (
+    ALL,
+    Condition,
+    CreateItem,
+    Filter,
+    KeyKind,
+    Operator,
+    TableRef,
+    UpdateItem,
+    Value,
+    by_id,
+)
+from tests.connectors.harness import FIELDS, ITEM, ITEM_FIELDS, TICKET, Harness, all_pages
+
+
+class ReadingContract:
+    """Inherited through ``contract.ConnectorContract``."""
+
+    # -- knowing the app ------------------------------------------------------------------------------------------------
+
+    def test_check_passes_on_a_healthy_app(self, connector: Connector) -> None:
+        connector.check()
+        connector.check(ITEM)
+        connector.check(ITEM, write=True)
+        connector.check(TICKET, write=True)
+
+    def test_check_names_an_unknown_table(self, connector: Connector) -> None:
+        with pytest.raises(Misconfigured) as caught:
+            connector.check(TableRef("nothing"))
+        assert (caught.value.code, caught.value.scope) == ("unknown_table", Scope.TABLE)
+        assert caught.value.params["table"] == "nothing"
+
+    def test_now_is_aware(self, connector: Connector) -> None:
+        assert connector.now().utcoffset() == timedelta(0)
+        assert connector.now() <= connector.now()
+
+    def test_describe(self, connector: Connector) -> None:
+        tables = connector.describe()
+        item, ticket = tables["item"], tables["ticket"]
+        assert (item.id_field, item.key_kind, item.writable) == ("code", KeyKind.NATURAL, True)
+        assert (ticket.id_field, ticket.key_kind) == ("id", KeyKind.SEQUENCE)
+        for expected in ITEM_FIELDS:
+            found = item.fields[expected.name]
+            for fact in ("type", "length", "precision", "scale", "required", "unique"):
+                assert getattr(found, fact) == getattr(expected, fact), (expected.name, fact)
+
+    def test_record_url_is_an_address_or_nothing(self, connector: Connector) -> None:
+        url = connector.record_url(ITEM, "a b/ü")
+        assert url is None or (url.isascii() and " " not in url)
+
+    # -- changes --------------------------------------------------------------------------------------------------------
+
+    def test_an_empty_table_is_one_complete_page(self, connector: Connector) -> None:
+        records, watermark = all_pages(connector, ITEM)
+        assert records == []
+        assert all_pages(connector, ITEM, watermark)[0] == []
+
+    def test_a_first_pass_reads_every_row_once_oldest_first(self, harness: Harness) -> None:
+        base = harness.connector.now() - timedelta(days=1)
+        for i in range(10):  # groups of three share a stamp, so that pages end inside a group
+            harness.put("item", f"I{i}", {"name": f"n{i}"}, stamp=base + timedelta(minutes=i // 3))
+        records, watermark = all_pages(harness.connector, ITEM, limit=2)
+        assert [record.id for record in records] == [f"I{i}" for i in range(10)]
+        assert watermark is not None
+
+    def test_a_first_pass_reads_rows_without_a_stamp(self, harness: Harness) -> None:
+        for i in range(5):
+            harness.put("item", f"N{i}", {"name": "no stamp"}, stamp=None)
+        harness.put("item", "S", {"name": "stamp"})
+        records, _ = all_pages(harness.connector, ITEM, limit=2)
+        assert sorted(record.id for record in records) == ["N0", "N1", "N2", "N3", "N4", "S"]
+        assert by_id(records)["N0"].modified_at is None
+
+    def test_the_next_pass_finds_what_changed(self, harness: Harness) -> None:
+        old = harness.connector.now() - timedelta(days=2)
+        harness.put("item", "OLD", {"name": "a"}, stamp=old)
+        harness.put("item", "A", {"name": "a"})
+        _, watermark = all_pages(harness.connector, ITEM)
+        harness.put("item", "B", {"name": "b"})
+        harness.put("item", "A", {"name": "changed"})
+        records, _ = all_pages(harness.connector, ITEM, watermark)
+        assert {record.id: record.fields["name"] for record in records} == {"A": "changed", "B": "b"}
+
+    def test_a_row_committed_late_within_the_overlap_is_found(self, harness: Harness) -> None:
+        harness.put("item", "A", {"name": "a"})
+        _, watermark = all_pages(harness.connector, ITEM)
+        harness.put("item", "LATE", {"name": "late"}, stamp=harness.connector.now() - timedelta(minutes=2))
+        records, _ = all_pages(harness.connector, ITEM, watermark)
+        assert "LATE" in by_id(records)
+
+    def test_a_stamp_in_the_future_does_not_move_the_watermark_beyond_the_clock(
+        self, harness: Harness
+    ) -> None:
+        harness.put("item", "FUTURE", {"name": "f"}, stamp=harness.connector.now() + timedelta(days=400))
+        _, watermark = all_pages(harness.connector, ITEM)
+        harness.put("item", "B", {"name": "b"})
+        records, _ = all_pages(harness.connector, ITEM, watermark)
+        assert "B" in by_id(records)
+
+    def test_rows_changed_during_a_pass_are_not_lost(self, harness: Harness) -> None:
+        base = harness.connector.now() - timedelta(hours=1)
+        for i in range(6):
+            harness.put("item", f"I{i}", {"name": "before"}, stamp=base + timedelta(minutes=i))
+        page = harness.connector.changes(ITEM, FIELDS, limit=2)
+        harness.put("item", "I0", {"name": "after"})  # read already
+        harness.put("item", "I5", {"name": "after"})  # still to come
+        rest, watermark = all_pages(harness.connector, ITEM, page.cursor)
+        following, _ = all_pages(harness.connector, ITEM, watermark)
+        seen = {**by_id(page.records), **by_id(rest), **by_id(following)}
+        assert {id for id, record in seen.items() if record.fields["name"] == "after"} == {"I0", "I5"}
+        assert len(seen) == 6
+
+    def test_a_table_without_stamps_is_read_whole_each_time(self, harness: Harness) -> None:
+        for i in range(1, 8):
+            harness.put("ticket", str(i), {"title": f"t{i}"})
+        for _ in range(2):
+            records, watermark = all_pages(harness.connector, TICKET)
+            assert sorted(record.id for record in records) == [str(i) for i in range(1, 8)]
+            assert watermark is not None
+            assert all_pages(harness.connector, TICKET, watermark)[0] == records
+
+    def test_a_record_carries_what_its_table_names(self, harness: Harness) -> None:
+        before = harness.connector.now()
+        harness.put("item", "A", {"name": "Bolt", "owner": "KIM"})
+        [record] = all_pages(harness.connector, ITEM)[0]
+        assert (record.id, record.key, record.name, record.owner) == ("A", "A", "Bolt", "KIM")
+        assert record.modified_by == "somebody"
+        assert record.modified_at is not None and record.modified_at.utcoffset() is not None
+        assert before <= record.modified_at <= harness.connector.now()
+        harness.put("ticket", "5", {"title": None})
+        [ticket] = harness.connector.fetch(TICKET, ["5"], ["title"])
+        assert ticket.key == "5"  # no key of its own: the id
+
+    FILTERS: tuple[Filter, ...] = (
+        (Condition("name", Operator.EQ, "b"),),
+        (Condition("name", Operator.NE, "b"),),
+        (Condition("name", Operator.IN, ("a", "Ä")),),
+        (Condition("name", Operator.NOT_IN, ("a", "")),),
+        (Condition("name", Operator.STARTS_WITH, "a"),),
+        (Condition("name", Operator.GT, "Z"),),
+        (Condition("name", Operator.LE, "a%_"),),
+        (Condition("mail", Operator.EMPTY),),
+        (Condition("mail", Operator.NOT_EMPTY),),
+        (Condition("mail", Operator.EQ, ""),),
+        (Condition("mail", Operator.EQ, None),),
+        (Condition("mail", Operator.NE, "x@y"),),
+        (Condition("mail", Operator.NE, ""),),
+        (Condition("mail", Operator.IN, ("", "x@y")),),
+        (Condition("mail", Operator.IN, ()),),
+        (Condition("mail", Operator.NOT_IN, ("x@y",)),),
+        (Condition("mail", Operator.NOT_IN, ()),),
+        (Condition("mail", Operator.LT, "z"),),
+        (Condition("price", Operator.EQ, "1.5"),),
+        (Condition("price", Operator.EQ, "1.555"),),
+        (Condition("price", Operator.GE, "1.50"),),
+        (Condition("price", Operator.LT, "1.501"),),
+        (Condition("price", Operator.NE, "0"),),
+        (Condition("count", Operator.LT, "99999999999999999999999"),),
+        (Condition("count", Operator.GT, "-99999999999999999999999"),),
+        (Condition("count", Operator.IN, ("1", "99999999999999999999999")),),
+        (Condition("count", Operator.EMPTY),),
+        (Condition("ready", Operator.EQ, "true"),),
+        (Condition("ready", Operator.NE, "true"),),
+        (Condition("born", Operator.GT, "2000-02-29"),),
+        (Condition("seen", Operator.GE, "2026-01-01T12:00:00.5Z"),),
+        (Condition("seen", Operator.EQ, "2026-01-01T14:00:00.5+02:00"),),
+        (Condition("count", Operator.GE, "1"), Condition("ready", Operator.EQ, "false")),
+    )
+
+    def test_filters_mean_the_same_as_in_the_engine(self, harness: Harness) -> None:
+        moment = datetime(2026, 1, 1, 12, 0, 0, 500_000, UTC)
+        rows: dict[str, dict[str, Value]] = {
+            "A": {
+                "name": "a",
+                "mail": None,
+                "price": Decimal("1.50"),
+                "count": 1,
+                "ready": True,
+                "seen": moment,
+            },
+            "B": {"name": "b", "mail": "x@y", "price": Decimal("-2"), "count": 0, "ready": False},
+            "C": {"name": "Ä", "mail": "", "price": Decimal(0), "count": -5, "born": date(2000, 2, 29)},
+            "D": {"name": "a%_\\'\"", "mail": "Z", "count": 7, "ready": False, "born": date(2020, 1, 1)},
+            "E": {"name": "ab", "mail": "zz", "price": Decimal("1.51"), "seen": moment - timedelta(days=1)},
+            "F": {"name": "💧", "mail": "x@Y", "price": None, "count": None, "ready": None},
+        }
+        for id, fields in rows.items():
+            harness.put("item", id, fields)
+        infos = harness.connector.describe()["item"].fields
+        every = harness.connector.fetch(ITEM, list(rows), FIELDS)
+        assert len(every) == len(rows)
+        for filter in self.FILTERS:
+            expected = {record.id for record in every if matches(filter, record.fields, infos)}
+            page = harness.connector.changes(ITEM, FIELDS, filter)
+            found = {record.id for record in page.records}
+            assert found == expected, filter
+            swept = harness.connector.versions(ITEM, filter)
+            assert {id for id, _ in swept.versions} == expected, filter
+
+    @pytest.mark.parametrize(
+        ("condition", "reason"),
+        [
+            (Condition("nothing", Operator.EQ, "1"), "unknown_field"),
+            (Condition("price", Operator.EQ, "a lot"), "value_not_of_type"),
+            (Condition("price", Operator.LT, ""), "value_missing"),
+            (Condition("ready", Operator.GT, "true"), "type_not_comparable"),
+            (Condition("name", Operator.EQ, ("a",)), "is_a_list"),
+            (Condition("name", Operator.IN, "a"), "not_a_list"),
+        ],
+    )
+    def test_a_filter_without_sense_is_a_set_up_fault(
+        self, connector: Connector, condition: Condition, reason: str
+    ) -> None:
+        with pytest.raises(Misconfigured) as caught:
+            connector.changes(ITEM, FIELDS, (condition,))
+        assert (caught.value.code, caught.value.scope) == ("bad_filter", Scope.TABLE)
+        assert caught.value.params == {"table": "item", "field": condition.field, "reason": reason}
+
+    # -- fetch, find, versions ------------------------------------------------------------------------------------------
+
+    def test_fetch_gives_each_existing_record_once(self, harness: Harness) -> None:
+        for i in range(3):
+            harness.put("item", f"I{i}", {"name": f"n{i}"})
+        asked = ["I1", "I0", "I1", "gone", "", "x" * 50, "nul\x00", "\ud800", "I2 ", "i1"]
+        records = harness.connector.fetch(ITEM, asked, FIELDS)
+        assert sorted(record.id for record in records) == ["I0", "I1"]
+        assert harness.connector.fetch(ITEM, [], FIELDS) == []
+
+    def test_fetch_knows_no_id_that_is_no_number(self, harness: Harness) -> None:
+        harness.put("ticket", "7", {"title": "seven"})
+        asked = ["7", "07", "+7", "7.0", "seven", "", "9" * 30, "-1", " 7"]
+        assert [record.id for record in harness.connector.fetch(TICKET, asked, ["title"])] == ["7"]
+
+    def test_fetch_all_reads_every_field(self, harness: Harness) -> None:
+        harness.put("item", "A", {"name": "a", "price": Decimal("1.25")})
+        [record] = harness.connector.fetch(ITEM, ["A"], ALL)
+        assert set(record.fields) == {info.name for info in ITEM_FIELDS}
+        assert record.fields["price"] == Decimal("1.25")
+
+    def test_an_unknown_field_is_a_set_up_fault(self, connector: Connector) -> None:
+        for call in (
+            lambda: connector.fetch(ITEM, ["A"], ["nothing"]),
+            lambda: connector.changes(ITEM, ["nothing"]),
+            lambda: connector.find(ITEM, "nothing", ["a"], FIELDS),
+            lambda: connector.create(ITEM, [CreateItem("k", {"name": "a", "nothing": 1}, "A")], FIELDS),
+            lambda: connector.update(ITEM, [UpdateItem("A", "1", {"nothing": 1})], FIELDS),
+        ):
+            with pytest.raises(Misconfigured) as caught:
+                call()
+            assert (caught.value.code, caught.value.scope) == ("unknown_field", Scope.TABLE)
+            assert (caught.value.params["table"], caught.value.params["field"]) == ("item", "nothing")
+
+    def test_find_by_value(self, harness: Harness) -> None:
+        harness.put("item", "A", {"name": "same", "count": 1})
+        harness.put("item", "B", {"name": "same", "count": 2})
+        harness.put("item", "C", {"name": "other", "count": None})
+        connector = harness.connector
+
+        def found(field: str, *values: Value) -> list[str]:
+            return sorted(record.id for record in connector.find(ITEM, field, values, FIELDS))
+
+        assert found("name", "same") == ["A", "B"]
+        assert found("name", "SAME") == []
+        assert found("name", "same", "other", "same") == ["A", "B", "C"]
+        assert found("count", 2, None) == ["B"]
+        assert found("count", 10**30, "no number") == []
+        assert found("name", "x" * 100, "nul\x00") == []
+        assert found("name") == []
+
+    def test_versions_of_every_row_in_pages(self, harness: Harness) -> None:
+        ids = [f"I{i}" for i in range(7)]
+        for id in ids:
+            harness.put("item", id, {"name": "n"})
+        pairs: dict[str, str] = {}
+        cursor: dict[str, Any] | None = None
+        for _ in range(10):
+            page = harness.connector.versions(ITEM, (), cursor, limit=3)
+            assert not set(pairs) & {id for id, _ in page.versions}
+            pairs.update(page.versions)
+            if page.complete:
+                break
+            cursor = json.loads(json.dumps(page.cursor))
+        assert sorted(pairs) == ids
+        assert pairs == {record.id: record.version for record in harness.connector.fetch(ITEM, ids, FIELDS)}
+
+    def test_a_change_moves_the_version(self, harness: Harness) -> None:
+        harness.put("item", "A", {"name": "a"})
+        [before] = harness.connector.fetch(ITEM, ["A"], FIELDS)
+        [again] = harness.connector.fetch(ITEM, ["A"], FIELDS)
+        harness.put("item", "A", {"name": "b"})
+        [after] = harness.connector.fetch(ITEM, ["A"], FIELDS)
+        assert before.version == again.version != after.version
