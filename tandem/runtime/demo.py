@@ -39,6 +39,7 @@ WORKER = [
     "INFO",
 ]
 FALLBACK_NAME = "admin"
+PASSING = "people"  # the process that plays the two apps' users once, and ends
 
 
 def run_demo(*, end_with_parent_process: bool) -> int:
@@ -145,7 +146,7 @@ def _prepare(services: Services, environment: dict[str, str]) -> None:
         [*DJANGO, "collectstatic", "--no-input", "--clear", "--verbosity", "0"],
         environment,
     )
-    if any(CLONE.glob("*/management/commands/demo_setup.py")):
+    if _has_command("demo_setup"):
         _step("Preparing the two demo apps", [*DJANGO, "demo_setup"], environment, shown=True)
         return
     # Without demo data there is at least somebody who can sign in.
@@ -163,6 +164,10 @@ def _prepare(services: Services, environment: dict[str, str]) -> None:
     (services.places.state / "sign-in.txt").write_text(
         f"user {FALLBACK_NAME}, password {environment['TANDEM_DEMO_PASSWORD']}\n", encoding="utf-8"
     )
+
+
+def _has_command(name: str) -> bool:
+    return any(CLONE.glob(f"*/management/commands/{name}.py"))
 
 
 def _step(what: str, command: list[str], environment: dict[str, str], *, shown: bool = False) -> None:
@@ -195,7 +200,7 @@ def stop_now(child: subprocess.Popen[bytes]) -> None:
 
 
 def _processes(port: int) -> dict[str, list[str]]:
-    return {
+    found = {
         "web": [
             *(sys.executable, "-m", "gunicorn", "tandem.wsgi", "--bind", f"{HOST}:{port}"),
             *("--worker-class", "gthread", "--workers", "1", "--threads", "8"),
@@ -205,6 +210,7 @@ def _processes(port: int) -> dict[str, list[str]]:
         "worker-sync": [*WORKER, "--queues", "sync,upkeep", "--concurrency", "2", "--hostname", "sync@%h"],
         "beat": [*CELERY, "beat", "--pidfile", "", "--loglevel", "INFO"],
     }
+    return found | ({PASSING: [*DJANGO, "demo_faults"]} if _has_command("demo_faults") else {})
 
 
 def _wait_for_web(address: str, children: dict[str, subprocess.Popen[bytes]], logs: Path) -> None:
@@ -224,7 +230,7 @@ def _watch(children: dict[str, subprocess.Popen[bytes]], logs: Path) -> int:
     """Returns only when a child ended by itself, which none should."""
     while True:
         for name, child in children.items():
-            if child.poll() is not None:
+            if child.poll() is not None and name != PASSING:
                 raise RuntimeProblem.with_log(
                     f"The process {name} ended; its log says:", logs / f"{name}.log"
                 )
