@@ -1,0 +1,29 @@
+"""What pages, commands and schedules may ask for. Every function checks rights where a person asks.
+
+Rows first: a service stores what is wanted and rings for a worker on commit; it never works itself.
+"""
+
+from .counts import counts, problem_counts
+from .entries import count_old_entries, delete_old_entries, undo_purge
+from .jobs import allow_once, cancel, keep_stopped, pause, resume, run_now, start_job
+from .records import Refused, Retried, couple, retry, start_bulk
+
+__all__ = [
+    "Refused",
+    "Retried",
+    "allow_once",
+    "cancel",
+    "count_old_entries",
+    "counts",
+    "couple",
+    "delete_old_entries",
+    "keep_stopped",
+    "pause",
+    "problem_counts",
+    "resume",
+    "retry",
+    "run_now",
+    "start_bulk",
+    "start_job",
+    "undo_purge",
+]

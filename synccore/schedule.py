@@ -1,0 +1,180 @@
+"""The tick: everything that happens by itself, every 15 seconds. Two of them at once do no harm."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from celery import shared_task
+from django.db import connection, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from synccore import jobs, tasks
+from synccore.failures import Kind
+from synccore.models import JobQueueEntry, Problem, SynchJob, TableMapping
+from synccore.models.instance import guard_instance
+from synccore.verbs import problems
+from synccore.verbs.stats import Tally
+from synccore.verbs.synchronise import due_problems
+
+log = structlog.get_logger(__name__)
+
+
+@shared_task(name="synccore.tick", ignore_result=True)
+def tick() -> None:
+    """Claim due schedules, start due retries and checks, take over what lost its worker, ring."""
+    if not guard_instance():
+        log.error("instance_mismatch")
+        return
+    jobs.take_over()
+    end_on_purpose()
+    claim_schedules()
+    start_due()
+    start_checks()
+    fold_stats()
+    tasks.kick()
+
+
+def claim_schedules() -> int:
+    """Job queue entries whose time has come get a queued job and their next run. Returns how many."""
+    now = timezone.now()
+    with transaction.atomic():
+        due = list(
+            JobQueueEntry.objects.select_for_update(skip_locked=True, of=("self",))
+            .select_related("mapping__integration")
+            .filter(next_run__lte=now)
+            .exclude(status=JobQueueEntry.Status.ON_HOLD)
+            .order_by("next_run")[:500]
+        )
+        for entry in due:
+            if not jobs.held(entry.mapping) and not _unreachable(entry.mapping):
+                jobs.enqueue(
+                    verb="synchronise",
+                    mapping=entry.mapping,
+                    scope=entry.scope,
+                    origin=SynchJob.Origin.SCHEDULE,
+                    entry=entry,
+                )
+                entry.last_run = now
+                entry.status = JobQueueEntry.Status.IN_PROCESS
+            entry.next_run = _next(entry, now)
+            entry.save(update_fields=["next_run", "last_run", "status"])
+    return len(due)
+
+
+def _next(entry: JobQueueEntry, now: datetime) -> datetime:
+    """The next time on the entry's own grid; runs that were missed are not made up for."""
+    late = (now - entry.next_run).total_seconds()
+    steps = int(late // entry.interval_seconds) + 1
+    return entry.next_run + timedelta(seconds=steps * entry.interval_seconds)
+
+
+def start_due() -> int:
+    """Mappings with records whose next attempt has come get a job of scope ``due``."""
+    now = timezone.now()
+    mappings = (
+        TableMapping.objects.filter(enabled=True, integration__paused_since=None)
+        .filter(
+            pk__in=Problem.objects.of_records()
+            .open()
+            .filter(next_attempt__lte=now)
+            .values("mapping")
+            .distinct()
+        )
+        .select_related("integration")
+    )
+    started = 0
+    for mapping in mappings:
+        if _unreachable(mapping) or jobs.held(mapping):
+            continue
+        if due_problems(mapping.pk, 0, now).exists():
+            jobs.enqueue(
+                verb="synchronise", mapping=mapping, scope=SynchJob.Scope.DUE, origin=SynchJob.Origin.ENGINE
+            )
+            started += 1
+    return started
+
+
+def _setup_problems_of(mapping: TableMapping) -> Any:
+    apps = (mapping.integration.left_id, mapping.integration.right_id)
+    return (
+        Problem.objects.not_ended()
+        .of_setup()
+        .filter(Q(mapping=mapping) | Q(mapping=None, connection__in=apps))
+        .filter(state=Problem.State.RETRYING)
+    )
+
+
+def _unreachable(mapping: TableMapping) -> bool:
+    """A set-up problem holds the mapping: retries of its records would only meet it again."""
+    return bool(_setup_problems_of(mapping).exists())
+
+
+def start_checks() -> int:
+    """Mappings (and apps) whose set-up problem is due are checked; a check that passes releases them.
+
+    What no check can see (an error of ours) is tried by running the mapping itself.
+    """
+    now = timezone.now()
+    due = Problem.objects.not_ended().of_setup().filter(state=Problem.State.RETRYING, next_attempt__lte=now)
+    wanted: set[tuple[int, str]] = set()
+    with transaction.atomic():
+        for problem in due.select_for_update(skip_locked=True):
+            problem.next_attempt = now + problems.backoff(problem.attempts)
+            problem.save(update_fields=["next_attempt"])
+            mapping_id = problem.mapping_id or _first_mapping_of(problem.connection_id)
+            if mapping_id is not None:
+                is_checkable = problem.kind in (Kind.TRANSIENT.value, Kind.MISCONFIGURED.value)
+                wanted.add((mapping_id, "check" if is_checkable else "synchronise"))
+    for mapping in TableMapping.objects.filter(pk__in=[pk for pk, _verb in wanted]).select_related(
+        "integration"
+    ):
+        for verb in ("check", "synchronise"):
+            if (mapping.pk, verb) in wanted and (verb == "check" or not jobs.held(mapping)):
+                jobs.enqueue(verb=verb, mapping=mapping, origin=SynchJob.Origin.ENGINE)
+    return len(wanted)
+
+
+def _first_mapping_of(connection_id: int | None) -> int | None:
+    of_app = Q(integration__left=connection_id) | Q(integration__right=connection_id)
+    return TableMapping.objects.filter(of_app, enabled=True).values_list("pk", flat=True).first()
+
+
+def end_on_purpose() -> int:
+    """Records left out until a date come back when it has come."""
+    now = timezone.now()
+    with transaction.atomic():
+        over = list(
+            Problem.objects.select_for_update(skip_locked=True).filter(
+                state=Problem.State.ON_PURPOSE, until__lte=now
+            )[:1000]
+        )
+        tally = Tally()
+        for problem in over:
+            tally.problem(problem, -1)
+            problem.state, problem.next_attempt, problem.until = Problem.State.RETRYING, now, None
+            problem.save(update_fields=["state", "next_attempt", "until"])
+            tally.problem(problem, +1)
+        tally.store(now.date())
+    return len(over)
+
+
+def fold_stats() -> None:
+    """Deltas of days gone by become one row each. A lock keeps two ticks apart; nobody waits for it."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(727274)")
+        if not cursor.fetchone()[0]:
+            return
+        cursor.execute("SELECT count(*) > 2000 FROM (SELECT 1 FROM synccore_stat LIMIT 2001) s")
+        if not cursor.fetchone()[0]:
+            return
+        cursor.execute(
+            """
+            WITH gone AS (DELETE FROM synccore_stat RETURNING day, bucket_id, fingerprint, state, of_record, n)
+            INSERT INTO synccore_stat (day, bucket_id, fingerprint, state, of_record, n)
+            SELECT day, bucket_id, fingerprint, state, of_record, sum(n) FROM gone
+            GROUP BY day, bucket_id, fingerprint, state, of_record HAVING sum(n) <> 0
+            """
+        )

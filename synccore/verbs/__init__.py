@@ -1,0 +1,38 @@
+"""Everything a worker does. One literal dict: verb → function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .chosen import couple, delete, leave_out, resolve, restore, synchronise_chosen, uncouple
+from .run import Run
+from .sweep import sweep
+from .synchronise import synchronise
+from .upkeep import allow_once, check, purge, undo_purge
+
+
+def _synchronise(run: Run) -> None:
+    """The scheduled run, or chosen records; a sweep is the same verb with another scope."""
+    if run.job.scope == run.job.Scope.SWEEP:
+        sweep(run)
+    elif run.job.scope == run.job.Scope.ITEMS:
+        synchronise_chosen(run)
+    else:
+        synchronise(run)
+        if run.job.scope == run.job.Scope.FULL:
+            run.queue_next.add((run.mapping.pk, run.job.Scope.SWEEP.value))
+
+
+VERBS: dict[str, Callable[[Run], None]] = {
+    "synchronise": _synchronise,
+    "resolve": resolve,
+    "restore": restore,
+    "delete": delete,
+    "couple": couple,
+    "uncouple": uncouple,
+    "leave_out": leave_out,
+    "check": check,
+    "allow_once": allow_once,
+    "purge": purge,
+    "undo_purge": undo_purge,
+}

@@ -1,0 +1,258 @@
+"""Verbs on records a person chose: resolve, restore, delete, couple, uncouple, leave out.
+
+They run on the job's frozen items. Every item ends with a result; the rights of the person are checked again here, when
+the job runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from django.utils.dateparse import parse_datetime
+
+from synccore.engine.rules import DeletionPolicy, Resolution
+from synccore.failures import Misconfigured
+from synccore.models import Coupling, JobItem, Journal, Problem
+from synccore.models.scoping import GrantLevel
+from synccore.shapes import SIDES, Side
+
+from . import problems
+from .candidate import Candidate
+from .lookup import complete
+from .page import process
+from .resume import settle_open
+from .run import Run
+from .select import attach_problems, from_items
+from .synchronise import open_items
+
+#: Permission and level of grant that each verb needs.
+NEEDS = {
+    "synchronise": ("synccore.synchronize", GrantLevel.RESOLVE),
+    "resolve": ("synccore.synchronize", GrantLevel.RESOLVE),
+    "couple": ("synccore.couple", GrantLevel.RESOLVE),
+    "uncouple": ("synccore.remove_coupling", GrantLevel.RESOLVE),
+    "leave_out": ("synccore.leave_out", GrantLevel.RESOLVE),
+    "restore": ("synccore.restore_records", GrantLevel.DELETE),
+    "delete": ("synccore.delete_records", GrantLevel.DELETE),
+}
+
+
+def allowed(run: Run) -> bool:
+    """Whether the person still has the right on this mapping; jobs without a person are Tandem's own."""
+    person = run.job.requested_by
+    if person is None or run.job.verb not in NEEDS:
+        return True
+    permission, level = NEEDS[run.job.verb]
+    return (
+        person.has_perm(permission)
+        and type(run.mapping).objects.visible_to(person, level).filter(pk=run.mapping.pk).exists()
+    )
+
+
+def _pages(run: Run, *, settle: bool = True) -> Any:
+    """The job's items page by page, with problems attached; all of them end here if the right is gone."""
+    if not allowed(run):
+        n = run.job.items.filter(state=JobItem.State.OPEN).update(
+            state=JobItem.State.NOT_APPLICABLE, note="right_missing"
+        )
+        run.log("right_missing", n=n)
+        return
+    if settle:
+        settle_open(run)
+    for chosen in open_items(run, JobItem.Purpose.CHOSEN):
+        run.between_pages()
+        candidates = from_items(run, chosen)
+        attach_problems(candidates)
+        yield candidates
+
+
+def _not_applicable(run: Run, candidates: Sequence[Candidate], note: str) -> None:
+    """These items no longer apply; said on each."""
+    items = [candidate.item for candidate in candidates if candidate.item is not None]
+    for item in items:
+        item.state, item.note = JobItem.State.NOT_APPLICABLE, note
+    JobItem.objects.bulk_update(items, ["state", "note"])
+
+
+def resolve(run: Run) -> None:
+    """Choose the version to use in both apps: option ``side``, ``newest``, or ``units`` (unit → side) for one record."""
+    options = run.job.options
+    resolution = Resolution(
+        side=Side(options["side"]) if options.get("side") else None,
+        newest=bool(options.get("newest")),
+        units={unit: Side(side) for unit, side in options.get("units", {}).items()},
+    )
+    for candidates in _pages(run):
+        for candidate in candidates:
+            candidate.resolution = resolution
+        process(run, candidates, carry_out=True)
+
+
+def synchronise_chosen(run: Run) -> None:
+    """Try the chosen records now, by the rules of the mapping."""
+    for candidates in _pages(run):
+        process(run, candidates, carry_out=True)
+
+
+def restore(run: Run) -> None:
+    """Put back the deleted counterpart of coupled records."""
+    _end_deletion(run, DeletionPolicy.RESTORE)
+
+
+def delete(run: Run) -> None:
+    """Delete the survivor of coupled records whose counterpart was deleted."""
+    _end_deletion(run, DeletionPolicy.DELETE)
+
+
+def _end_deletion(run: Run, policy: DeletionPolicy) -> None:
+    for candidates in _pages(run):
+        complete(run, candidates)
+        chosen, others = [], []
+        for candidate in candidates:
+            gone = [side for side in SIDES if side in candidate.records and candidate.records[side] is None]
+            coupled = candidate.coupling is not None and not candidate.coupling.is_half
+            (chosen if coupled and len(gone) == 1 else others).append(candidate)
+            candidate.resolution = Resolution(deletion=policy)
+        _not_applicable(run, others, "not_deleted")
+        process(run, chosen, carry_out=True)
+
+
+def uncouple(run: Run) -> None:
+    """Remove Coupling: the records no longer synchronise and are marked *not to be coupled by itself*."""
+    for candidates in _pages(run, settle=False):
+        mine = [c for c in candidates if c.coupling is not None]
+        _not_applicable(run, [c for c in candidates if c.coupling is None], "not_coupled")
+        with run.page() as at:
+            for candidate in mine:
+                _uncouple(run, candidate, at)
+            JobItem.objects.bulk_update([c.item for c in mine if c.item], ["state", "note"])
+
+
+def _uncouple(run: Run, candidate: Candidate, at: datetime) -> None:
+    coupling = candidate.coupling
+    assert coupling is not None
+    coupling.removed_at, coupling.removed_by = at, run.job.requested_by
+    coupling.save(update_fields=["removed_at", "removed_by"])
+    if candidate.problem is not None:
+        problems.end(
+            [candidate.problem],
+            Problem.Ending.REMOVED,
+            tally=run.tally,
+            now=at,
+            job=run.job,
+            by=run.job.requested_by,
+        )
+    row = Journal.objects.create(
+        job=run.job,
+        mapping=run.mapping,
+        coupling=coupling,
+        side=candidate.origin.value,
+        operation=Journal.Operation.UNCOUPLE,
+        record_id=coupling.of(candidate.origin, "id") or "",
+        before={"left": coupling.left_id, "right": coupling.right_id},
+        key=uuid4(),
+        state=Journal.State.DONE,
+        at=at,
+        settled_at=at,
+    )
+    run.settled.append(row)
+    run.count("uncoupled", candidate.origin.other)
+    run.count("unchanged", candidate.origin.other)
+    if candidate.item is not None:
+        candidate.item.state = JobItem.State.DONE
+
+
+def leave_out(run: Run) -> None:
+    """Leave records out on purpose: options ``reason`` and, if it is to end by itself, ``until`` (ISO)."""
+    until = parse_datetime(run.job.options["until"]) if run.job.options.get("until") else None
+    for candidates in _pages(run, settle=False):
+        mine = [c for c in candidates if c.coupling is not None]
+        _not_applicable(run, [c for c in candidates if c.coupling is None], "not_coupled")
+        with run.page() as at:
+            for candidate in mine:
+                assert candidate.coupling is not None
+                problems.leave_out(
+                    candidate.coupling,
+                    candidate.problem,
+                    mapping=run.mapping,
+                    tally=run.tally,
+                    now=at,
+                    by=run.job.requested_by,
+                    reason=str(run.job.options.get("reason", "")),
+                    until=until,
+                    job=run.job,
+                )
+                run.count("skipped", candidate.origin.other)
+                if candidate.item is not None:
+                    candidate.item.state = JobItem.State.DONE
+            JobItem.objects.bulk_update([c.item for c in mine if c.item], ["state", "note"])
+
+
+def couple(run: Run) -> None:
+    """Couple one left record with one right record: options ``left``, ``right`` and ``prefer`` (the side that wins where
+    they differ). Raises Misconfigured where a record is not there or is coupled already."""
+    if not allowed(run):
+        run.log("right_missing", n=1)
+        return
+    settle_open(run)
+    options = run.job.options
+    ids = {Side.LEFT: str(options["left"]), Side.RIGHT: str(options["right"])}
+    prefer = Side(options["prefer"]) if options.get("prefer") else None
+    coupling, spare = _coupling_for(run, ids)
+    coupling.prefer = prefer.value if prefer else ""
+    for side in SIDES:
+        coupling.put(side, "id", ids[side])
+    candidate = Candidate(origin=prefer or Side.LEFT, coupling=coupling)
+    complete(run, [candidate])
+    for side in SIDES:
+        record = candidate.record(side)
+        if record is None:
+            raise Misconfigured("record_not_found", {"side": side.value, "record": ids[side]})
+        coupling.see(side, record)
+    with run.page() as at:
+        for each in spare:
+            open_ = list(Problem.objects.not_ended().filter(coupling=each))
+            problems.end(
+                open_,
+                Problem.Ending.SUPERSEDED,
+                tally=run.tally,
+                now=at,
+                job=run.job,
+                by=run.job.requested_by,
+            )
+            each.ended_at = at
+            each.save(update_fields=["ended_at"])
+        coupling.save()
+        run.count("coupled", candidate.origin.other)
+    attach_problems([candidate])
+    process(run, [candidate], carry_out=True)
+
+
+def _coupling_for(run: Run, ids: dict[Side, str]) -> tuple[Coupling, list[Coupling]]:
+    """A half coupling of one of the records is completed, that of the other ends; a whole one is in the way."""
+    halves: list[Coupling] = []
+    for side in SIDES:
+        found = Coupling.objects.live().filter(mapping=run.mapping, **{f"{side.value}_id": ids[side]}).first()
+        if found is None:
+            continue
+        if not found.is_half:
+            raise Misconfigured(
+                "already_coupled",
+                {"side": side.value, "record": ids[side], "to": found.title(side.other)},
+            )
+        halves.append(found)
+    # Its mark "not to be coupled by itself" ends with being coupled by a person.
+    removed = Coupling.objects.filter(
+        mapping=run.mapping,
+        left_id=ids[Side.LEFT],
+        right_id=ids[Side.RIGHT],
+        removed_at__isnull=False,
+        ended_at=None,
+    ).first()
+    if removed is not None:
+        removed.removed_at = removed.removed_by = None
+        return removed, halves
+    return (halves[0], halves[1:]) if halves else (Coupling(mapping=run.mapping), [])

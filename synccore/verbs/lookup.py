@@ -1,0 +1,221 @@
+"""What a page must look up before it can decide: counterparts, references, natural keys, preconditions.
+
+One call per page and side, whatever the number of records.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from django.db.models import Q
+
+from synccore.engine.canonical import canon
+from synccore.engine.compiled import compile_rules, id_text
+from synccore.engine.filters import matches
+from synccore.engine.images import natural_key_value, reference_values
+from synccore.engine.rules import Blocker, References
+from synccore.failures import Blocked, Failure, Misconfigured, Rejected
+from synccore.models import Coupling, Problem, TableMapping
+from synccore.models.build import rules_of
+from synccore.shapes import SIDES, Precondition, Record, Side, TableRef, Value
+
+from .candidate import Candidate
+from .run import Run
+
+
+def read(run: Run, side: Side, ids: Sequence[str]) -> dict[str, Record]:
+    """Records of the mapping's table by id, in batches of the connector's page."""
+    found: dict[str, Record] = {}
+    unique = list(dict.fromkeys(ids))
+    fields, table = run.rules.rules.fields_of(side), run.rules.rules.table(side)
+    size = run.connector(side).page_size
+    for start in range(0, len(unique), size):
+        with run.remote(side) as connector:
+            for record in connector.fetch(table, unique[start : start + size], fields):
+                found[record.id] = record
+    return found
+
+
+def complete(run: Run, candidates: Iterable[Candidate]) -> None:
+    """Read the sides that are known by id but were not read yet; None where the app has no such record."""
+    waiting = list(candidates)
+    for side in SIDES:
+        missing = [(c, id) for c in waiting if side not in c.records and (id := c.id(side)) is not None]
+        if missing:
+            found = read(run, side, [id for _c, id in missing])
+            for candidate, id in missing:
+                candidate.records[side] = found.get(id)
+
+
+def adopt(run: Run, candidates: Iterable[Candidate]) -> None:
+    """Before a create: look for the record the natural key names. One that is there and not coupled completes the pair."""
+    rules = run.rules
+    if rules.rules.natural_key is None or rules.rules.only_coupled:
+        return
+    info_of = {each.rule.id: each for each in rules.fields}
+    if rules.rules.natural_key not in info_of:
+        return
+    each = info_of[rules.rules.natural_key]
+    for side in SIDES:
+        name = each.name(side)
+        if name is None or not rules.rules.direction.allows(side):
+            continue
+        wanted: dict[str, list[Candidate]] = defaultdict(list)
+        values = {}
+        for candidate in candidates:
+            source = candidate.record(side.other)
+            if candidate.id(side) is not None or source is None:
+                continue
+            try:
+                value = natural_key_value(rules, side.other, source, {})
+            except Failure:
+                continue  # decide meets the same failure and names it
+            text = None if value is None else canon(value, each.rule.info(side))
+            if text is not None:
+                wanted[text].append(candidate)
+                values[text] = value
+        if wanted:
+            _match(run, side, name, wanted, list(values.values()))
+
+
+def _match(run: Run, side: Side, name: str, wanted: dict[str, list[Candidate]], values: list[Value]) -> None:
+    rules = run.rules.rules
+    with run.remote(side) as connector:
+        found = connector.find(rules.table(side), name, values, rules.fields_of(side))
+    taken = set(
+        Coupling.objects.filter(
+            Q(removed_at__isnull=False) | Q(ended_at=None),
+            mapping_id=rules.id,
+            **{f"{side.value}_id__in": [record.id for record in found]},
+        ).values_list(f"{side.value}_id", flat=True)
+    )
+    info = rules.infos(side).get(name)
+    for record in found:
+        if record.id in taken:
+            continue
+        candidates = wanted.get(canon(record.fields.get(name), info) or "", [])
+        # Two records that claim one counterpart: the first in order gets it, the other meets the app's own refusal.
+        for candidate in candidates:
+            if candidate.id(side) is None:
+                candidate.records[side] = record
+                candidate.adopted = True
+                taken.add(record.id)
+                break
+
+
+def references(run: Run, candidates: Iterable[Candidate]) -> References:
+    """Translate every reference these candidates need: one query per target mapping and side."""
+    wanted: dict[tuple[int, Side], set[str]] = defaultdict(set)
+    for c in candidates:
+        for mapping, side, id in reference_values(
+            run.rules, c.record(Side.LEFT), c.record(Side.RIGHT), c.link()
+        ):
+            wanted[(mapping, side)].add(id)
+    found: dict[tuple[int, Side, str], str | Blocker] = {}
+    for (mapping, side), ids in wanted.items():
+        here, there = f"{side.value}_id", f"{side.other.value}_id"
+        pairs = Coupling.objects.live().paired().filter(mapping_id=mapping, **{f"{here}__in": ids})
+        for id, other in pairs.values_list(here, there):
+            found[(mapping, side, id)] = other
+        missing = [id for id in ids if (mapping, side, id) not in found]
+        if missing:
+            found.update(_blockers(run, mapping, side, missing))
+    return found
+
+
+def _blockers(
+    run: Run, mapping_id: int, side: Side, ids: list[str]
+) -> dict[tuple[int, Side, str], str | Blocker]:
+    """Why these records have no counterpart, and whether one will come by itself."""
+    mapping = TableMapping.objects.select_related("integration").get(pk=mapping_id)
+    here = f"{side.value}_id"
+    reasons: dict[str, str] = {}
+    names: dict[str, str] = {}
+    marked = Coupling.objects.filter(mapping=mapping, ended_at=None, **{f"{here}__in": ids})
+    for coupling in marked:
+        id = coupling.of(side, "id")
+        names[id] = coupling.title(side)
+        if coupling.removed_at is not None:
+            reasons.setdefault(id, "removed")
+    on_purpose = Problem.objects.filter(state=Problem.State.ON_PURPOSE, coupling__in=[c.pk for c in marked])
+    for coupling in Coupling.objects.filter(pk__in=on_purpose.values("coupling")):
+        reasons[coupling.of(side, "id")] = "on_purpose"
+    general = None
+    if mapping.only_coupled:
+        general = "only_coupled"
+    elif not mapping.enabled:
+        general = "disabled"
+    rules = compile_rules(rules_of(mapping))
+    if general is None and not rules.rules.direction.allows(side.other):
+        general = "direction"
+    rest = [id for id in ids if id not in reasons]
+    known: dict[str, Record] = {}
+    if rest:
+        with run.remote(side) as connector:
+            known = {
+                r.id: r for r in connector.fetch(rules.rules.table(side), rest, rules.rules.fields_of(side))
+            }
+    found: dict[tuple[int, Side, str], str | Blocker] = {}
+    for id in ids:
+        record = known.get(id)
+        reason = reasons.get(id)
+        if reason is None and record is None:
+            reason = "absent"
+        elif reason is None and record is not None and not rules.inside(side, record):
+            reason = "outside_filter"
+        reason = reason or general
+        name = names.get(id) or (record.name or record.key if record else "") or id
+        found[(mapping_id, side, id)] = Blocker(
+            mapping_id, side, id, reason is not None, reason or "not_coupled", mapping.name, name
+        )
+    return found
+
+
+def preconditions(run: Run, candidates: Sequence[Candidate]) -> dict[int, Blocked]:
+    """The first failed precondition of each candidate (by its place in the list). One look-up per precondition and page."""
+    failed: dict[int, Blocked] = {}
+    for each in run.rules.rules.preconditions:
+        texts: dict[int, str] = {}
+        for place, candidate in enumerate(candidates):
+            record = candidate.record(each.record_side)
+            if record is None or place in failed:
+                continue
+            text = _text(run, each, record)
+            if text is not None and text not in each.exempt:
+                texts[place] = text
+        if not texts:
+            continue
+        present = _present(run, each, set(texts.values()))
+        for place, text in texts.items():
+            if text not in present:
+                failed[place] = Blocked(
+                    "precondition_missing",
+                    {"what": each.what, "value": text, "side": each.side.value, "table": each.table},
+                )
+    return failed
+
+
+def _text(run: Run, each: Precondition, record: Record) -> str | None:
+    try:
+        text = canon(record.fields.get(each.field), run.rules.rules.infos(each.record_side).get(each.field))
+    except Rejected:
+        return None
+    return id_text(text)  # the plain text that people write in the set-up of a precondition
+
+
+def _present(run: Run, each: Precondition, values: set[str]) -> set[str]:
+    """Which of the values the app knows, within the precondition's filter."""
+    names = tuple(dict.fromkeys((each.lookup_field, *(condition.field for condition in each.filter))))
+    with run.remote(each.side) as connector:
+        found = connector.find(TableRef(each.table), each.lookup_field, sorted(values), names)
+    infos = run.known.setdefault("infos", {}).get((each.side, each.table), {})
+    try:
+        return {
+            str(record.fields.get(each.lookup_field))
+            for record in found
+            if not each.filter or matches(each.filter, record.fields, infos)
+        }
+    except Misconfigured as failure:
+        failure.params.setdefault("table", each.table)
+        raise

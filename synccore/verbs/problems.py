@@ -1,0 +1,325 @@
+"""The only place that moves problems from state to state, and writes their entries (ENGINE §3).
+
+Every function runs inside the page transaction of its caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any, Final
+
+from synccore.engine.compiled import Compiled
+from synccore.engine.images import image_hash
+from synccore.failures import Blocked, Failure, Kind
+from synccore.fingerprint import fingerprint
+from synccore.models import CallStack, Connection, Coupling, Problem, SynchJob, SynchJobError, TableMapping
+from synccore.shapes import SIDES, Record, Side
+
+from .stats import Tally
+
+#: Waits between attempts; the last one repeats.
+BACKOFF: Final = tuple(timedelta(minutes=n) for n in (1, 2, 5, 15, 30, 60))
+#: A record that only ever meets temporary faults is skipped after this time.
+PATIENCE: Final = timedelta(days=3)
+#: Attempts of a refused value before a person is asked, and the wait between them.
+REFUSALS: Final = 2
+REFUSAL_WAIT: Final = timedelta(minutes=1)
+#: A record that waits for another looks again by itself at least this often, besides being released.
+LOOK_AGAIN: Final = timedelta(hours=1)
+
+_AT_ONCE = (Kind.CONFLICT, Kind.MISSING, Kind.MISCONFIGURED, Kind.STOPPED)
+
+
+def backoff(attempts: int) -> timedelta:
+    """Wait after the ``attempts``-th failed try (1 is the first)."""
+    return BACKOFF[min(max(attempts, 1), len(BACKOFF)) - 1]
+
+
+def next_state(
+    failure: Failure, *, attempts: int, since: datetime, now: datetime, manual: bool
+) -> tuple[Problem.State, datetime | None]:
+    """State and next attempt of a record's problem after its ``attempts``-th equal failure (table of ENGINE §3).
+
+    ``manual``: a person pressed Retry; the first failure that is neither temporary nor a wait skips it again.
+    """
+    match failure.kind:
+        case Kind.TRANSIENT:
+            if now - since >= PATIENCE:
+                return Problem.State.SKIPPED, None
+            return Problem.State.RETRYING, now + backoff(attempts)
+        case Kind.BLOCKED:
+            if isinstance(failure, Blocked) and failure.hopeless:
+                return Problem.State.SKIPPED, None
+            is_parent = "record" in failure.params
+            return Problem.State.WAITING, now + (LOOK_AGAIN if is_parent else backoff(attempts))
+        case kind if kind in _AT_ONCE or manual or attempts >= REFUSALS:
+            return Problem.State.SKIPPED, None
+        case _:
+            return Problem.State.RETRYING, now + REFUSAL_WAIT
+
+
+def call_stack(debug: str) -> CallStack | None:
+    """The support text, stored once per content."""
+    if not debug:
+        return None
+    row, _made = CallStack.objects.get_or_create(
+        digest=sha256(debug.encode()).hexdigest(), defaults={"text": debug}
+    )
+    return row
+
+
+def _said_by(failure: Failure) -> str:
+    """The side whose app spoke; "" where Tandem found it itself."""
+    return str(failure.params.get("side", "")) if failure.app_message else ""
+
+
+def _print(failure: Failure, coupling: Coupling | None) -> str:
+    """Fingerprint of a failure; keys and names of both records are variable parts of its message."""
+    return fingerprint(
+        failure.kind,
+        failure.code,
+        str(failure.params.get("table") or ""),
+        str(failure.params.get("field") or ""),
+        failure.app_message,
+        key=coupling.left_key or coupling.right_key if coupling else "",
+        name=coupling.left_name or coupling.right_name if coupling else "",
+    )
+
+
+def record_failure(
+    *,
+    job: SynchJob,
+    tally: Tally,
+    entries: list[SynchJobError],
+    mapping: TableMapping,
+    coupling: Coupling,
+    problem: Problem | None,
+    failure: Failure,
+    destination: Side | None,
+    records: dict[Side, Record | None],
+    rules: Compiled,
+    now: datetime,
+) -> Problem:
+    """A try of one record failed: open its problem or move it on, and write an entry if it is a new or changed failure."""
+    print_ = _print(failure, coupling)
+    is_new = problem is None
+    if problem is None:
+        problem = Problem(
+            coupling=coupling, mapping=mapping, since=now, found_by=job.requested_by, first_job=job.pk
+        )
+    else:
+        tally.problem(problem, -1)
+    same = not is_new and (problem.kind, problem.code, problem.fingerprint) == (
+        failure.kind.value,
+        failure.code,
+        print_,
+    )
+    manual = problem.requested_at is not None or bool(job.options.get("manual"))
+    # A new kind of failure starts its own count; "since" stays that of the episode.
+    problem.attempts = problem.attempts + 1 if same else 1
+    _describe(problem, failure, print_, destination, tally, mapping=mapping, connection=None)
+    problem.name = coupling.title(Side.LEFT) or coupling.title(Side.RIGHT)
+    problem.state, problem.next_attempt = next_state(
+        failure, attempts=problem.attempts, since=problem.since, now=now, manual=manual
+    )
+    problem.requested_at = problem.requested_by = None
+    problem.last_failure, problem.last_job = now, job.pk
+    problem.mapping_revision = mapping.revision
+    for side in SIDES:
+        record = records.get(side)
+        setattr(problem, f"{side.value}_seen", image_hash(rules, side, record) if record else "")
+        setattr(problem, f"{side.value}_seen_version", record.version if record else "")
+    _name_blocker(problem, failure)
+    problem.save()
+    tally.problem(problem, +1)
+    if not same:
+        _write_entry(problem, job, tally, entries, coupling=coupling, now=now)
+    return problem
+
+
+def setup_failure(
+    *,
+    job: SynchJob | None,
+    tally: Tally,
+    entries: list[SynchJobError],
+    mapping: TableMapping | None,
+    connection: Connection | None,
+    failure: Failure,
+    now: datetime,
+) -> Problem:
+    """The whole mapping (or connection) cannot go on: its one problem per code, tried or checked again for ever."""
+    print_ = _print(failure, None)
+    known = Problem.objects.not_ended().of_setup().filter(mapping=mapping, code=failure.code)
+    if mapping is None:
+        known = known.filter(connection=connection)
+    problem = known.select_for_update().first()
+    is_new = problem is None
+    if problem is None:
+        problem = Problem(
+            mapping=mapping,
+            connection=connection,
+            since=now,
+            first_job=job.pk if job else None,
+            found_by=job.requested_by if job else None,
+        )
+    else:
+        tally.problem(problem, -1)
+    same = not is_new and (problem.kind, problem.fingerprint) == (failure.kind.value, print_)
+    problem.attempts = problem.attempts + 1 if same else 1
+    _describe(problem, failure, print_, None, tally, mapping=mapping, connection=connection)
+    problem.name = mapping.name if mapping else connection.name if connection else ""
+    if failure.kind is Kind.STOPPED:
+        problem.state, problem.next_attempt = Problem.State.SKIPPED, None
+    else:
+        problem.state, problem.next_attempt = Problem.State.RETRYING, now + backoff(problem.attempts)
+    problem.last_failure, problem.last_job = now, job.pk if job else None
+    problem.save()
+    tally.problem(problem, +1)
+    if not same:
+        _write_entry(problem, job, tally, entries, coupling=None, now=now)
+    return problem
+
+
+def _describe(
+    problem: Problem,
+    failure: Failure,
+    print_: str,
+    destination: Side | None,
+    tally: Tally,
+    *,
+    mapping: TableMapping | None,
+    connection: Connection | None,
+) -> None:
+    problem.kind, problem.code = failure.kind.value, failure.code
+    problem.params, problem.app_message = failure.params, failure.app_message
+    problem.side, problem.fingerprint = _said_by(failure), print_
+    problem.destination = destination.value if destination else ""
+    problem.call_stack = call_stack(failure.debug)
+    problem.bucket_id = tally.bucket(
+        mapping=mapping,
+        connection=None if mapping else connection,
+        destination=problem.destination,
+        kind=problem.kind,
+        code=problem.code,
+    )
+
+
+def _name_blocker(problem: Problem, failure: Failure) -> None:
+    params: dict[str, Any] = (
+        failure.params if failure.kind is Kind.BLOCKED and "record" in failure.params else {}
+    )
+    problem.blocker_mapping_id = params.get("mapping")
+    problem.blocker_side = str(params.get("side", "")) if params else ""
+    problem.blocker_record = str(params.get("record", "")) if params else ""
+
+
+def _write_entry(
+    problem: Problem,
+    job: SynchJob | None,
+    tally: Tally,
+    entries: list[SynchJobError],
+    *,
+    coupling: Coupling | None,
+    now: datetime,
+) -> None:
+    entry = SynchJobError.objects.create(
+        at=now,
+        job_id=job.pk if job else None,
+        mapping_id=problem.mapping_id,
+        connection_id=problem.connection_id,
+        coupling_id=coupling.pk if coupling else None,
+        problem_id=problem.pk,
+        left_id=(coupling.left_id if coupling else "") or "",
+        right_id=(coupling.right_id if coupling else "") or "",
+        left_title=coupling.title(Side.LEFT) if coupling else "",
+        right_title=coupling.title(Side.RIGHT) if coupling else "",
+        destination=problem.destination,
+        side=problem.side,
+        kind=problem.kind,
+        code=problem.code,
+        params=problem.params,
+        app_message=problem.app_message,
+        fingerprint=problem.fingerprint,
+        bucket_id=problem.bucket_id,
+        call_stack=problem.call_stack,
+    )
+    problem.first_entry = problem.first_entry or entry.pk
+    problem.last_entry = entry.pk
+    problem.save(update_fields=["first_entry", "last_entry"])
+    tally.entry(entry.bucket_id, entry.fingerprint, coupling is not None)
+    entries.append(entry)
+
+
+def end(
+    problems: Iterable[Problem],
+    ending: Problem.Ending,
+    *,
+    tally: Tally,
+    now: datetime,
+    job: SynchJob | None,
+    by: Any = None,
+) -> int:
+    """End episodes; says how, when, by whom and in which job. Returns how many."""
+    n = 0
+    for problem in problems:
+        tally.problem(problem, -1)
+        problem.state, problem.ending, problem.ended_at = Problem.State.ENDED, ending, now
+        problem.ended_by = by
+        problem.ended_job = job.pk if job else None
+        problem.next_attempt = problem.requested_at = problem.requested_by = None
+        problem.save()
+        tally.problem(problem, +1)
+        n += 1
+    return n
+
+
+def end_setup_problems(
+    mapping: TableMapping,
+    *,
+    tally: Tally,
+    now: datetime,
+    job: SynchJob,
+    kinds: tuple[Kind, ...],
+    connections: bool = False,
+) -> int:
+    """A job of the mapping got through (or its check passed): its set-up problems of these kinds are over."""
+    problems = Problem.objects.not_ended().of_setup().filter(kind__in=[kind.value for kind in kinds])
+    found = list(problems.filter(mapping=mapping).select_for_update())
+    if connections:
+        apps = [mapping.integration.left_id, mapping.integration.right_id]
+        found += list(problems.filter(mapping=None, connection__in=apps).select_for_update())
+    return end(found, Problem.Ending.FIXED, tally=tally, now=now, job=job)
+
+
+def leave_out(
+    coupling: Coupling, problem: Problem | None, *, mapping: TableMapping, tally: Tally, now: datetime, by: Any,
+    reason: str, until: datetime | None, job: SynchJob,
+) -> Problem:  # fmt: skip
+    """A person leaves the record out on purpose, with a reason and perhaps an end date."""
+    if problem is None:
+        problem = Problem(coupling=coupling, mapping=mapping, since=now, first_job=job.pk, found_by=by)
+        problem.bucket_id = tally.bucket(mapping=mapping, connection=None, destination="", kind="", code="")
+    else:
+        tally.problem(problem, -1)
+    problem.state, problem.reason, problem.until = Problem.State.ON_PURPOSE, reason, until
+    problem.name = coupling.title(Side.LEFT) or coupling.title(Side.RIGHT)
+    problem.next_attempt = problem.requested_at = problem.requested_by = None
+    problem.save()
+    tally.problem(problem, +1)
+    return problem
+
+
+def release(mapping: TableMapping, side_ids: dict[Side, set[str]], now: datetime) -> set[int]:
+    """Records that wait for these, now coupled, records are due at once. Returns the mappings in which some do."""
+    mappings: set[int] = set()
+    for side, ids in side_ids.items():
+        if not ids:
+            continue
+        waiting = Problem.objects.not_ended().filter(
+            blocker_mapping=mapping, blocker_side=side.value, blocker_record__in=ids, state__in=Problem.OPEN
+        )
+        mappings.update(waiting.values_list("mapping_id", flat=True))
+        waiting.update(next_attempt=now)
+    return {pk for pk in mappings if pk is not None}

@@ -1,0 +1,220 @@
+"""Intentions without an answer are settled before a mapping does anything else (ENGINE §6).
+
+A run may have died between its intention and its page, or an app's answer may have been lost. For each such journal row the
+record is looked at: it holds the values → done; it was created under our id → the pair is coupled; else it did not happen.
+Whatever came of it, the record is left for deciding anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.utils import timezone
+
+from synccore.engine.canonical import canon
+from synccore.engine.images import canon_fields, holds
+from synccore.engine.values import load_values
+from synccore.failures import Rejected, Unrecognised
+from synccore.models import Coupling, Journal
+from synccore.models.bulk import update
+from synccore.shapes import Record, Side
+
+from . import problems, store
+from .lookup import read
+from .run import Run
+from .select import attach_problems, from_couplings
+
+_PAGE = 500
+
+
+def settle_open(run: Run) -> None:
+    """Settle every open intention of the mapping, page by page, each page in one transaction.
+
+    Raises Failure where an app cannot be asked: then the rows stay open and nothing else is done.
+    """
+    while rows := list(
+        Journal.objects.filter(
+            mapping_id=run.job.mapping_id, state__in=(Journal.State.INTENDED, Journal.State.UNKNOWN)
+        )
+        .select_related("coupling")
+        .order_by("id")[:_PAGE]
+    ):
+        found = {side: read(run, side, _ids(rows, side)) for side in Side}
+        candidates = {row.pk: _by_natural_key(run, row, found) for row in rows}
+        with run.page() as at:
+            left = []
+            for row in rows:
+                record = candidates[row.pk]
+                left.append(_settle(run, row, record, at))
+            update(
+                Journal,
+                ("state", "settled_at", "record_id", "coupling"),
+                [(row.pk, row.state, at, row.record_id, row.coupling_id) for row in rows],
+            )
+            run.settled.extend(rows)
+            store.find(run, [each for each in left if each is not None])
+            run.log(
+                "intentions_settled", n=len(rows), done=sum(row.state == Journal.State.DONE for row in rows)
+            )
+
+
+def _ids(rows: Sequence[Journal], side: Side) -> list[str]:
+    return [row.record_id for row in rows if row.side == side.value and row.record_id]
+
+
+def _by_natural_key(run: Run, row: Journal, found: dict[Side, dict[str, Record]]) -> Record | None:
+    """The record a row is about; a create without an id of ours is looked up by the mapping's natural key."""
+    side = Side(row.side)
+    if row.record_id:
+        return found[side].get(row.record_id)
+    rules = run.rules.rules
+    rule = next((rule for rule in rules.fields if rule.id == rules.natural_key), None)
+    name = rule.name(side) if rule else None
+    values = load_values(row.values)
+    if row.operation != Journal.Operation.CREATE or name is None or values.get(name) is None:
+        return None
+    with run.remote(side) as connector:
+        hits = connector.find(rules.table(side), name, [values[name]], rules.fields_of(side))
+    free = [hit for hit in hits if not _is_coupled(run, side, hit.id)]
+    return free[0] if len(free) == 1 else None
+
+
+def _is_coupled(run: Run, side: Side, id: str) -> bool:
+    return (
+        Coupling.objects.live()
+        .paired()
+        .filter(mapping_id=run.job.mapping_id, **{f"{side.value}_id": id})
+        .exists()
+    )
+
+
+def _settle(
+    run: Run, row: Journal, record: Record | None, at: Any
+) -> tuple[Coupling | None, Side, str] | None:
+    side = Side(row.side)
+    row.settled_at = at
+    if row.operation == Journal.Operation.CREATE:
+        return _settle_create(run, row, side, record, at)
+    if row.operation == Journal.Operation.DELETE:
+        row.state = Journal.State.FAILED if record else Journal.State.DONE
+    else:
+        infos = run.rules.rules.infos(side)
+        meant = _texts(run, row, side)
+        did = record is not None and meant is not None and holds(record, meant, infos)
+        row.state = Journal.State.DONE if did else Journal.State.FAILED
+        if did and record is not None and row.coupling is not None:
+            _advance(run, row, side, record)
+    return (row.coupling, side, row.record_id)
+
+
+def _texts(run: Run, row: Journal, side: Side) -> dict[str, str | None] | None:
+    try:
+        return canon_fields(load_values(row.values), run.rules.rules.infos(side))
+    except Rejected:
+        return None
+
+
+def _advance(run: Run, row: Journal, side: Side, record: Record) -> None:
+    """The write arrived: the base images become what was decided, with the written fields as they are now.
+
+    Only what this write carried advances. Edits made to other fields since then differ from the base and flow.
+    """
+    coupling = row.coupling
+    assert coupling is not None
+    infos = run.rules.rules.infos(side)
+    written = set(row.values)
+    for each in run.rules.fields:
+        name, source = each.name(side), each.name(side.other)
+        key = str(each.rule.id)
+        if name in written and name is not None:
+            entry = [each.rule.revision, _canon(record, name, infos)]
+            coupling.put(side, "base", {**coupling.of(side, "base"), key: entry})
+            decided = row.basis.get(side.other.value)
+            if source is not None and decided is not None and key in decided[2]:
+                coupling.put(side.other, "base", {**coupling.of(side.other, "base"), key: decided[2][key]})
+    coupling.save(update_fields=["left_base", "right_base"])
+
+
+def _canon(record: Record, name: str, infos: Any) -> str | None:
+    try:
+        return canon(record.fields.get(name), infos.get(name))
+    except Rejected:
+        return None
+
+
+def _settle_create(
+    run: Run, row: Journal, side: Side, record: Record | None, at: Any
+) -> tuple[Coupling | None, Side, str] | None:
+    source = row.basis.get(side.other.value)
+    if record is None:
+        row.state = Journal.State.FAILED
+        if source is None:
+            return None
+        if not row.record_id and not run.rules.rules.natural_key:
+            return _uncertain(run, row, side, source, at)
+        return (row.coupling, side.other, source[0])
+    row.state, row.record_id = Journal.State.DONE, record.id
+    coupling = row.coupling
+    if coupling is None and source is not None:
+        coupling = (
+            Coupling.objects.live()
+            .filter(mapping_id=run.job.mapping_id, **{f"{side.other.value}_id": source[0]})
+            .first()
+        )
+    if source is None:
+        return (coupling, side, record.id) if coupling else None
+    if coupling is None:
+        coupling = Coupling(mapping_id=run.job.mapping_id, created_at=timezone.now())
+        coupling.put(side.other, "id", source[0])
+    elif coupling.of(side, "id") not in (None, record.id) and coupling.of(side, "exists"):
+        return (coupling, side, coupling.of(side, "id"))  # paired with another record meanwhile
+    coupling.see(side, record)
+    # The base is what we wrote, not what stands there now: an edit made since then is an edit.
+    infos = run.rules.rules.infos(side)
+    meant = _texts(run, row, side) or {}
+    base = {}
+    for each in run.rules.fields:
+        name = each.name(side)
+        if name is not None:
+            text = meant[name] if name in meant else _canon(record, name, infos)
+            base[str(each.rule.id)] = [each.rule.revision, text]
+    coupling.put(side, "base", base)
+    coupling.put(side.other, "base", source[2])
+    coupling.agreed_at, coupling.agreed_job = at, row.job_id
+    coupling.save()
+    row.coupling = coupling
+    for other in problems.release(run.mapping, {s: {coupling.of(s, "id")} for s in coupling.sides()}, at):
+        run.queue_next.add((other, "due"))
+    return (coupling, side, record.id)
+
+
+def _uncertain(
+    run: Run, row: Journal, side: Side, source: list[Any], at: Any
+) -> tuple[Coupling | None, Side, str] | None:
+    """Nothing tells whether the app stored the record: a person looks, before a second one is made."""
+    coupling = row.coupling
+    if coupling is None:
+        coupling = Coupling(mapping_id=run.job.mapping_id)
+        coupling.put(side.other, "id", source[0])
+        coupling.put(side.other, "key", source[0])
+        coupling.save()
+        row.coupling = coupling
+    candidate = from_couplings([coupling])[0]
+    attach_problems([candidate])
+    problems.record_failure(
+        job=run.job,
+        tally=run.tally,
+        entries=run.entries,
+        mapping=run.mapping,
+        coupling=coupling,
+        problem=candidate.problem,
+        failure=Unrecognised(
+            "uncertain_create", {"side": side.value, "table": run.rules.rules.table(side).name}
+        ),
+        destination=side,
+        records={},
+        rules=run.rules,
+        now=at,
+    )
+    return None

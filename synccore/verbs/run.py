@@ -1,0 +1,232 @@
+"""One job at work: its lease, its connectors, its counters, and the border between two pages."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.db import connection, transaction
+from django.dispatch import Signal
+from django.utils import timezone
+
+from synccore.connectors.base import Connector
+from synccore.engine.compiled import Compiled, compile_rules
+from synccore.failures import Bug, Failure
+from synccore.models import JobLog, Journal, SynchJob, SynchJobError, TableMapping
+from synccore.models.build import brakes_of, rules_of
+from synccore.models.job import EXTRAS, OUTCOMES
+from synccore.models.seals import seal_page
+from synccore.shapes import Side
+
+from .stats import Tally
+
+LEASE: Final = timedelta(seconds=90)
+
+#: Sent in the page transaction with ``job`` and ``entries`` (≤ 1,000). One receiver, in ``errors``.
+page_stored = Signal()
+
+#: Set when this process is asked to end: running jobs stop after their page and go back to the queue.
+shutting_down = threading.Event()
+
+
+class Interrupted(Exception):
+    """The job stops between two pages. Not a fault of the job."""
+
+
+class LeaseLost(Interrupted):
+    """Another worker took the job over: nothing more may be written on its behalf."""
+
+
+class Cancelled(Interrupted):
+    """A person cancelled it."""
+
+
+class BackToQueue(Interrupted):
+    """It goes on later: shutdown, a new revision of the mapping, or chosen records waiting behind it."""
+
+
+def _nothing(_point: str) -> None: ...
+
+
+class Run:
+    """What every verb gets. Made by ``synccore.jobs`` after the job was claimed; closed when the verb returns.
+
+    ``observe`` is called with the name of each step between an intention and its page commit; tests end the process there.
+    """
+
+    def __init__(
+        self,
+        job: SynchJob,
+        *,
+        observe: Callable[[str], None] = _nothing,
+        connect: Callable[[TableMapping, Side], Connector] | None = None,
+    ) -> None:
+        self.job = job
+        self.observe = observe
+        self._connect = connect or (lambda mapping, side: mapping.connection(side).connect())
+        self._connectors: dict[Side, Connector] = {}
+        self._rules: Compiled | None = None
+        self.counts: dict[str, Counter[str]] = defaultdict(Counter)
+        self.tally = Tally()
+        self.entries: list[SynchJobError] = []
+        self.settled: list[Journal] = []
+        self._log: list[JobLog] = []
+        #: Jobs to be queued when this one is over: (mapping id, scope).
+        self.queue_next: set[tuple[int, str]] = set()
+        self.cancel_requested = False
+        #: Facts looked up once per run (does the destination hold records, how many couplings …).
+        self.known: dict[str, Any] = {}
+
+    # -- what it works with --------------------------------------------------------------------------------------------
+
+    @property
+    def mapping(self) -> TableMapping:
+        assert self.job.mapping is not None
+        return self.job.mapping
+
+    @property
+    def rules(self) -> Compiled:
+        """The mapping's rules, frozen at the first use."""
+        if self._rules is None:
+            self._rules = compile_rules(rules_of(self.mapping))
+        return self._rules
+
+    @property
+    def brakes(self) -> Any:
+        return brakes_of(self.mapping)
+
+    def connector(self, side: Side) -> Connector:
+        if side not in self._connectors:
+            self._connectors[side] = self._connect(self.mapping, side)
+        return self._connectors[side]
+
+    @contextmanager
+    def remote(self, side: Side) -> Iterator[Connector]:
+        """The connector of a side for one remote call: the lease is renewed first, the failure says which app it was.
+
+        Raises Failure (with ``failure.side`` set) and LeaseLost. An error of our own in a connector comes out as Bug.
+        """
+        self.renew()
+        try:
+            yield self.connector(side)
+        except Failure as failure:
+            failure.params.setdefault("side", side.value)
+            raise
+        except Interrupted:
+            raise
+        except Exception as error:
+            bug = Bug.from_exception(error, step=f"connector {side.value}")
+            bug.params["side"] = side.value
+            raise bug from error
+
+    def close(self) -> None:
+        for connector in self._connectors.values():
+            connector.close()
+
+    # -- lease ---------------------------------------------------------------------------------------------------------
+
+    def renew(self) -> None:
+        """Hold the job for another 90 s, or raise LeaseLost without having written anything."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE synccore_synchjob SET lease_until = %s "
+                "WHERE id = %s AND lease_no = %s AND state = 'running' RETURNING cancel_requested_at",
+                [timezone.now() + LEASE, self.job.pk, self.job.lease_no],
+            )
+            row = cursor.fetchone()
+        if row is None:
+            raise LeaseLost
+        self.cancel_requested = row[0] is not None
+
+    def between_pages(self) -> None:
+        """Stop here if somebody wants us to. Raises Cancelled or BackToQueue."""
+        self.renew()
+        if self.cancel_requested:
+            raise Cancelled
+        if shutting_down.is_set():
+            raise BackToQueue
+        if self.job.mapping_id is None:
+            return
+        revision, others = (
+            TableMapping.objects.filter(pk=self.job.mapping_id).values_list("revision", flat=True).get(),
+            self.job.scope != SynchJob.Scope.ITEMS
+            and SynchJob.objects.filter(
+                mapping_id=self.job.mapping_id, state=SynchJob.State.QUEUED, scope=SynchJob.Scope.ITEMS
+            ).exists(),
+        )
+        if revision != self.job.mapping_revision:
+            # Cursors were made under the old rules; what they read is remembered, so starting over loses nothing.
+            self.job.checkpoint = {}
+            raise BackToQueue
+        if others:
+            raise BackToQueue
+
+    # -- what it says --------------------------------------------------------------------------------------------------
+
+    def count(self, outcome: str, direction: Side | str = "", n: int = 1) -> None:
+        self.counts[str(direction)][outcome] += n
+
+    def log(self, code: str, **params: Any) -> None:
+        """One line of the job's log, stored with the page (or at the end of the job)."""
+        self._log.append(JobLog(job=self.job, at=timezone.now(), code=code, params=params))
+
+    # -- the page transaction ------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def page(self, checkpoint: Mapping[str, Any] | None = None) -> Iterator[datetime]:
+        """Everything one page found, in one transaction: memory, problems, entries, journal, counters, checkpoint, seal.
+
+        Yields the moment all rows of the page carry. Raises LeaseLost before anything is stored if the job was taken over.
+        """
+        self.observe("before page")
+        with transaction.atomic():
+            self._hold()
+            at = timezone.now()
+            yield at
+            self._store(checkpoint, at)
+            self.observe("page stored")
+        self.observe("page committed")
+
+    def _hold(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT 1 FROM synccore_synchjob WHERE id = %s AND lease_no = %s AND state = 'running' FOR UPDATE",
+                [self.job.pk, self.job.lease_no],
+            )
+            if cursor.fetchone() is None:
+                raise LeaseLost
+
+    def _store(self, checkpoint: Mapping[str, Any] | None, at: datetime) -> None:
+        job = self.job
+        if checkpoint is not None:
+            job.checkpoint = dict(checkpoint)
+        job.pages += 1
+        if self.settled:
+            job.seal = seal_page(job, job.pages, self.settled, at).digest
+            self.settled = []
+        self._take_counts()
+        job.lease_until = at + LEASE
+        job.save(
+            update_fields=[
+                *OUTCOMES, *EXTRAS, "by_direction", "checkpoint", "pages", "seal", "lease_until", "total",
+            ]
+        )  # fmt: skip
+        self.tally.store(at.date())
+        JobLog.objects.bulk_create(self._log)
+        self._log = []
+        for start in range(0, len(self.entries), 1000):
+            page_stored.send(SynchJob, job=job, entries=self.entries[start : start + 1000])
+        self.entries = []
+
+    def _take_counts(self) -> None:
+        by_direction: dict[str, dict[str, int]] = self.job.by_direction
+        for direction, counter in self.counts.items():
+            stored = by_direction.setdefault(direction, {})
+            for outcome, n in counter.items():
+                stored[outcome] = stored.get(outcome, 0) + n
+                setattr(self.job, outcome, getattr(self.job, outcome) + n)
+        self.counts.clear()

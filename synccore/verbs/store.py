@@ -1,0 +1,359 @@
+"""What a page found, into the memory: couplings, problems, items, counters. Runs inside the page transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import uuid4
+
+from synccore.engine.images import image
+from synccore.engine.rules import StepKind
+from synccore.failures import Bug, Failure, Stale
+from synccore.models import Coupling, JobItem, Journal, Problem
+from synccore.models.bulk import insert, reserve, update
+from synccore.shapes import SIDES, Record, Side
+
+from . import problems
+from .candidate import Candidate
+from .run import Run
+
+_OF_SIDE: Final = (
+    "id",
+    "version",
+    "modified_at",
+    "key",
+    "name",
+    "owner",
+    "exists",
+    "out_of_filter_since",
+    "base",
+)
+_MEMORY: Final = (
+    *(f"{side.value}_{name}" for side in SIDES for name in _OF_SIDE),
+    "prefer", "agreed_at", "agreed_by", "agreed_job",
+    "to_right_job", "to_right_result", "to_left_job", "to_left_result",
+    "removed_at", "removed_by", "ended_at",
+)  # fmt: skip
+_NEW: Final = ("id", "mapping", "created_at", *_MEMORY)
+
+_OUTCOME: Final = {
+    StepKind.UNCHANGED: "unchanged",
+    StepKind.IGNORED: "unchanged",
+    StepKind.LEFT_FILTER: "unchanged",
+    StepKind.UNCOUPLE: "unchanged",
+    StepKind.END: "unchanged",
+    StepKind.WRITE: "modified",
+    StepKind.CREATE: "inserted",
+    StepKind.DELETE: "deleted",
+}
+
+
+def page(run: Run, candidates: Sequence[Candidate], at: datetime) -> None:
+    """Store every candidate's outcome; those left untouched by a stopped job are passed over."""
+    new: list[Coupling] = []
+    known: dict[int, Coupling] = {}
+    failed: list[Candidate] = []
+    ended: list[Problem] = []
+    released: dict[Side, set[str]] = {side: set() for side in SIDES}
+    for candidate in candidates:
+        if candidate.untouched:
+            continue
+        if candidate.outcome == "collected":
+            _close_item(candidate, JobItem.State.DONE)
+            continue
+        _safely(run, candidate, at)
+        coupling = candidate.coupling
+        if candidate.outcome == "ignored" or coupling is None:
+            pass
+        elif coupling.pk is None:
+            new.append(coupling)
+        else:
+            known[coupling.pk] = coupling
+        if candidate.failure is not None and not isinstance(candidate.failure, Stale):
+            if not candidate.failure.outcome_unknown:
+                failed.append(candidate)
+        elif candidate.problem is not None and not isinstance(candidate.failure, Stale):
+            ended.append(candidate.problem)
+        _collect_released(candidate, released)
+        _count(run, candidate)
+    _write(run, new, known, at)
+    for candidate in failed:
+        _fail(run, candidate, at)
+    _end(run, ended, candidates, at)
+    _leave_for_next_run(run, candidates)
+    _store_items(run, candidates)
+    if any(released.values()):
+        for mapping_id in problems.release(run.mapping, released, at):
+            run.queue_next.add((mapping_id, "due"))
+
+
+def _safely(run: Run, candidate: Candidate, at: datetime) -> None:
+    """A value that cannot be imaged (or an error of ours) fails this record, never the page."""
+    try:
+        _remember(run, candidate, at)
+    except Failure as failure:
+        candidate.failure = failure
+    except Exception as error:
+        candidate.failure = Bug.from_exception(error, step="remember")
+    if candidate.failure is not None:
+        _remember_failed(run, candidate)
+
+
+def _remember(run: Run, candidate: Candidate, at: datetime) -> None:
+    step, failure = candidate.step, candidate.failure
+    if failure is not None or step is None:
+        return
+    coupling = candidate.coupling
+    match step.kind:
+        case StepKind.IGNORED:
+            candidate.outcome, candidate.note = "ignored", step.why
+            if coupling is not None and coupling.is_half:
+                coupling.ended_at = at
+                candidate.outcome = ""
+        case StepKind.LEFT_FILTER:
+            assert coupling is not None and step.side is not None
+            if coupling.of(step.side, "out_of_filter_since") is None:
+                coupling.put(step.side, "out_of_filter_since", at)
+        case StepKind.END:
+            assert coupling is not None
+            for side in SIDES:
+                coupling.put(side, "exists", False)
+            coupling.ended_at = at
+            _note(run, candidate, Journal.Operation.END, at)
+        case StepKind.UNCOUPLE:
+            assert coupling is not None
+            coupling.removed_at, coupling.removed_by = at, run.job.requested_by
+            _note(run, candidate, Journal.Operation.UNCOUPLE, at)
+            run.count("uncoupled", candidate.direction)
+        case StepKind.DELETE:
+            assert coupling is not None
+            for side in SIDES:
+                coupling.put(side, "exists", False)
+            coupling.ended_at = at
+        case _:
+            _agree(run, candidate, at)
+
+
+def _agree(run: Run, candidate: Candidate, at: datetime) -> None:
+    """Both records are what this pair agreed on now: take over version, names and base images of both."""
+    if not all(isinstance(candidate.record(side), Record) for side in SIDES):
+        return
+    coupling = candidate.coupling
+    if coupling is None:
+        coupling = candidate.coupling = Coupling(mapping_id=run.job.mapping_id)
+    for side in SIDES:
+        record = candidate.records[side]
+        assert record is not None
+        base = {str(rule): list(entry) for rule, entry in image(run.rules, side, record).items()}
+        coupling.see(side, record)
+        coupling.put(side, "version", record.version)
+        coupling.put(side, "base", base)
+        coupling.put(side, "out_of_filter_since", None)
+    coupling.agreed_at, coupling.agreed_job = at, run.job.pk
+    coupling.agreed_by = run.job.requested_by
+    for side in (candidate.step.written_sides() if candidate.step else ()) or (candidate.direction,):
+        setattr(coupling, f"to_{side.value}_job", run.job.pk)
+        setattr(coupling, f"to_{side.value}_result", "ok")
+    if candidate.adopted:
+        run.count("coupled", candidate.direction)
+
+
+def _remember_failed(run: Run, candidate: Candidate) -> None:
+    """A failed record keeps its base images and versions; a new one gets a half coupling that carries its problem."""
+    if candidate.coupling is None:
+        if isinstance(candidate.failure, Stale) or (candidate.failure and candidate.failure.outcome_unknown):
+            return
+        candidate.coupling = Coupling(mapping_id=run.job.mapping_id)
+    coupling = candidate.coupling
+    for side in SIDES:
+        record = candidate.record(side)
+        if isinstance(record, Record):
+            coupling.see(side, record)
+        elif side in candidate.records and coupling.of(side, "id") is not None:
+            coupling.put(side, "exists", False)
+    setattr(coupling, f"to_{candidate.direction.value}_job", run.job.pk)
+    setattr(coupling, f"to_{candidate.direction.value}_result", "failed")
+
+
+def _collect_released(candidate: Candidate, released: dict[Side, set[str]]) -> None:
+    """A pair that is complete now may be what others wait for."""
+    coupling = candidate.coupling
+    if (
+        coupling is None
+        or candidate.failure is not None
+        or coupling.is_half
+        or coupling.ended_at
+        or coupling.removed_at
+    ):
+        return
+    if coupling.pk is None or candidate.problem is not None:
+        for side in SIDES:
+            released[side].add(coupling.of(side, "id"))
+
+
+def _count(run: Run, candidate: Candidate) -> None:
+    failure = candidate.failure
+    if failure is None:
+        outcome = "unchanged" if candidate.step is None else _OUTCOME[candidate.step.kind]
+    elif isinstance(failure, Stale) or failure.outcome_unknown or failure.kind.value == "blocked":
+        outcome = "waiting"
+    else:
+        outcome = "failed"
+    candidate.outcome = outcome
+    run.count(outcome, candidate.direction)
+
+
+def _row(coupling: Coupling, names: Sequence[str]) -> list[Any]:
+    return [
+        getattr(coupling, f"{name}_id" if name in ("mapping", "agreed_by", "removed_by") else name)
+        for name in names
+    ]
+
+
+def _write(run: Run, new: list[Coupling], known: dict[int, Coupling], at: datetime) -> None:
+    for coupling, pk in zip(new, reserve(Coupling, len(new)), strict=True):
+        coupling.pk = pk
+        coupling.created_at = at
+    if new:
+        insert(Coupling, _NEW, [_row(coupling, _NEW) for coupling in new])
+        for coupling in new:
+            coupling._state.adding = False
+    update(Coupling, _MEMORY, [[coupling.pk, *_row(coupling, _MEMORY)] for coupling in known.values()])
+
+
+def _fail(run: Run, candidate: Candidate, at: datetime) -> None:
+    assert candidate.coupling is not None and candidate.failure is not None
+    destination = candidate.direction if candidate.writes else None
+    for write in candidate.writes:
+        if write.failure is candidate.failure:
+            destination = write.side
+    if candidate.failure.kind.value in ("rejected", "blocked", "misconfigured") and destination is None:
+        destination = candidate.direction
+    candidate.problem = problems.record_failure(
+        job=run.job,
+        tally=run.tally,
+        entries=run.entries,
+        mapping=run.mapping,
+        coupling=candidate.coupling,
+        problem=candidate.problem,
+        failure=candidate.failure,
+        destination=destination,
+        records=candidate.records,
+        rules=run.rules,
+        now=at,
+    )
+
+
+def _end(run: Run, ended: list[Problem], candidates: Sequence[Candidate], at: datetime) -> None:
+    kinds = {c.problem.pk: c.step.kind for c in candidates if c.problem is not None and c.step is not None}
+    fixed: list[Problem] = []
+    superseded: list[Problem] = []
+    by_person: dict[str, list[Problem]] = {"deleted": [], "removed": []}
+    for problem in ended:
+        kind = kinds.get(problem.pk)
+        if kind is StepKind.DELETE and run.job.requested_by_id:
+            by_person["deleted"].append(problem)
+        elif kind is StepKind.UNCOUPLE:
+            by_person["removed"].append(problem)
+        elif kind in (StepKind.END, StepKind.LEFT_FILTER, StepKind.IGNORED):
+            superseded.append(problem)
+        else:
+            fixed.append(problem)
+    for found, ending in (
+        (fixed, Problem.Ending.FIXED),
+        (superseded, Problem.Ending.SUPERSEDED),
+        (by_person["deleted"], Problem.Ending.DELETED),
+        (by_person["removed"], Problem.Ending.REMOVED),
+    ):
+        problems.end(found, ending, tally=run.tally, now=at, job=run.job, by=run.job.requested_by)
+
+
+def _note(run: Run, candidate: Candidate, operation: Journal.Operation, at: datetime) -> None:
+    """A journal row of something that writes to no app but changes what synchronises: done at once, sealed with the page."""
+    row = Journal(
+        job=run.job,
+        mapping_id=run.job.mapping_id,
+        coupling=candidate.coupling,
+        side=candidate.direction.value,
+        operation=operation,
+        record_id=candidate.id(candidate.direction) or "",
+        before={"left": candidate.coupling.left_id, "right": candidate.coupling.right_id}
+        if candidate.coupling
+        else {},
+        key=uuid4(),
+        state=Journal.State.DONE,
+        at=at,
+        settled_at=at,
+    )
+    row.save()
+    run.settled.append(row)
+
+
+# -- items -------------------------------------------------------------------------------------------------------------
+
+
+def _leave_for_next_run(run: Run, candidates: Sequence[Candidate]) -> None:
+    """Records that kept moving, or whose write got no answer, are taken up by the next run: no error, nothing forgotten."""
+    left = []
+    for candidate in candidates:
+        failure = candidate.failure
+        if failure is None or candidate.untouched and not failure.outcome_unknown:
+            continue
+        if isinstance(failure, Stale) or failure.outcome_unknown:
+            side = candidate.origin if candidate.id(candidate.origin) else candidate.origin.other
+            left.append((candidate.coupling, side, candidate.id(side) or ""))
+    find(run, left)
+
+
+def find(run: Run, found: Sequence[tuple[Coupling | None, Side, str]]) -> int:
+    """Leave records for the next run of the mapping; one open item per record. Returns how many were new."""
+    items = [
+        JobItem(
+            job=run.job,
+            mapping_id=run.job.mapping_id,
+            coupling=coupling if coupling is not None and coupling.pk else None,
+            side=side.value,
+            record_id=id,
+            purpose=JobItem.Purpose.FOUND,
+        )
+        for coupling, side, id in found
+    ]
+    return len(JobItem.objects.bulk_create(items, ignore_conflicts=True)) if items else 0
+
+
+def _close_item(candidate: Candidate, state: JobItem.State, note: str = "") -> None:
+    if candidate.item is not None:
+        candidate.item.state, candidate.item.note = state, note[:200]
+
+
+def _store_items(run: Run, candidates: Sequence[Candidate]) -> None:
+    collected: list[JobItem] = run.known.pop("collected", [])
+    seen: set[Any] = run.known.setdefault("collected_keys", set())
+    fresh = []
+    for item in collected:
+        key = (item.purpose, item.coupling_id, item.side, item.record_id)
+        if key not in seen:
+            seen.add(key)
+            fresh.append(item)
+    if fresh:
+        JobItem.objects.bulk_create(fresh)
+    closed = []
+    for candidate in candidates:
+        if candidate.item is None or candidate.untouched:
+            continue
+        failure = candidate.failure
+        again = failure is not None and (isinstance(failure, Stale) or failure.outcome_unknown)
+        if again and candidate.item.purpose == JobItem.Purpose.FOUND:
+            continue  # still open: the next run takes it
+        if candidate.outcome in ("failed", "waiting"):
+            _close_item(
+                candidate,
+                JobItem.State.FAILED,
+                candidate.failure.code if candidate.failure else candidate.note,
+            )
+        elif candidate.item.state == JobItem.State.OPEN:
+            _close_item(candidate, JobItem.State.DONE, candidate.note)
+        closed.append(candidate.item)
+    if closed:
+        JobItem.objects.bulk_update(closed, ["state", "note"], batch_size=1000)

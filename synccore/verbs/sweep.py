@@ -1,0 +1,130 @@
+"""The sweep: compare (id, version) of every row with the memory; whatever differs is left for the next run (ENGINE §5).
+
+It reads by id, not by time, so it finds what a reading by time can miss: late commits, back-dated rows, deletions. It
+writes to no app.
+"""
+
+from __future__ import annotations
+
+from django.db import connection
+from psycopg import sql
+
+from synccore.engine.brakes import deletions_stop
+from synccore.failures import Kind
+from synccore.models import TableMapping
+from synccore.shapes import SIDES, Side
+
+from . import problems
+from .page import living_couplings
+from .run import Run
+
+_TABLE = "tandem_sweep"
+
+#: A row whose pair is not at this version, unless its open problem failed at this very version.
+_MOVED = """
+INSERT INTO synccore_jobitem (job_id, mapping_id, coupling_id, side, record_id, title, purpose, state, note)
+SELECT %(job)s, %(mapping)s, c.id, %(side)s, s.id, '', 'found', 'open', 'moved'
+FROM {table} s
+JOIN synccore_coupling c ON c.mapping_id = %(mapping)s AND c.{id} = s.id AND c.removed_at IS NULL AND c.ended_at IS NULL
+LEFT JOIN synccore_problem p ON p.coupling_id = c.id AND p.state <> 'ended'
+WHERE (c.{version} <> s.version OR NOT c.{exists} OR c.{outside} IS NOT NULL)
+  AND (p.id IS NULL OR (p.{seen} <> s.version AND p.state <> 'on_purpose'))
+ON CONFLICT DO NOTHING
+"""
+
+#: A row nobody knows, on a side from which records flow. Half couplings are known: their problem brings them back.
+_NEW = """
+INSERT INTO synccore_jobitem (job_id, mapping_id, side, record_id, title, purpose, state, note)
+SELECT %(job)s, %(mapping)s, %(side)s, s.id, '', 'found', 'open', 'new'
+FROM {table} s
+WHERE NOT EXISTS (
+  SELECT 1 FROM synccore_coupling c WHERE c.mapping_id = %(mapping)s AND c.{id} = s.id AND c.ended_at IS NULL
+)
+ON CONFLICT DO NOTHING
+"""
+
+#: A coupled record that a complete scan did not meet: deleted, or outside the filter. The next run looks which.
+_GONE = """
+INSERT INTO synccore_jobitem (job_id, mapping_id, coupling_id, side, record_id, title, purpose, state, note)
+SELECT %(job)s, %(mapping)s, c.id, %(side)s, c.{id}, c.{name}, 'found', 'open', 'gone'
+FROM synccore_coupling c
+LEFT JOIN {table} s ON s.id = c.{id}
+WHERE c.mapping_id = %(mapping)s AND c.{id} IS NOT NULL AND s.id IS NULL AND c.{exists} AND c.{outside} IS NULL
+  AND c.removed_at IS NULL AND c.ended_at IS NULL
+ON CONFLICT DO NOTHING
+"""
+
+
+def sweep(run: Run) -> None:
+    """Sweep both sides of one mapping. Only a scan that came to its end counts; a broken one finds nothing.
+
+    Raises Failure where an app cannot be read, Stopped where a side that has couplings suddenly shows no row at all
+    (unless the job's option ``allow_empty`` says that a person looked at it).
+    """
+    rules = run.rules.rules
+    for side in SIDES:
+        rows = _scan(run, side)
+        empty = side if rows == 0 and not run.job.options.get("allow_empty") else None
+        if stop := deletions_stop(0, living_couplings(run), empty, brakes=run.brakes):
+            stop.params["job"] = run.job.pk
+            raise stop
+        with run.page() as at:
+            found = _compare(run, side, flows=rules.direction.allows(side.other) and not rules.only_coupled)
+            run.log("swept", side=side.value, rows=rows, found=found)
+            run.count("unchanged", side, max(rows - found, 0))
+            run.count("waiting", side, found)
+            if side is Side.RIGHT:
+                TableMapping.objects.filter(pk=run.mapping.pk).update(swept_at=at)
+    with run.page() as at:
+        problems.end_setup_problems(
+            run.mapping, tally=run.tally, now=at, job=run.job, kinds=(Kind.TRANSIENT,), connections=True
+        )
+    if run.mapping.pk and run.job.by_direction:
+        run.queue_next.add((run.mapping.pk, "due"))
+
+
+def _scan(run: Run, side: Side) -> int:
+    """All rows of a side into a temporary table; returns their number."""
+    rules = run.rules.rules
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"DROP TABLE IF EXISTS {_TABLE};"
+            f'CREATE TEMP TABLE {_TABLE} (id text COLLATE "C" PRIMARY KEY, version text NOT NULL)'
+        )
+    position, total = None, 0
+    while True:
+        with run.remote(side) as connector:
+            page = connector.versions(rules.table(side), rules.filter(side), position)
+        with connection.cursor() as cursor:
+            # A key that moved during the scan may be met twice; the later reading counts.
+            cursor.execute(
+                f"INSERT INTO {_TABLE} SELECT DISTINCT ON (id) id, version "
+                "FROM unnest(%s::text[], %s::text[]) AS v(id, version) "
+                "ON CONFLICT (id) DO UPDATE SET version = excluded.version",
+                [[id for id, _version in page.versions], [version for _id, version in page.versions]],
+            )
+        total += len(page.versions)
+        run.observe("scanned")
+        if page.complete:
+            return total
+        position = page.cursor
+        run.between_pages()
+
+
+def _compare(run: Run, side: Side, *, flows: bool) -> int:
+    names = {
+        name: sql.Identifier(f"{side.value}_{column}")
+        for name, column in (
+            ("id", "id"), ("version", "version"), ("exists", "exists"),
+            ("outside", "out_of_filter_since"), ("name", "name"), ("seen", "seen_version"),
+        )
+    }  # fmt: skip
+    found = 0
+    with connection.cursor() as cursor:
+        cursor.execute(f"ANALYZE {_TABLE}")
+        for statement in (_MOVED, _GONE, *((_NEW,) if flows else ())):
+            query = sql.SQL(statement).format(table=sql.Identifier(_TABLE), **names)
+            cursor.execute(query, {"job": run.job.pk, "mapping": run.mapping.pk, "side": side.value})
+            found += cursor.rowcount
+        cursor.execute(f"DROP TABLE {_TABLE}")
+    return found
