@@ -51,7 +51,7 @@ def changed_fields(rules: Rules, side: Side, record: Record, base: Image) -> dic
     """Mapped fields of ``record`` that are not as in ``base``: name → canonical text now.
 
     None where that cannot be told: a field without base, because nothing was agreed yet or its rule's
-    revision moved.
+    revision moved. A value that is not of its field's type counts as changed and is given as text.
     """
     found: dict[str, str | None] = {}
     for each in compile_rules(rules).fields:
@@ -61,7 +61,10 @@ def changed_fields(rules: Rules, side: Side, record: Record, base: Image) -> dic
         was = base.get(each.rule.id)
         if was is None or was[0] != each.rule.revision:
             return None
-        text = each.text(side, record)
+        try:
+            text = each.text(side, record)
+        except Rejected as failure:
+            text = json.dumps(str(failure.params["value"]), ensure_ascii=False)
         if text != was[1]:
             found[name] = text
     return found

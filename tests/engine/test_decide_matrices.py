@@ -9,7 +9,7 @@ import pytest
 
 from synccore.engine.decide import decide
 from synccore.engine.rules import ConflictPolicy, DeletionPolicy, Direction, Resolution, StepKind
-from synccore.shapes import Condition, Operator, Side
+from synccore.shapes import Condition, FieldType, Operator, Side
 from tests.engine.build import (
     BOTH,
     TO_LEFT,
@@ -18,6 +18,7 @@ from tests.engine.build import (
     R,
     agreed,
     edit,
+    info,
     mapping,
     pair,
     plainly,
@@ -150,6 +151,18 @@ def test_restore_brings_back_what_flows_only_from_there() -> None:
         link, None, edit(right, x="2"), rules, {}, resolution=Resolution(deletion=DeletionPolicy.RESTORE)
     )
     assert step.writes == {L: {"l_x": "2", "l_rep": "AB", "l_parent": "P1", "l_owes": "9"}}
+
+
+def test_restore_leaves_out_what_the_app_alone_writes() -> None:
+    rules = mapping(
+        rule(1, "x"),
+        rule(2, "balance", direction=TO_RIGHT, left_info=info("l_balance", read_only=True)),
+        rule(3, "logo", FieldType.BINARY, direction=TO_RIGHT),
+    )
+    left, right = record(L, x="1", balance="9", logo=b"a"), record(R, x="1", balance="9", logo=b"a")
+    restore = Resolution(deletion=DeletionPolicy.RESTORE)
+    step = decide(agreed(rules, left, right), None, right, rules, {}, resolution=restore)
+    assert step.writes == {L: {"l_x": "1"}}
 
 
 @pytest.mark.parametrize("decided", [False, True])

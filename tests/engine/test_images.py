@@ -80,6 +80,7 @@ def test_changed_fields() -> None:
     base = image(RULES, L, one)
     assert changed_fields(RULES, L, one, base) == {}
     assert changed_fields(RULES, L, edit(one, name="B"), base) == {"l_name": '"B"'}
+    assert changed_fields(RULES, L, edit(one, level="x"), base) == {"l_level": '"x"'}
     assert changed_fields(RULES, L, one, {1: base[1]}) is None
     assert changed_fields(RULES, L, one, {**base, 2: (3, "1")}) is None
 
