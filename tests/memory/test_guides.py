@@ -207,12 +207,21 @@ def test_the_kinds_of_codes_fit_who_ends_them() -> None:
 def test_values_are_filled_in_as_data() -> None:
     told = render(
         "value_too_long",
-        {"field": "{app}", "value": "<b>{limit}</b>", "length": 51, "limit": 50, "table": "x", "side": "left"},
+        {
+            "field": "{app}",
+            "value": "<b>{limit}</b>",
+            "length": 51,
+            "limit": 50,
+            "table": "x",
+            "side": "left",
+        },
         apps={"left": "<ERP>", "right": "CRM"},
     )
     assert told.title == "{app} is too long"
     assert "51 characters" in told.sentence and "room for 50" in told.sentence
-    refused = render("check_refused", {"field": "name", "value": "<script>"}, side="right", apps={"right": "<CRM>"})
+    refused = render(
+        "check_refused", {"field": "name", "value": "<script>"}, side="right", apps={"right": "<CRM>"}
+    )
     assert "<CRM>" in refused.title and "&lt;script&gt;" in conditional_escape(refused.sentence)
 
 
@@ -220,7 +229,9 @@ def test_apps_are_named_from_the_side_of_the_failure() -> None:
     apps = {"left": "ERP", "right": "CRM"}
     gone = render("deleted_right", {"side": "right", "name": "Fabrikam"}, apps=apps)
     assert gone.title == "Deleted in CRM" and "Fabrikam in ERP" in gone.sentence
-    assert render("sign_in_refused", {"user": "sync"}, side="left", apps=apps).title == "ERP refuses the sign-in"
+    assert (
+        render("sign_in_refused", {"user": "sync"}, side="left", apps=apps).title == "ERP refuses the sign-in"
+    )
     assert render("sign_in_refused", {"app": "Shop"}, apps=apps).title == "Shop refuses the sign-in"
 
 
@@ -232,10 +243,14 @@ def test_fields_in_conflict_are_named_once() -> None:
     assert "name, phone / telephone1." in render("update_conflict", {"fields": fields}).sentence
 
 
-@pytest.mark.parametrize("value", [None, True, 1.5, [], [1, "x"], {}, {"a": object()}, "{", b"\x00", object()])
+@pytest.mark.parametrize(
+    "value", [None, True, 1.5, [], [1, "x"], {}, {"a": object()}, "{", b"\x00", object()]
+)
 def test_no_value_breaks_a_sentence(value: object) -> None:
     for code in GUIDES:
-        assert render(code, dict.fromkeys(CODE_PARAMS[code], value), apps={"left": "L", "right": "R"}).sentence
+        assert render(
+            code, dict.fromkeys(CODE_PARAMS[code], value), apps={"left": "L", "right": "R"}
+        ).sentence
 
 
 def test_texts_are_translated_when_they_are_read() -> None:
