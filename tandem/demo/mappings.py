@@ -170,6 +170,7 @@ MAPPINGS: Final = (
     TableSpec(
         "Contacts", "contact", "contact",
         (
+            _map("no", "number", direction=TO_RIGHT),
             _map("customer_id", "account_id", reference="Customers"),
             _map("first_name", "first_name", personal=True),
             _map("last_name", "last_name", personal=True),
@@ -178,6 +179,6 @@ MAPPINGS: Final = (
             _map("mobile", "mobile", personal=True),
             _map("language", "language", **_choices({"ENU": 1033, "NLD": 1043, "NOR": 1044})),
         ),
-        "email", "last_name", "email", "last_name",
+        "no", "full_name", "number", "full_name",
     ),
 )  # fmt: skip

@@ -148,12 +148,13 @@ class Maker:
         }
         return row | given
 
-    def contact(self, customer: dict[str, Any]) -> dict[str, Any]:
+    def contact(self, no: str, customer: dict[str, Any]) -> dict[str, Any]:
         country = customer["country_code"] or "NL"
         faker = self.fakers[country]
         first, last = faker.first_name(), faker.last_name()
         return {
             "id": self.uuid(),
+            "no": no,
             "customer_id": customer["id"],
             "first_name": first,
             "last_name": last,
@@ -244,7 +245,10 @@ def make(now: datetime, seed: int = SEED) -> Data:
         odd = maker.customer(number, f"C{10_000 + number}", name=name, email=f"info@{slug(name)}.example")
         data.customers.append(odd)
     open_customers = [row for row in data.customers if not row["blocked"]]
-    data.contacts = [maker.contact(maker.random.choice(open_customers)) for _ in range(CONTACTS)]
+    data.contacts = [
+        maker.contact(f"CT{10_000 + number}", maker.random.choice(open_customers))
+        for number in range(1, CONTACTS + 1)
+    ]
     data.vendors = [maker.vendor(number) for number in range(1, VENDORS + 1)]
     data.items = [maker.item(f"{50_000 + number}") for number in range(1, ITEMS + 1)]
     return data

@@ -26,7 +26,7 @@ _ERP: Final = {
         "currency_code", "credit_limit", "payment_terms", "salesperson_code", "blocked", "modified_at", "modified_by",
     ),
     "contact": (
-        "id", "customer_id", "first_name", "last_name", "job_title", "email", "mobile", "language", "modified_at",
+        "id", "no", "customer_id", "first_name", "last_name", "job_title", "email", "mobile", "language", "modified_at",
         "modified_by",
     ),
     "vendor": (

@@ -70,9 +70,11 @@ CREATE TABLE account (
 
 CREATE TABLE contact (
     id          uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    number      varchar(20),
     account_id  uuid NOT NULL REFERENCES account,
     first_name  varchar(50),
     last_name   varchar(50) NOT NULL,
+    full_name   varchar(101) GENERATED ALWAYS AS (coalesce(first_name || ' ', '') || last_name) STORED,
     job_title   varchar(80),
     email       varchar(80),
     mobile      varchar(30),

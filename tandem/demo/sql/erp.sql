@@ -71,11 +71,15 @@ CREATE TABLE customer (
 );
 ALTER SEQUENCE customer_no OWNED BY customer.no;
 
+CREATE SEQUENCE contact_no START 80001;
+
 CREATE TABLE contact (
     id          uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    no          varchar(20) NOT NULL UNIQUE DEFAULT 'CT' || nextval('contact_no'),
     customer_id bigint NOT NULL REFERENCES customer,
     first_name  varchar(50),
     last_name   varchar(50) NOT NULL,
+    full_name   varchar(101) GENERATED ALWAYS AS (coalesce(first_name || ' ', '') || last_name) STORED,
     job_title   varchar(80),
     email       varchar(80),
     mobile      varchar(30),
@@ -83,6 +87,8 @@ CREATE TABLE contact (
     modified_at timestamptz NOT NULL DEFAULT now(),
     modified_by varchar(80) NOT NULL DEFAULT ''
 );
+
+ALTER SEQUENCE contact_no OWNED BY contact.no;
 
 CREATE TABLE vendor (
     id            serial PRIMARY KEY,

@@ -1,4 +1,4 @@
-"""``manage.py demo_faults``: when the demo's records are coupled, people of both apps run into what the demo shows."""
+"""``manage.py demo_faults``: the demo's first two minutes; people of both apps run into what the demo shows."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from tandem.demo import opening
 from tandem.demo.apps import Apps, DemoProblem
-from tandem.demo.people import play
 
 
 class Command(BaseCommand):
     help = (
-        "Waits until the first synchronization is through, then edits both demo apps as people would: conflicts, "
-        "deletions, a right taken away, a record kept open. Does each only once; ends by itself."
+        "Asks for the first full synchronization, then edits both demo apps as people would: conflicts, deletions, "
+        "a right taken away, a record kept open. Does each only once; ends by itself."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -26,4 +26,5 @@ class Command(BaseCommand):
             apps = Apps.of_environment()
         except DemoProblem as problem:
             raise CommandError(str(problem)) from problem
-        play(apps, self.stdout.write, patience=options["patience"])
+        if not opening.run(apps, self.stdout.write, patience=options["patience"]):
+            raise CommandError("The records are not coupled; do the workers run?")

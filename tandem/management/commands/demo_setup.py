@@ -1,0 +1,37 @@
+"""``manage.py demo_setup``: two business apps, and everything Tandem needs to keep them in step. Safe to repeat."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from synccore.failures import Failure
+from tandem.demo.apps import Apps, DemoProblem
+from tandem.demo.seed import make_apps
+from tandem.demo.setup import make_integration
+from tandem.demo.users import make_people, write_sign_in
+
+
+class Command(BaseCommand):
+    help = (
+        "Makes the demo: an ERP and a CRM as two databases, their connections, mappings, schedules and users."
+    )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            apps = Apps.of_environment()
+            new = make_apps(apps)
+            make_integration(apps)
+        except DemoProblem as problem:
+            raise CommandError(str(problem)) from problem
+        except Failure as failure:
+            raise CommandError(
+                f"The demo's apps could not be set up: {failure!r} {failure.app_message}"
+            ) from failure
+        people = make_people()
+        write_sign_in(people)
+        self.stdout.write("The two apps are new." if new else "The two apps are as you left them.")
+        if "TANDEM_DEMO_STATE" not in os.environ:
+            self.stdout.write(people)
