@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import StrEnum
@@ -218,4 +218,4 @@ class Precondition:
     record_side: Side
     field: str
     exempt: tuple[str, ...] = ()
-    filter: Filter = field(default=())
+    filter: Filter = ()

@@ -47,7 +47,7 @@ def insert(model: type[models.Model], names: Sequence[str], rows: Iterable[Seque
     fields = _columns(model, names)
     statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
         sql.Identifier(model._meta.db_table),
-        sql.SQL(", ").join(sql.Identifier(field.column) for field in fields),
+        sql.SQL(", ").join(sql.Identifier(str(field.column)) for field in fields),
     )
     connection.ensure_connection()
     with connection.connection.cursor() as cursor, cursor.copy(statement) as copy:

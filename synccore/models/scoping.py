@@ -8,7 +8,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+    from django.contrib.auth.models import AnonymousUser, User
 
 SET_UP = "synccore.set_up"
 
@@ -30,7 +30,7 @@ class ScopedQuerySet(models.QuerySet[Any]):
     mapping_path = "mapping"
 
     def visible_to(
-        self, user: AbstractBaseUser | AnonymousUser, level: GrantLevel = GrantLevel.VIEW
+        self, user: User | AnonymousUser, level: GrantLevel = GrantLevel.VIEW
     ) -> Self:
         """Rows of mappings on which one of the user's groups has at least ``level``.
 
@@ -38,7 +38,7 @@ class ScopedQuerySet(models.QuerySet[Any]):
         """
         if not user.is_active:
             return self.none()
-        if user.has_perm(SET_UP):  # type: ignore[union-attr]
+        if user.has_perm(SET_UP):
             return self.all()
         from .mapping import MappingGrant
 

@@ -144,7 +144,7 @@ def start_bulk(
     children = []
     for mapping in mappings:
         child = SynchJob.objects.create(mapping=mapping, parent=parent, **common)
-        child.total = _freeze(child, chosen.filter(mapping=mapping))
+        child.total = _freeze(child, mapping, chosen.filter(mapping=mapping))
         child.save(update_fields=["total"])
         children.append(child)
     if parent is not None:
@@ -154,7 +154,7 @@ def start_bulk(
     return parent or children[0]
 
 
-def _freeze(job: SynchJob, couplings: QuerySet[Coupling]) -> int:
+def _freeze(job: SynchJob, mapping: TableMapping, couplings: QuerySet[Coupling]) -> int:
     """INSERT … SELECT of the chosen records; those in another unfinished bulk are closed at once."""
     n = 0
     busy = dict(
@@ -175,7 +175,7 @@ def _freeze(job: SynchJob, couplings: QuerySet[Coupling]) -> int:
         batch.append(
             JobItem(
                 job=job,
-                mapping_id=job.mapping_id,
+                mapping=mapping,
                 coupling=coupling,
                 title=str(coupling),
                 purpose=JobItem.Purpose.CHOSEN,

@@ -110,7 +110,8 @@ def delete(run: Run) -> None:
 def _end_deletion(run: Run, policy: DeletionPolicy) -> None:
     for candidates in _pages(run):
         complete(run, candidates)
-        chosen, others = [], []
+        chosen: list[Candidate] = []
+        others: list[Candidate] = []
         for candidate in candidates:
             gone = [side for side in SIDES if side in candidate.records and candidate.records[side] is None]
             coupled = candidate.coupling is not None and not candidate.coupling.is_half

@@ -163,7 +163,7 @@ def _item(run: Run, candidate: Candidate, side: Side, purpose: JobItem.Purpose) 
     run.known.setdefault("collected", []).append(
         JobItem(
             job=run.job,
-            mapping_id=run.job.mapping_id,
+            mapping=run.mapping,
             coupling=coupling,
             side=side.value,
             record_id=candidate.id(side) or "",
@@ -208,7 +208,7 @@ def living_couplings(run: Run) -> int:
     """Pairs of the mapping when this run first asked, and those it adopted since."""
     if "couplings" not in run.known:
         run.known["couplings"] = (
-            Coupling.objects.live().paired().filter(mapping_id=run.job.mapping_id).count()
+            Coupling.objects.live().paired().filter(mapping=run.mapping).count()
         )
     return int(run.known["couplings"]) + int(run.known.get("adopted", 0))
 

@@ -35,7 +35,7 @@ def settle_open(run: Run) -> None:
     """
     while rows := list(
         Journal.objects.filter(
-            mapping_id=run.job.mapping_id, state__in=(Journal.State.INTENDED, Journal.State.UNKNOWN)
+            mapping=run.mapping, state__in=(Journal.State.INTENDED, Journal.State.UNKNOWN)
         )
         .select_related("coupling")
         .order_by("id")[:_PAGE]
@@ -84,7 +84,7 @@ def _is_coupled(run: Run, side: Side, id: str) -> bool:
     return (
         Coupling.objects.live()
         .paired()
-        .filter(mapping_id=run.job.mapping_id, **{f"{side.value}_id": id})
+        .filter(mapping=run.mapping, **{f"{side.value}_id": id})
         .exists()
     )
 
@@ -159,13 +159,13 @@ def _settle_create(
     if coupling is None and source is not None:
         coupling = (
             Coupling.objects.live()
-            .filter(mapping_id=run.job.mapping_id, **{f"{side.other.value}_id": source[0]})
+            .filter(mapping=run.mapping, **{f"{side.other.value}_id": source[0]})
             .first()
         )
     if source is None:
         return (coupling, side, record.id) if coupling else None
     if coupling is None:
-        coupling = Coupling(mapping_id=run.job.mapping_id, created_at=timezone.now())
+        coupling = Coupling(mapping=run.mapping, created_at=timezone.now())
         coupling.put(side.other, "id", source[0])
     elif coupling.of(side, "id") not in (None, record.id) and coupling.of(side, "exists"):
         return (coupling, side, coupling.of(side, "id"))  # paired with another record meanwhile
@@ -195,7 +195,7 @@ def _uncertain(
     """Nothing tells whether the app stored the record: a person looks, before a second one is made."""
     coupling = row.coupling
     if coupling is None:
-        coupling = Coupling(mapping_id=run.job.mapping_id)
+        coupling = Coupling(mapping=run.mapping)
         coupling.put(side.other, "id", source[0])
         coupling.put(side.other, "key", source[0])
         coupling.save()

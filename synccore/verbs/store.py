@@ -141,7 +141,7 @@ def _agree(run: Run, candidate: Candidate, at: datetime) -> None:
         return
     coupling = candidate.coupling
     if coupling is None:
-        coupling = candidate.coupling = Coupling(mapping_id=run.job.mapping_id)
+        coupling = candidate.coupling = Coupling(mapping=run.mapping)
     for side in SIDES:
         record = candidate.records[side]
         assert record is not None
@@ -164,7 +164,7 @@ def _remember_failed(run: Run, candidate: Candidate) -> None:
     if candidate.coupling is None:
         if isinstance(candidate.failure, Stale) or (candidate.failure and candidate.failure.outcome_unknown):
             return
-        candidate.coupling = Coupling(mapping_id=run.job.mapping_id)
+        candidate.coupling = Coupling(mapping=run.mapping)
     coupling = candidate.coupling
     for side in SIDES:
         record = candidate.record(side)
@@ -273,7 +273,7 @@ def _note(run: Run, candidate: Candidate, operation: Journal.Operation, at: date
     """A journal row of something that writes to no app but changes what synchronises: done at once, sealed with the page."""
     row = Journal(
         job=run.job,
-        mapping_id=run.job.mapping_id,
+        mapping=run.mapping,
         coupling=candidate.coupling,
         side=candidate.direction.value,
         operation=operation,
@@ -311,7 +311,7 @@ def find(run: Run, found: Sequence[tuple[Coupling | None, Side, str]]) -> int:
     items = [
         JobItem(
             job=run.job,
-            mapping_id=run.job.mapping_id,
+            mapping=run.mapping,
             coupling=coupling if coupling is not None and coupling.pk else None,
             side=side.value,
             record_id=id,

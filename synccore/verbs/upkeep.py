@@ -20,7 +20,6 @@ from synccore.models import (
     SynchJob,
     SynchJobError,
 )
-from synccore.models.scoping import ScopedQuerySet
 from synccore.shapes import SIDES
 
 from . import problems
@@ -133,7 +132,7 @@ def purge(run: Run) -> None:
             run.count("deleted", "", moved)
 
 
-def purgeable(entries: ScopedQuerySet, *, older_than: datetime | None, include_relevant: bool) -> Any:
+def purgeable(entries: Any, *, older_than: datetime | None, include_relevant: bool) -> Any:
     """The entries a clean-up takes: older than a moment, and no longer relevant unless asked for. One rule for every
     clean-up and its preview."""
     if older_than is not None:

@@ -45,7 +45,7 @@ def intend(run: Run, writes: Sequence[Write]) -> None:
             write.row = Journal(
                 id=pk,
                 job=run.job,
-                mapping_id=run.job.mapping_id,
+                mapping=run.mapping,
                 coupling=write.candidate.coupling,
                 side=write.side.value,
                 operation=write.operation,
@@ -134,12 +134,14 @@ def _send_batch(run: Run, side: Side, operation: Journal.Operation, batch: list[
     except Failure as failure:
         for write in batch:
             write.result = failure
-        return failure if failure.stops_the_job or not isinstance(failure, Bug) else _all_bugs(batch, failure)
+        if failure.stops_the_job or not isinstance(failure, Bug):
+            return failure
+        _unknown(batch, failure)
+        return None
     if len(results) != len(batch):
         # The contract is broken; whatever happened over there is found out by settling the intentions.
-        failure = Bug("bug", {"step": f"{operation} gave {len(results)} results for {len(batch)} items"})
-        failure.outcome_unknown = True
-        return _all_bugs(batch, failure)
+        _unknown(batch, Bug("bug", {"step": f"{operation} gave {len(results)} results for {len(batch)} items"}))
+        return None
     for write, result in zip(batch, results, strict=True):
         write.result = result
         if isinstance(result, Failure):
@@ -147,7 +149,8 @@ def _send_batch(run: Run, side: Side, operation: Journal.Operation, batch: list[
     return _refused_as_a_whole(run, side, batch)
 
 
-def _all_bugs(batch: list[Write], failure: Failure) -> None:
+def _unknown(batch: list[Write], failure: Failure) -> None:
+    """An error of ours around a call: whether the app stored anything is found out by settling."""
     failure.outcome_unknown = True
     for write in batch:
         write.result = failure
