@@ -1,0 +1,1 @@
+"""The kit of the list pages: paging, tables, filters, actions. It knows no model of Tandem."""
