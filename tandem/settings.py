@@ -54,6 +54,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
     "tandem.apps.TandemConfig",
+    "tandem.people.apps.PeopleConfig",
     "coupling",
     "errors",
     "synccore",
@@ -103,6 +104,7 @@ TEMPLATES = [
                 "django.template.context_processors.i18n",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "synccore.views.navigation.frame",
             ],
         },
     },

@@ -6,8 +6,11 @@ from django.contrib import admin
 from django.contrib.auth import views as auth
 from django.urls import include, path
 
+from tandem.people import views as people
+
 urlpatterns = [
-    path("sign-in/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("sign-in/", people.SignIn.as_view(), name="login"),
+    path("first-administrator/", people.first_administrator, name="first_administrator"),
     path("sign-out/", auth.LogoutView.as_view(), name="logout"),
     path("i18n/", include("django.conf.urls.i18n")),
     path("admin/", admin.site.urls),
@@ -15,3 +18,5 @@ urlpatterns = [
 # In this order: a later app never shadows an address of an earlier one.
 APPS = [app for app in ("coupling", "errors", "synccore", "ui") if find_spec(f"{app}.urls")]
 urlpatterns += [path("", include(f"{app}.urls")) for app in APPS]
+
+handler403 = "synccore.views.refused.forbidden"

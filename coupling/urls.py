@@ -1,0 +1,13 @@
+"""Addresses of the coupled-record desk."""
+
+from django.urls import path
+
+from coupling import views
+
+app_name = "coupling"
+
+urlpatterns = [
+    path("coupled-errors/", views.CoupledPage.as_view(), name="coupled"),
+    path("skipped/", views.SkippedPage.as_view(), name="skipped"),
+    path("problems/<int:pk>/", views.problem, name="problem"),
+]

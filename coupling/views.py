@@ -1,0 +1,203 @@
+"""The coupled-record desk: Coupled Data Synchronization Errors, Skipped Synch. Records, and a problem's own page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_safe
+
+from synccore import actions, roles
+from synccore.actions import ON_RECORDS, couplings_of
+from synccore.filters import ProblemFilter
+from synccore.models import Problem, SynchJobError
+from synccore.models.problem import ADMINISTRATORS_KINDS
+from synccore.tables import ProblemRow, ProblemTable, app_names, say
+from synccore.views.lists import RecordListPage, banners, mapping_lines, may_run, visible_mappings
+from ui.actions import permitted
+from ui.paging import Sort
+from ui.views import Tab
+
+#: How long an ended problem still stands under *Ended*.
+ENDED_SHOWN = timedelta(days=7)
+
+_SKIPPED = Q(state=Problem.State.SKIPPED)
+_WAITING = Q(state=Problem.State.WAITING)
+_RETRYING = Q(state=Problem.State.RETRYING)
+_ADMINISTRATOR = Q(kind__in=ADMINISTRATORS_KINDS)
+
+NEEDS_YOU = Tab(
+    "needs_you",
+    gettext_lazy("Needs you"),
+    explain=gettext_lazy("No job touches these until somebody decides or the record changes."),
+    empty=gettext_lazy("Nothing needs you."),
+    branches=(_SKIPPED & ~_ADMINISTRATOR,),
+)
+WITH_ADMINISTRATOR = Tab(
+    "with_the_administrator",
+    gettext_lazy("With the administrator"),
+    explain=gettext_lazy("Something in the set-up must change first. Nothing is asked of you here."),
+    empty=gettext_lazy("Nothing waits for the administrator."),
+    branches=(_SKIPPED & _ADMINISTRATOR,),
+)
+
+
+def problems_of_records(user: Any) -> QuerySet[Problem]:
+    """Problems of records that a user may see, with all that a row shows; base images stay behind."""
+    return (
+        Problem.objects.visible_to(user)
+        .of_records()
+        .select_related(
+            "coupling",
+            "mapping__integration__left",
+            "mapping__integration__right",
+            "blocker_mapping",
+            "found_by",
+            "ended_by",
+        )
+        .defer("coupling__left_base", "coupling__right_base")
+    )
+
+
+class ProblemListPage(RecordListPage):
+    permission = "synccore.view"
+    template_name = "coupling/problems.html"
+    table_class = ProblemTable
+    filter_class = ProblemFilter
+    actions = ON_RECORDS
+    sorts = (
+        Sort("since", ("since",), descending=True),
+        Sort("failed", ("last_failure",), descending=True, nullable=True),
+        Sort("name", ("name",)),
+    )
+
+    def rows(self) -> QuerySet[Any]:
+        return problems_of_records(self.request.user)
+
+    def targets(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        return couplings_of(rows.order_by().values("coupling"))
+
+    def present(self, rows: Sequence[Any]) -> Sequence[Any]:
+        return [ProblemRow(problem, self.next_runs) for problem in rows]
+
+    def tab_counts(self) -> Mapping[str, int]:
+        return self.counts()
+
+    def extra(self) -> dict[str, Any]:
+        shown = self.mappings_in_view()
+        return {
+            "mapping_lines": mapping_lines(shown),
+            "banners": banners(shown),
+            "may_run": may_run(self.request.user),
+        }
+
+
+class CoupledPage(ProblemListPage):
+    title = gettext_lazy("Coupled Data Synchronization Errors")
+    intro = gettext_lazy("Records that do not synchronize, and what each one needs.")
+    tabs = (
+        NEEDS_YOU,
+        WITH_ADMINISTRATOR,
+        Tab(
+            "waiting",
+            gettext_lazy("Waiting"),
+            explain=gettext_lazy(
+                "These come back by themselves as soon as the record they wait for is coupled."
+            ),
+            empty=gettext_lazy("No record waits for another one."),
+            branches=(_WAITING,),
+        ),
+        Tab(
+            "will_retry",
+            gettext_lazy("Will retry"),
+            explain=gettext_lazy("These are tried again by themselves."),
+            empty=gettext_lazy("Nothing is about to be tried again."),
+            branches=(_RETRYING,),
+        ),
+        Tab(
+            "all",
+            gettext_lazy("All"),
+            empty=gettext_lazy("Every record synchronizes."),
+            branches=(_SKIPPED, _WAITING, _RETRYING),
+        ),
+        Tab(
+            "ended",
+            gettext_lazy("Ended"),
+            explain=gettext_lazy("Problems that ended in the last 7 days: how, by whom and when."),
+            empty=gettext_lazy("No problem ended in the last 7 days."),
+        ),
+    )
+
+    def branches(self) -> Sequence[Q]:
+        if self.tab and self.tab.name == "ended":
+            return (Q(state=Problem.State.ENDED, ended_at__gte=timezone.now() - ENDED_SHOWN),)
+        return super().branches()
+
+    def offered_sorts(self) -> Sequence[Sort]:
+        if self.tab and self.tab.name == "ended":
+            return (Sort("ended", ("ended_at",), descending=True),)
+        return self.sorts
+
+
+class SkippedPage(ProblemListPage):
+    title = gettext_lazy("Skipped Synch. Records")
+    intro = gettext_lazy(
+        "Records that no job touches until somebody acts: why, since when, and what brings them back."
+    )
+    tabs = (
+        Tab(
+            "skipped",
+            gettext_lazy("Skipped"),
+            empty=gettext_lazy("No record is skipped."),
+            branches=(_SKIPPED,),
+        ),
+        NEEDS_YOU,
+        WITH_ADMINISTRATOR,
+        Tab(
+            "on_purpose",
+            gettext_lazy("On purpose"),
+            explain=gettext_lazy("Left out by a person, with reason and end date."),
+            empty=gettext_lazy("No record is left out on purpose."),
+            branches=(Q(state=Problem.State.ON_PURPOSE),),
+        ),
+    )
+
+    def extra(self) -> dict[str, Any]:
+        return super().extra() | {"show_comes_back": True}
+
+
+@require_safe
+def problem(request: HttpRequest, pk: int) -> HttpResponse:
+    """One problem: who, what happened, what to do, and every try that the diary keeps."""
+    if not request.user.has_perm("synccore.view"):  # type: ignore[union-attr]
+        raise PermissionDenied(roles.refusal("synccore.view"))
+    found = get_object_or_404(problems_of_records(request.user), pk=pk)
+    next_runs = {each.pk: each.next_run for each in visible_mappings(request.user)}  # type: ignore[attr-defined]
+    row = ProblemRow(found, next_runs)
+    apps = app_names(found.mapping)
+    entries = SynchJobError.objects.visible_to(request.user).filter(problem_id=found.pk).order_by("-pk")[:50]
+    offered = []
+    if found.coupling is not None and found.state in Problem.OPEN:
+        mine = couplings_of(Problem.objects.filter(pk=found.pk).values("coupling"))
+        offered = [
+            action
+            for action in permitted(ON_RECORDS, request.user)
+            if actions.allowed(action, mine, request.user).filter(action.applies_to).exists()
+        ]
+    context = {
+        "page_title": row.name or _("Problem %(n)s") % {"n": found.pk},
+        "row": row,
+        "problem": found,
+        "entries": [(entry, say(entry, apps)) for entry in entries],
+        "actions": offered,
+        "is_open": found.state in Problem.OPEN,
+    }
+    return render(request, "coupling/problem.html", context)

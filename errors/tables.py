@@ -1,0 +1,69 @@
+"""The diary's rows."""
+
+from __future__ import annotations
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from synccore.models import SynchJobError
+from synccore.shapes import SIDES, Side
+from synccore.tables import RecordName, app_names, say
+from ui.tables import Column, ListTable
+
+
+class EntryTable(ListTable):
+    caption = gettext_lazy("Entries, newest first")
+    row_template = "errors/entry_row.html"
+    newest_first = ("time",)
+
+    at = Column(gettext_lazy("Date/Time"), sort="time", narrow=True)
+    mapping = Column(gettext_lazy("Mapping"), narrow=True)
+    message = Column(gettext_lazy("Error Message"))
+    source = Column(gettext_lazy("Source"))
+    destination = Column(gettext_lazy("Destination"))
+    job = Column(gettext_lazy("Job"), narrow=True)
+
+
+class EntryRow:
+    """An entry as the list and its own page show it."""
+
+    def __init__(self, entry: SynchJobError) -> None:
+        self.entry, self.pk = entry, entry.pk
+        self.apps = app_names(entry.mapping)
+        if entry.mapping is None and entry.connection is not None and entry.side:
+            self.apps[entry.side] = entry.connection.name
+        self.said = say(entry, self.apps)
+        self.url = reverse("errors:entry", args=[entry.pk])
+        self.problem_url = reverse("coupling:problem", args=[entry.problem_id]) if self._of_record else ""
+        self.job_url = reverse("synccore:job", args=[entry.job_id]) if entry.job_id else ""
+        self.source, self.destination = self._ends()
+        self.name = self.source.title or self.destination.title or self.where
+
+    @property
+    def _of_record(self) -> bool:
+        return bool(self.entry.problem_id and self.entry.coupling_id)
+
+    @property
+    def where(self) -> str:
+        """Mapping or connection that the entry belongs to."""
+        return str(self.entry.mapping or self.entry.connection or "")
+
+    @property
+    def direction(self) -> str:
+        if not self.entry.destination:
+            return ""
+        side = Side(self.entry.destination)
+        return f"{self.apps[side.other.value]} → {self.apps[side.value]}"
+
+    def _ends(self) -> tuple[RecordName, RecordName]:
+        to = Side(self.entry.destination) if self.entry.destination else SIDES[1]
+        return self._end(to.other), self._end(to)
+
+    def _end(self, side: Side) -> RecordName:
+        title = getattr(self.entry, f"{side.value}_title") or getattr(self.entry, f"{side.value}_id")
+        if title:
+            return RecordName(self.apps[side.value], title)
+        return RecordName(
+            self.apps[side.value], "", _("not coupled") if self._of_record else _("whole mapping")
+        )

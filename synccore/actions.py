@@ -1,0 +1,205 @@
+"""What can be done with records. Every list of records, in every app, offers these same objects.
+
+The objects contain no work; ``perform`` at the end is the one place that hands them to the services.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from synccore import roles, services
+from synccore.failures import Kind
+from synccore.forms import SideForm
+from synccore.models import Coupling, Problem, SynchJob
+from synccore.models.scoping import GrantLevel
+from synccore.views.sentences import not_retried
+from ui.actions import MANY, Action, Outcome
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+
+_PROBLEM = Problem.objects.filter(coupling=OuterRef("pk"))
+_COUPLED = Q(left_id__isnull=False, right_id__isnull=False)
+_LIVE = Q(removed_at=None, ended_at=None)
+
+RETRY = Action(
+    name="retry",
+    label=gettext_lazy("Retry"),
+    permission="synccore.retry",
+    icon="retry",
+    shortcut="r",
+    level=GrantLevel.RESOLVE,
+    applies_to=_LIVE & Q(Exists(_PROBLEM.open())),
+    not_for=gettext_lazy("Retry is for records that have an open problem."),
+)
+SYNCHRONIZE = Action(
+    name="synchronize",
+    label=gettext_lazy("Synchronize"),
+    permission="synccore.synchronize",
+    icon="sync",
+    shortcut="s",
+    level=GrantLevel.RESOLVE,
+    applies_to=_LIVE,
+    not_for=gettext_lazy("Synchronize is for records whose coupling was not removed."),
+    question=gettext_lazy("Synchronize: which version?"),
+    consequences=(
+        gettext_lazy(
+            "The version you choose is written to the other app; the value it replaces is kept in the journal."
+        ),
+        gettext_lazy("The apps may run their own automations for these records."),
+    ),
+    confirm=gettext_lazy("Synchronize"),
+    options=SideForm,
+)
+RESTORE = Action(
+    name="restore",
+    label=gettext_lazy("Restore Records"),
+    permission="synccore.restore_records",
+    icon="restore",
+    level=GrantLevel.DELETE,
+    applies_to=_LIVE & _COUPLED & (Q(left_exists=False) | Q(right_exists=False)),
+    not_for=gettext_lazy("Restore is for coupled records whose counterpart was deleted."),
+    question=gettext_lazy("Restore the deleted records?"),
+    consequences=(
+        gettext_lazy(
+            "Each record is created again in the app where it was deleted, from the one that is left."
+        ),
+        gettext_lazy("That app may run its own automations for these records."),
+    ),
+    confirm=gettext_lazy("Restore Records"),
+)
+DELETE = Action(
+    name="delete",
+    label=gettext_lazy("Delete Records"),
+    permission="synccore.delete_records",
+    icon="trash",
+    level=GrantLevel.DELETE,
+    applies_to=_LIVE & _COUPLED & (Q(left_exists=False) | Q(right_exists=False)),
+    not_for=gettext_lazy("Delete is for coupled records whose counterpart was deleted."),
+    question=gettext_lazy("Delete the records that are left?"),
+    consequences=(
+        gettext_lazy("Each record is deleted in the app that still has it, so that it is gone from both."),
+        gettext_lazy("Its values are kept in the journal; the app itself may not be able to bring it back."),
+    ),
+    confirm=gettext_lazy("Delete Records"),
+    danger=True,
+)
+REMOVE_COUPLING = Action(
+    name="remove_coupling",
+    label=gettext_lazy("Remove Coupling"),
+    permission="synccore.remove_coupling",
+    icon="unlink",
+    level=GrantLevel.RESOLVE,
+    applies_to=_LIVE,
+    not_for=gettext_lazy("Their coupling was removed before."),
+    question=gettext_lazy("Remove the coupling?"),
+    consequences=(
+        gettext_lazy("Both records stay in their apps and no longer synchronize."),
+        gettext_lazy(
+            "They are marked not to be coupled by themselves; no later run couples or creates them again."
+        ),
+    ),
+    confirm=gettext_lazy("Remove Coupling"),
+    danger=True,
+)
+
+ON_RECORDS = (RETRY, SYNCHRONIZE, RESTORE, DELETE, REMOVE_COUPLING)
+ON_COUPLINGS = (SYNCHRONIZE, REMOVE_COUPLING)
+_VERBS = {"restore": "restore", "delete": "delete", "remove_coupling": "uncouple"}
+
+
+def allowed(
+    action: Action, couplings: QuerySet[Any], user: AbstractBaseUser | AnonymousUser
+) -> QuerySet[Any]:
+    """Those on whose mapping the user's groups may do it."""
+    return couplings.visible_to(user, GrantLevel(action.level))  # type: ignore[attr-defined]
+
+
+def check_size(action: Action, count: int, user: AbstractBaseUser | AnonymousUser) -> None:
+    """Raise PermissionDenied for more than a handful without the right to act on many."""
+    if count > MANY and not user.has_perm("synccore.bulk"):  # type: ignore[union-attr]
+        raise PermissionDenied(roles.refusal("synccore.bulk"))
+
+
+def refusal(action: Action, user: AbstractBaseUser | AnonymousUser) -> str:
+    may = user.has_perm(action.permission)  # type: ignore[union-attr]
+    return roles.refusal(action.permission, of_mapping=may)
+
+
+def form_options(action: Action, couplings: QuerySet[Any]) -> dict[str, Any]:
+    """Arguments of the action's form for these records."""
+    if action is not SYNCHRONIZE:
+        return {}
+    pairs = (
+        couplings.order_by()
+        .values_list("mapping__integration__left__name", "mapping__integration__right__name")
+        .distinct()[:2]
+    )
+    names = pairs[0] if len(pairs) == 1 else (_("the left app"), _("the right app"))
+    deciding = _PROBLEM.open().filter(kind__in=(Kind.CONFLICT.value, Kind.MISSING.value))
+    conflicts = couplings.filter(Exists(deciding)).count()
+    return {"apps": {"left": names[0], "right": names[1]}, "conflicts": conflicts}
+
+
+def perform(action: Action, couplings: QuerySet[Any], options: dict[str, Any], *, user: Any) -> Outcome:
+    """Hand the action to the services and say what came of it."""
+    if action is RETRY:
+        return _retried(services.retry(couplings, user=user))
+    if action is SYNCHRONIZE:
+        verb, chosen = SideForm.as_options(options["version"])
+        return started(services.start_bulk(verb, couplings, user=user, options=chosen), action)
+    return started(services.start_bulk(_VERBS[action.name], couplings, user=user, options={}), action)
+
+
+def started(job: SynchJob, action: Action) -> Outcome:
+    text = _("%(action)s runs as %(job)s; its page shows the result of every record.")
+    link = format_html(
+        '<a href="{}">{}</a>', reverse("synccore:job", args=[job.pk]), _("job %(n)s") % {"n": job.pk}
+    )
+    return Outcome(
+        format_html(text.replace("%(action)s", "{0}").replace("%(job)s", "{1}"), action.label, link)
+    )
+
+
+def _retried(result: Any) -> Outcome:
+    parts = []
+    if result.marked:
+        parts.append(_in_the_next(result))
+    if result.refused:
+        n = len(result.refused)
+        said = ngettext(
+            "%(n)s record was not included: %(why)s", "%(n)s records were not included: %(why)s", n
+        )
+        reasons = list(dict.fromkeys(not_retried(each.reason) for each in result.refused))
+        parts.append(said % {"n": n, "why": " ".join(reasons)})
+    return Outcome(" ".join(parts), ok=bool(result.marked))
+
+
+def _in_the_next(result: Any) -> str:
+    n = result.marked
+    if result.next_run is None:
+        text = ngettext(
+            "%(n)s record is in the next synchronization; none is planned, so run the mapping.",
+            "%(n)s records are in the next synchronization; none is planned, so run the mapping.",
+            n,
+        )
+        return text % {"n": n}
+    text = ngettext(
+        "%(n)s record is in the next synchronization at %(at)s.",
+        "%(n)s records are in the next synchronization at %(at)s.",
+        n,
+    )
+    return text % {"n": n, "at": f"{timezone.localtime(result.next_run):%H:%M}"}
+
+
+def couplings_of(keys: QuerySet[Any]) -> QuerySet[Coupling]:
+    """The couplings with these ids; the base images stay behind."""
+    return Coupling.objects.filter(pk__in=keys).defer("left_base", "right_base")

@@ -1,0 +1,332 @@
+"""Rows as people read them: who, what is wrong, who said it, what happens next. And the tables of this app's lists.
+
+Everything a row template shows is computed here, so that templates only lay out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from synccore import guides
+from synccore.failures import Kind
+from synccore.models import Coupling, Problem, SynchJob, TableMapping
+from synccore.models.job import OUTCOMES
+from synccore.models.problem import ADMINISTRATORS_KINDS, KindChoices
+from synccore.shapes import SIDES, Side
+from ui.tables import Column, ListTable
+
+KIND_ICONS = {
+    Kind.TRANSIENT: "clock",
+    Kind.BLOCKED: "hourglass",
+    Kind.REJECTED: "refused",
+    Kind.CONFLICT: "conflict",
+    Kind.MISSING: "missing",
+    Kind.MISCONFIGURED: "wrench",
+    Kind.STOPPED: "stop",
+    Kind.UNRECOGNISED: "question",
+    Kind.BUG: "bug",
+}
+
+
+@dataclass(frozen=True)
+class Said:
+    """What went wrong: our sentence, and the app's own message with who said it."""
+
+    kind: str
+    icon: str
+    title: str
+    sentence: str
+    speaker: str
+    message: str
+
+
+@dataclass(frozen=True)
+class State:
+    """A state as icon, word and tone (``person``, ``waits``, ``runs``, ``good``, ``closed``)."""
+
+    word: str
+    icon: str
+    tone: str
+    at: datetime | None = None
+    more: str = ""
+
+
+@dataclass(frozen=True)
+class RecordName:
+    """One side of a pair: the app, the record as people know it, and whether it exists."""
+
+    app: str
+    title: str
+    state: str = ""
+
+
+def app_names(mapping: TableMapping | None) -> dict[str, str]:
+    """The two apps as the user named them."""
+    if mapping is None:
+        return {"left": _("the left app"), "right": _("the right app")}
+    return {"left": mapping.integration.left.name, "right": mapping.integration.right.name}
+
+
+def say(failure: Any, apps: Mapping[str, str]) -> Said:
+    """``failure``: a Problem, an entry or a job that stopped."""
+    kind = failure.kind
+    told = guides.render(failure.code, failure.params, apps=apps, side=failure.side, kind=kind)
+    speaker = ""
+    if failure.app_message:
+        app = apps.get(failure.side)
+        speaker = _("%(app)s answered:") % {"app": app} if app else _("Tandem found:")
+    word = str(KindChoices(kind).label) if kind in KindChoices.values else ""
+    return Said(
+        word, KIND_ICONS.get(kind, "question"), told.title, told.sentence, speaker, failure.app_message
+    )
+
+
+def record_name(coupling: Coupling | None, side: Side, app: str) -> RecordName:
+    if coupling is None or coupling.of(side, "id") is None:
+        return RecordName(app, "", _("not coupled"))
+    gone = "" if coupling.of(side, "exists") else _("deleted in %(app)s") % {"app": app}
+    return RecordName(app, coupling.title(side), gone)
+
+
+class ProblemRow:
+    """A problem of a record as the desk shows it."""
+
+    def __init__(self, problem: Problem, next_runs: Mapping[int, datetime]) -> None:
+        self.problem, self.pk = problem, problem.pk
+        self.mapping = problem.mapping
+        self.apps = app_names(problem.mapping)
+        self.said = say(problem, self.apps)
+        self._next_runs = next_runs
+        coupling = problem.coupling
+        first, second = self._order(coupling)
+        self.record = record_name(coupling, first, self.apps[first.value])
+        self.other = record_name(coupling, second, self.apps[second.value])
+        self.name = self.record.title or self.other.title or problem.name
+        self.url = reverse("coupling:problem", args=[problem.pk])
+
+    @staticmethod
+    def _order(coupling: Coupling | None) -> tuple[Side, Side]:
+        """The side on which there is a record first."""
+        return SIDES if coupling is None or coupling.left_id is not None else (Side.RIGHT, Side.LEFT)
+
+    @property
+    def found_by(self) -> str:
+        person = self.problem.found_by
+        return _("%(who)s, by hand") % {"who": person} if person else _("by schedule")
+
+    @property
+    def often(self) -> str:
+        return _("%(n)s tries") % {"n": self.problem.attempts} if self.problem.attempts > 1 else ""
+
+    @property
+    def next(self) -> State:
+        """Whose turn it is, or what happens by itself and when."""
+        problem = self.problem
+        if problem.state == Problem.State.ENDED:
+            by = _("by %(who)s") % {"who": problem.ended_by} if problem.ended_by else _("by itself")
+            return State(str(problem.get_ending_display()), "check", "good", problem.ended_at, by)
+        if problem.state == Problem.State.ON_PURPOSE:
+            return self._on_purpose()
+        if problem.requested_at:
+            return State(
+                _("In the next synchronization"),
+                "clock",
+                "runs",
+                self._next_runs.get(problem.mapping_id or 0),
+            )
+        if problem.state == Problem.State.WAITING:
+            return State(_("Waiting"), "hourglass", "waits", None, self._blocker())
+        if problem.state == Problem.State.RETRYING:
+            return State(_("Will retry"), "retry", "waits", problem.next_attempt)
+        if problem.kind in ADMINISTRATORS_KINDS:
+            return State(_("The administrator’s turn"), "wrench", "person")
+        return State(_("Your turn"), "person", "person")
+
+    def _on_purpose(self) -> State:
+        until = self.problem.until
+        if until is None:
+            return State(_("Left out on purpose"), "pause", "closed", None, _("until somebody takes it back"))
+        date = date_format(timezone.localtime(until), "SHORT_DATE_FORMAT")
+        return State(
+            _("Left out on purpose"), "pause", "closed", None, _("comes back on %(date)s") % {"date": date}
+        )
+
+    def _blocker(self) -> str:
+        mapping, record = self.problem.blocker_mapping, self.problem.blocker_record
+        return _("for %(mapping)s %(record)s") % {"mapping": mapping, "record": record} if mapping else ""
+
+    @property
+    def comes_back(self) -> str:
+        """What brings a skipped record back."""
+        if self.problem.kind in (Kind.CONFLICT.value, Kind.MISSING.value):
+            return _("when somebody decides, or the cause goes away in the apps")
+        if self.problem.kind in ADMINISTRATORS_KINDS:
+            return _("when the set-up is changed, or by Retry")
+        return _("when the record changes in an app, the mapping changes, or by Retry")
+
+
+class ProblemTable(ListTable):
+    caption = gettext_lazy("Records with a problem")
+    row_template = "coupling/problem_row.html"
+    newest_first = ("since", "failed")
+
+    record = Column(gettext_lazy("Record ⇄ coupled to"), sort="name")
+    wrong = Column(gettext_lazy("What is wrong"))
+    failed = Column(gettext_lazy("Failed on"), sort="failed", narrow=True)
+    since = Column(gettext_lazy("Since"), sort="since", narrow=True)
+    next = Column(gettext_lazy("Next"), narrow=True)
+
+
+JOB_STATES = {
+    SynchJob.State.QUEUED: ("hourglass", "waits"),
+    SynchJob.State.RUNNING: ("play", "runs"),
+    SynchJob.State.FINISHED: ("check", "good"),
+    SynchJob.State.FAILED: ("stop", "person"),
+    SynchJob.State.CANCELLED: ("x", "closed"),
+}
+COUNTER_LABELS = {
+    "inserted": gettext_lazy("Inserted"),
+    "modified": gettext_lazy("Modified"),
+    "deleted": gettext_lazy("Deleted"),
+    "unchanged": gettext_lazy("Unchanged"),
+    "skipped": gettext_lazy("Skipped"),
+    "waiting": gettext_lazy("Waiting"),
+    "failed": gettext_lazy("Failed"),
+}
+VERBS = {
+    "synchronise": gettext_lazy("Synchronize"),
+    "synchronize": gettext_lazy("Synchronize"),
+    "resolve": gettext_lazy("Synchronize, version chosen"),
+    "couple": gettext_lazy("Couple"),
+    "uncouple": gettext_lazy("Remove Coupling"),
+    "restore": gettext_lazy("Restore Records"),
+    "delete": gettext_lazy("Delete Records"),
+    "leave_out": gettext_lazy("Leave out on purpose"),
+    "edit": gettext_lazy("Edit"),
+    "retry": gettext_lazy("Retry"),
+    "check": gettext_lazy("Check the connection"),
+    "purge": gettext_lazy("Delete entries"),
+    "undo": gettext_lazy("Undo"),
+    "undo_purge": gettext_lazy("Bring deleted entries back"),
+    "sweep": gettext_lazy("Sweep"),
+    "find_deleted": gettext_lazy("Find for Deleted"),
+    "allow_once": gettext_lazy("Allow once"),
+}
+
+
+class JobRow:
+    """A job as the list and its page show it."""
+
+    def __init__(self, job: SynchJob) -> None:
+        self.job, self.pk = job, job.pk
+        self.apps = app_names(job.mapping)
+        self.url = reverse("synccore:job", args=[job.pk])
+        self.what = str(VERBS.get(job.verb, job.verb.replace("_", " ")))
+        self.scope = "" if job.scope == SynchJob.Scope.ITEMS else str(job.get_scope_display())
+        self.counters = [
+            (name, str(COUNTER_LABELS[name]), getattr(job, name)) for name in OUTCOMES if getattr(job, name)
+        ]
+
+    @property
+    def state(self) -> State:
+        job = self.job
+        icon, tone = JOB_STATES[SynchJob.State(job.state)]
+        word = str(job.get_state_display())
+        if job.state == SynchJob.State.FAILED and job.kind == Kind.STOPPED.value:
+            word = _("Stopped for safety")
+        elif job.state == SynchJob.State.FINISHED and job.failed:
+            return State(_("Finished, %(n)s failed") % {"n": job.failed}, "warning", "waits")
+        elif job.is_unfinished and job.cancel_requested_at:
+            word = _("Being cancelled")
+        return State(word, icon, tone)
+
+    @property
+    def said(self) -> Said | None:
+        return say(self.job, self.apps) if self.job.code else None
+
+    @property
+    def started_by(self) -> str:
+        if self.job.origin == SynchJob.Origin.PERSON and self.job.requested_by:
+            return str(self.job.requested_by)
+        return str(self.job.get_origin_display())
+
+    @property
+    def duration(self) -> timedelta | None:
+        if self.job.started_at is None:
+            return None
+        return (self.job.finished_at or timezone.now()) - self.job.started_at
+
+    @property
+    def directions(self) -> list[tuple[str, list[tuple[str, int]]]]:
+        """Counters per side that was written to; the job's own ones where it keeps none per side."""
+        stored = self.job.by_direction or {}
+        rows = [
+            (_("to %(app)s") % {"app": self.apps[side.value]}, stored[side.value])
+            for side in SIDES
+            if side.value in stored
+        ]
+        rows.append((_("both"), {name: getattr(self.job, name) for name in OUTCOMES}))
+        return [(label, [(name, int(numbers.get(name, 0))) for name in OUTCOMES]) for label, numbers in rows]
+
+
+class JobTable(ListTable):
+    caption = gettext_lazy("Synchronization jobs")
+    row_template = "synccore/job_row.html"
+    newest_first = ("time",)
+
+    job = Column(gettext_lazy("Job"))
+    state = Column(gettext_lazy("State"), narrow=True)
+    result = Column(gettext_lazy("Result"))
+    started = Column(gettext_lazy("Queued"), sort="time", narrow=True)
+    took = Column(gettext_lazy("Duration"), narrow=True, number=True)
+    by = Column(gettext_lazy("Started by"), narrow=True)
+
+
+class CouplingRow:
+    """A coupling as the list shows it. ``open_problem`` is annotated: id of the problem that is open, or None."""
+
+    def __init__(self, coupling: Coupling) -> None:
+        self.coupling, self.pk = coupling, coupling.pk
+        self.mapping = coupling.mapping
+        self.apps = app_names(coupling.mapping)
+        self.left = record_name(coupling, Side.LEFT, self.apps["left"])
+        self.right = record_name(coupling, Side.RIGHT, self.apps["right"])
+        self.name = f"{self.left.title} ⇄ {self.right.title}"
+        problem = getattr(coupling, "open_problem", None)
+        self.problem_url = reverse("coupling:problem", args=[problem]) if problem else ""
+
+    @property
+    def agreed_by(self) -> str:
+        return str(self.coupling.agreed_by) if self.coupling.agreed_by else ""
+
+    @property
+    def state(self) -> State:
+        if self.coupling.removed_at:
+            by = self.coupling.removed_by
+            return State(_("Removed"), "unlink", "closed", self.coupling.removed_at, str(by) if by else "")
+        if self.problem_url:
+            return State(_("Has a problem"), "warning", "person")
+        if self.coupling.agreed_at:
+            return State(_("In sync"), "check", "good")
+        return State(_("Not synchronized yet"), "hourglass", "waits")
+
+
+class CouplingTable(ListTable):
+    caption = gettext_lazy("Coupled records")
+    row_template = "synccore/coupling_row.html"
+    newest_first = ("agreed",)
+
+    record = Column(gettext_lazy("Record ⇄ coupled to"), sort="name")
+    mapping = Column(gettext_lazy("Mapping"), narrow=True)
+    state = Column(gettext_lazy("State"), narrow=True)
+    agreed = Column(gettext_lazy("Last agreement"), sort="agreed", narrow=True)
+    modified = Column(gettext_lazy("Last synch. modified on"), narrow=True)

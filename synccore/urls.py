@@ -1,0 +1,19 @@
+"""Addresses of home, jobs and couplings."""
+
+from django.urls import path
+
+from synccore.views import couplings, home, jobs
+
+app_name = "synccore"
+
+urlpatterns = [
+    path("", home.home, name="home"),
+    path("jobs/", jobs.JobsPage.as_view(), name="jobs"),
+    path("jobs/<int:pk>/", jobs.job, name="job"),
+    path("jobs/<int:pk>/cancel/", jobs.cancel, name="cancel"),
+    path("jobs/<int:pk>/allow-once/", jobs.allow_once, name="allow_once"),
+    path("jobs/<int:pk>/keep-stopped/", jobs.keep_stopped, name="keep_stopped"),
+    path("jobs/<int:pk>/undo/", jobs.undo_purge, name="undo_purge"),
+    path("mappings/<int:pk>/run/", jobs.run_now, name="run_now"),
+    path("couplings/", couplings.CouplingsPage.as_view(), name="couplings"),
+]

@@ -1,0 +1,65 @@
+"""Couplings: which records belong together, and when they last agreed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.utils.translation import gettext_lazy as _
+
+from synccore.actions import ON_COUPLINGS
+from synccore.filters import CouplingFilter
+from synccore.models import Coupling, Problem
+from synccore.tables import CouplingRow, CouplingTable
+from ui.paging import Sort
+from ui.views import Tab
+
+from .lists import RecordListPage
+
+
+class CouplingsPage(RecordListPage):
+    title = _("Couplings")
+    intro = _("Which records belong together, when they last agreed, and which were taken apart.")
+    permission = "synccore.view"
+    table_class = CouplingTable
+    filter_class = CouplingFilter
+    actions = ON_COUPLINGS
+    tabs = (
+        Tab(
+            "coupled",
+            _("Coupled"),
+            empty=_("No records are coupled yet. The first synchronization of a mapping couples them."),
+        ),
+        Tab(
+            "removed",
+            _("Removed"),
+            explain=_("Taken apart by a person. No later run couples or creates these records again."),
+            empty=_("No coupling was removed."),
+        ),
+    )
+    sorts = (Sort("name", ("left_name",)), Sort("agreed", ("agreed_at",), descending=True, nullable=True))
+
+    def rows(self) -> QuerySet[Any]:
+        problem = Problem.objects.filter(coupling=OuterRef("pk")).open()
+        return (
+            Coupling.objects.visible_to(self.request.user)
+            .paired()
+            .select_related(
+                "mapping__integration__left", "mapping__integration__right", "agreed_by", "removed_by"
+            )
+            .defer("left_base", "right_base")
+            .annotate(open_problem=Subquery(problem.values("pk")[:1]))
+        )
+
+    def branches(self) -> Sequence[Q]:
+        if self.tab and self.tab.name == "removed":
+            return (Q(removed_at__isnull=False),)
+        live = Q(removed_at=None, ended_at=None)
+        if self.sort.name != "agreed" or not self.mappings:
+            return (live,)
+        # one range of the index coupling_by_agreement per mapping
+        return tuple(live & Q(mapping_id=each.pk) for each in self.mappings)
+
+    def present(self, rows: Sequence[Any]) -> Sequence[Any]:
+        return [CouplingRow(coupling) for coupling in rows]

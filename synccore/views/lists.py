@@ -1,0 +1,193 @@
+"""What every list of records shares: scope, counts, mapping lines and banners, and the actions on records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from django.db.models import Min, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import JSONObject
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from synccore import actions, roles
+from synccore.failures import Kind
+from synccore.models import JobQueueEntry, Problem, SynchJob, TableMapping
+from synccore.models.job import OUTCOMES
+from synccore.models.scoping import GrantLevel
+from synccore.tables import Said, State, app_names, say
+from ui.actions import NAMES_SHOWN, Action, Outcome
+from ui.views import ListPage
+
+from .navigation import counts
+
+_LAST_JOB = (
+    SynchJob.objects.filter(
+        mapping=OuterRef("pk"), state__in=(SynchJob.State.FINISHED, SynchJob.State.FAILED)
+    )
+    .order_by("-queued_at", "-pk")
+    .values(
+        said=JSONObject(
+            id="pk", state="state", kind="kind", finished="finished_at", **{name: name for name in OUTCOMES}
+        )
+    )[:1]
+)
+_NEXT_RUN = (
+    JobQueueEntry.objects.filter(mapping=OuterRef("pk"))
+    .exclude(status=JobQueueEntry.Status.ON_HOLD)
+    .order_by()
+    .values("mapping")
+    .annotate(first=Min("next_run"))
+    .values("first")
+)
+
+
+@dataclass(frozen=True)
+class MappingLine:
+    """One mapping above a list: when it last ran, with what result, and when it runs next."""
+
+    pk: int
+    name: str
+    job: int | None
+    state: State
+    scanned: int
+    next_run: datetime | None
+    late: bool
+
+
+@dataclass(frozen=True)
+class Banner:
+    """A set-up problem that holds a mapping, or all mappings of an app."""
+
+    problem: Problem
+    who: str
+    said: Said
+    job: int | None
+    brake: bool
+
+
+def visible_mappings(user: Any) -> list[TableMapping]:
+    """The mappings a user may see, with last job and next run; one query."""
+    return list(
+        TableMapping.objects.visible_to(user)
+        .filter(enabled=True)
+        .select_related("integration__left", "integration__right")
+        .annotate(last_job=Subquery(_LAST_JOB), next_run=Subquery(_NEXT_RUN))
+        .order_by("name", "pk")
+    )
+
+
+def mapping_lines(mappings: list[TableMapping]) -> list[MappingLine]:
+    now = timezone.now()
+    lines = []
+    for mapping in mappings:
+        job = mapping.last_job  # type: ignore[attr-defined]
+        next_run = mapping.next_run  # type: ignore[attr-defined]
+        late = next_run is not None and (now - next_run).total_seconds() > 60
+        lines.append(
+            MappingLine(
+                mapping.pk,
+                mapping.name,
+                job["id"] if job else None,
+                _result(job),
+                sum(job[name] for name in OUTCOMES) if job else 0,
+                next_run,
+                late,
+            )
+        )
+    return lines
+
+
+def _result(job: dict[str, Any] | None) -> State:
+    if job is None:
+        return State(_("has not run yet"), "hourglass", "waits")
+    at = datetime.fromisoformat(job["finished"]) if job["finished"] else None
+    if job["state"] == SynchJob.State.FINISHED:
+        if job["failed"]:
+            return State(_("%(n)s failed") % {"n": job["failed"]}, "warning", "waits", at)
+        return State(_("no failures"), "check", "good", at)
+    if job["kind"] == Kind.STOPPED.value:
+        return State(_("stopped for safety"), "stop", "person", at)
+    return State(_("stopped by an error"), "stop", "person", at)
+
+
+def banners(mappings: list[TableMapping]) -> list[Banner]:
+    """Set-up problems that hold the mappings (which the caller has scoped to the user) or their apps; one query."""
+    if not mappings:
+        return []
+    apps = {pk for each in mappings for pk in (each.integration.left_id, each.integration.right_id)}
+    problems = (
+        Problem.objects.of_setup()
+        .open()
+        .filter(Q(mapping__in=[each.pk for each in mappings]) | Q(mapping=None, connection__in=apps))
+        .select_related("mapping__integration__left", "mapping__integration__right", "connection")
+        .order_by("since", "pk")
+    )
+    return [_banner(problem) for problem in problems]
+
+
+def _banner(problem: Problem) -> Banner:
+    who = problem.mapping.name if problem.mapping else str(problem.connection)
+    names = app_names(problem.mapping)
+    if problem.mapping is None and problem.side:
+        names[problem.side] = str(problem.connection)
+    return Banner(
+        problem, who, say(problem, names), problem.last_job, brake=problem.kind == Kind.STOPPED.value
+    )
+
+
+class RecordListPage(ListPage):
+    """A list page whose rows belong to mappings, and whose actions work on couplings."""
+
+    @cached_property
+    def mappings(self) -> list[TableMapping]:
+        return visible_mappings(self.request.user)
+
+    @cached_property
+    def next_runs(self) -> Mapping[int, datetime]:
+        return {each.pk: each.next_run for each in self.mappings if each.next_run}  # type: ignore[attr-defined]
+
+    def counts(self) -> dict[str, int]:
+        return counts(self.request)
+
+    def choices(self) -> dict[str, Any]:
+        return {"mapping": [(each.pk, each.name) for each in self.mappings]}
+
+    def mappings_in_view(self) -> list[TableMapping]:
+        chosen = self.params.get("mapping", "")
+        return [each for each in self.mappings if not chosen or str(each.pk) == chosen]
+
+    # --- actions on couplings ---------------------------------------------------------------------------
+
+    def allowed(self, action: Action, targets: QuerySet[Any]) -> QuerySet[Any]:
+        return actions.allowed(action, targets, self.request.user)
+
+    def names(self, rows: QuerySet[Any]) -> list[str]:
+        return [str(coupling) for coupling in rows.order_by("pk")[:NAMES_SHOWN]]
+
+    def form_options(self, action: Action, targets: QuerySet[Any]) -> dict[str, Any]:
+        return actions.form_options(action, targets)
+
+    def check_size(self, action: Action, count: int) -> None:
+        actions.check_size(action, count, self.request.user)
+
+    def perform(self, action: Action, targets: QuerySet[Any], options: dict[str, Any]) -> Outcome:
+        return actions.perform(action, targets, options, user=self.request.user)
+
+    def refusal(self, action: Action | None) -> str:
+        if action is None:
+            return roles.refusal(self.permission)
+        return actions.refusal(action, self.request.user)
+
+
+def may_run(user: Any) -> bool:
+    """Whether *Run now* is offered."""
+    return bool(user.has_perm("synccore.synchronize"))
+
+
+def runnable(user: Any) -> QuerySet[TableMapping]:
+    """Mappings this user may start."""
+    return TableMapping.objects.visible_to(user, GrantLevel.RESOLVE).filter(enabled=True)

@@ -1,0 +1,28 @@
+"""The frame of every page: what stands in the navigation, with live counts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
+
+from synccore import services
+
+
+def frame(request: HttpRequest) -> dict[str, Any]:
+    """Context of every template. Counts are asked only where a template shows them, once per page."""
+    return {
+        "instance": settings.INSTANCE,
+        "page_url_name": request.resolver_match.view_name if request.resolver_match else "",
+        "menu_counts": SimpleLazyObject(lambda: counts(request)),
+    }
+
+
+def counts(request: HttpRequest) -> dict[str, int]:
+    """``services.counts`` of the signed-in person, once per request."""
+    if not hasattr(request, "tandem_counts"):
+        signed_in = getattr(request, "user", None) is not None and request.user.is_authenticated
+        request.tandem_counts = services.counts(request.user) if signed_in else {}  # type: ignore[attr-defined]
+    return request.tandem_counts  # type: ignore[attr-defined]

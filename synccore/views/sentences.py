@@ -1,0 +1,77 @@
+"""Sentences for the codes that jobs, items and services leave behind. Those of failures stand in ``synccore.guides``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from synccore import guides
+from synccore.codes import CODES
+
+
+def log_line(code: str, params: Mapping[str, Any], apps: Mapping[str, str]) -> str:
+    """One line of a job's log."""
+    values = {"n": 0, "done": 0, "rows": 0, "found": 0, "reason": "", "job": "", **params}
+    values["app"] = apps.get(str(params.get("side", "")), _("the app"))
+    lines = {
+        "right_missing": _(
+            "The person who started this no longer has the right to it; %(n)s records were left alone."
+        ),
+        "allowed_once": _("Allowed once what job %(job)s had stopped before. Reason: %(reason)s"),
+        "intentions_settled": _(
+            "%(n)s writes of an interrupted run were looked up; %(done)s had reached the app."
+        ),
+        "swept": _("Compared %(rows)s records of %(app)s with the memory; %(found)s differ."),
+    }
+    if code in lines:
+        return lines[code] % values
+    if code in CODES:
+        return guides.render(code, params, apps=apps).sentence
+    return ", ".join([code.replace("_", " "), *(f"{name}: {value}" for name, value in params.items())])
+
+
+def item_note(note: str) -> str:
+    """Why a chosen record ended as it did."""
+    name, _colon, value = note.partition(":")
+    if name == "in_job":
+        return _("already in job %(n)s") % {"n": value}
+    known = {
+        "right_missing": _("the right to do this is gone"),
+        "no_problem": _("it has no open problem"),
+        "coupling ended": _("its coupling has ended"),
+        "same record": _("the same record was chosen twice"),
+        "gone": _("the record is gone"),
+        "on_purpose": _("it is left out on purpose"),
+        "removed": _("its coupling was removed"),
+        "not_deleted": _("it is not deleted in either app"),
+        "not_coupled": _("it is not coupled"),
+    }
+    if note in known:
+        return known[note]
+    return guides.render(note, {}).sentence if note in CODES else note.replace("_", " ")
+
+
+def not_retried(reason: str) -> str:
+    """Why *Retry* leaves a record alone."""
+    known = {
+        "needs_decision": _("Only Synchronize, Restore Records or Delete Records decides it."),
+        "on_purpose": _("It is left out on purpose."),
+        "no_problem": _("It has no open problem any more."),
+    }
+    return known.get(reason, reason.replace("_", " "))
+
+
+def not_now(code: str, params: Mapping[str, Any]) -> str:
+    """Why a job cannot start as things stand (``services.jobs.NotNow``)."""
+    mapping = params.get("mapping", _("The mapping"))
+    reasons = {
+        "disabled": _("%(mapping)s is switched off; an administrator can switch it on."),
+        "paused": _("%(mapping)s does not run: its integration is paused by an administrator."),
+        "stopped": _("%(mapping)s is stopped by a set-up problem; the banner says what must change first."),
+        "reason_missing": _("A reason is needed."),
+        "not_stopped": _("%(mapping)s is not stopped any more; somebody decided before you."),
+    }
+    found = reasons.get(str(params.get("reason", "")) if code == "held" else code)
+    return found % {"mapping": mapping} if found else code.replace("_", " ")

@@ -1,0 +1,74 @@
+"""The system's Chromium against a live server. Skipped where there is none."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.pages.conftest import administrator, owner, viewer, world  # noqa: F401  (fixtures)
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+SCREENSHOTS = Path(__file__).parent.parent.parent / "test-results" / "screenshots"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+            if CHROMIUM is None:
+                item.add_marker(pytest.mark.skip(reason="no Chromium on this machine"))
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    # The driver's loop runs in this thread; Django would refuse the database to it.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+    os.environ.pop("DJANGO_ALLOW_ASYNC_UNSAFE")
+
+
+@pytest.fixture
+def open_browser(chromium, live_server) -> Iterator[Any]:
+    """``open_browser(person, dark=False, width=1440, height=900)``: a page, signed in; fails on a script error."""
+    from django.test import Client
+
+    contexts, errors = [], []
+
+    def open_(person: Any = None, *, dark: bool = False, width: int = 1440, height: int = 900) -> Any:
+        context = chromium.new_context(
+            base_url=live_server.url,
+            color_scheme="dark" if dark else "light",
+            viewport={"width": width, "height": height},
+            reduced_motion="reduce",
+        )
+        contexts.append(context)
+        if person is not None:
+            client = Client()
+            client.force_login(person)
+            cookie = client.cookies["sessionid"]
+            context.add_cookies([{"name": "sessionid", "value": cookie.value, "url": live_server.url}])
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    ours = [each for each in errors if "status of 4" not in each]
+    assert not ours, ours

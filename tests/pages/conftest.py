@@ -1,0 +1,137 @@
+"""People, and a small world of records with every kind of trouble, made once per test by factories."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from synccore.models import Coupling, Problem, SynchJob, SynchJobError, TableMapping
+from synccore.models.scoping import GrantLevel
+from tests import factories as make
+
+
+@dataclass
+class World:
+    mapping: TableMapping
+    hidden: TableMapping
+    conflict: Problem
+    deleted: Problem
+    waiting: Problem
+    retrying: Problem
+    bug: Problem
+    secret: Problem
+    setup: Problem
+    entry: SynchJobError
+    job: SynchJob
+    in_sync: Coupling
+
+
+@pytest.fixture
+def world(db) -> World:
+    """One mapping that the record owner and the viewer may see, and one they may not."""
+    integration = make.make_integration(make.make_connection("ERP"), make.make_connection("CRM"))
+    mapping = make.make_mapping("Customer", integration=integration)
+    hidden = make.make_mapping(
+        "Payroll", integration=integration, left_table="payroll", right_table="payroll"
+    )
+    ago = timezone.now() - timedelta(hours=2)
+    make.make_queue_entry(mapping, next_run=timezone.now() + timedelta(minutes=12))
+    job = make.make_job(
+        mapping,
+        verb="synchronise",
+        failed=3,
+        modified=5,
+        by_direction={"right": {"modified": 5, "failed": 3}},
+    )
+    conflict = make.make_problem(
+        make.make_coupling(mapping, left_name="Van Dijk & Zn.", right_name="Van Dijk en Zonen"),
+        kind="conflict",
+        code="conflict",
+        params={"fields": ["Phone", "City"]},
+        since=ago,
+        last_job=job.pk,
+    )
+    deleted = make.make_problem(
+        make.make_coupling(mapping, left_name="Deerfield", right_exists=False),
+        kind="missing",
+        code="deleted",
+        params={"side": "right"},
+        since=ago,
+    )
+    waiting = make.make_problem(
+        make.make_coupling(mapping, right_id=None, left_name="Desk"),
+        kind="blocked",
+        code="parent_not_coupled",
+        state="waiting",
+    )
+    retrying = make.make_problem(
+        make.make_coupling(mapping, left_name="Relecloud"),
+        state="retrying",
+        kind="transient",
+        code="locked",
+        next_attempt=timezone.now() + timedelta(minutes=5),
+    )
+    bug = make.make_problem(
+        make.make_coupling(mapping, left_name="Adatum"), kind="bug", code="bug", params={"step": "write"}
+    )
+    secret = make.make_problem(make.make_coupling(hidden, left_name="Salary of the boss"))
+    setup = make.make_problem(
+        mapping=mapping,
+        kind="misconfigured",
+        code="right_missing",
+        params={"table": "account", "side": "right", "privilege": "UPDATE"},
+        app_message="permission denied for table account",
+        side="right",
+    )
+    rejected = make.make_problem(
+        make.make_coupling(mapping, left_name="Trey Research"),
+        app_message="value too long for type character varying(50)\n" + "DETAIL: " + "long " * 120,
+        side="right",
+        destination="right",
+        params={
+            "field": "name",
+            "length": 61,
+            "limit": 50,
+            "value": "Trey",
+            "table": "account",
+            "side": "right",
+        },
+    )
+    entry = make.make_entry(rejected, job_id=job.pk)
+    Problem.objects.filter(pk=rejected.pk).update(first_entry=entry.pk, last_entry=entry.pk)
+    make.make_entry(setup, job_id=job.pk)
+    return World(
+        mapping, hidden, conflict, deleted, waiting, retrying, bug, secret, setup, entry, job,
+        make.make_coupling(mapping, left_name="Contoso"),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def administrator(world):
+    return make.make_user("Administrator", username="anna")
+
+
+@pytest.fixture
+def owner(world):
+    return make.make_user("Record owner", username="otto", grants={world.mapping: GrantLevel.RESOLVE})
+
+
+@pytest.fixture
+def viewer(world):
+    return make.make_user("Viewer", username="vera", grants={world.mapping: GrantLevel.VIEW})
+
+
+@pytest.fixture
+def as_user():
+    """``as_user(person)``: a browser in which that person is signed in."""
+
+    def sign_in(person) -> Client:
+        client = Client()
+        client.force_login(person)
+        return client
+
+    return sign_in

@@ -1,0 +1,150 @@
+"""What holds for every address: who gets in, one heading, no write, few questions to the database."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.db import connection, transaction
+from django.db.utils import InternalError
+from django.test.utils import CaptureQueriesContext
+from django.urls import get_resolver, reverse
+
+PAGES = {
+    "synccore:home": [""],
+    "coupling:coupled": [
+        "",
+        "?tab=all",
+        "?tab=ended",
+        "?tab=waiting",
+        "?sort=name",
+        "?sort=-failed",
+        "?q=van",
+        "?kind=bug",
+    ],
+    "coupling:skipped": ["", "?tab=on_purpose"],
+    "coupling:problem": [""],
+    "errors:entries": ["", "?tab=entries", "?kind=rejected&tab=entries", "?destination=right&tab=entries"],
+    "errors:entry": [""],
+    "errors:ask_clean_up": ["", "?which=all"],
+    "synccore:jobs": ["", "?tab=unfinished", "?tab=trouble", "?state=finished"],
+    "synccore:job": [""],
+    "synccore:couplings": ["", "?tab=removed", "?sort=-agreed", "?q=cont"],
+}
+ONLY_POST = {
+    "errors:clean_up", "synccore:cancel", "synccore:allow_once", "synccore:keep_stopped", "synccore:undo_purge",
+    "synccore:run_now",
+}  # fmt: skip
+FOR_ADMINISTRATORS = {"errors:ask_clean_up"}
+ADDRESSES = [(name, query) for name, queries in PAGES.items() for query in queries]
+LISTS = ["coupling:coupled", "coupling:skipped", "errors:entries", "synccore:jobs", "synccore:couplings"]
+
+
+def address(name: str, world) -> str:
+    keys = {
+        "coupling:problem": world.conflict.pk,
+        "errors:entry": world.entry.pk,
+        "synccore:run_now": world.mapping.pk,
+    }
+    if name in keys:
+        return reverse(name, args=[keys[name]])
+    if name.startswith("synccore:") and name.split(":")[1] in (
+        "job",
+        "cancel",
+        "allow_once",
+        "keep_stopped",
+        "undo_purge",
+    ):
+        return reverse(name, args=[world.job.pk])
+    return reverse(name)
+
+
+def ours() -> set[str]:
+    found = set()
+    for pattern in get_resolver().url_patterns:
+        space = getattr(pattern, "namespace", None)
+        if space in ("coupling", "errors", "synccore"):
+            found |= {f"{space}:{each.name}" for each in pattern.url_patterns}
+    return found
+
+
+def test_this_file_knows_every_address():
+    assert ours() == set(PAGES) | ONLY_POST
+
+
+@pytest.mark.parametrize("name", sorted([*PAGES, *ONLY_POST]))
+def test_nobody_gets_in_without_signing_in(client, world, name):
+    where = address(name, world)
+    answer = client.post(where) if name in ONLY_POST else client.get(where)
+    assert answer.status_code == 302
+    assert answer.url == f"{reverse('login')}?next={where}"
+
+
+@pytest.mark.parametrize("name", sorted(ONLY_POST))
+def test_a_link_never_does_anything(world, administrator, as_user, name):
+    assert as_user(administrator).get(address(name, world)).status_code == 405
+
+
+@pytest.mark.parametrize("who", ["administrator", "owner", "viewer"])
+@pytest.mark.parametrize(("name", "query"), ADDRESSES)
+def test_page(request, world, as_user, who, name, query):
+    browser = as_user(request.getfixturevalue(who))
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION READ ONLY")
+        answer = browser.get(address(name, world) + query)
+        text = answer.content.decode()
+    if name in FOR_ADMINISTRATORS and who != "administrator":
+        assert answer.status_code == 403
+        assert "This needs the right" in text
+        return
+    assert answer.status_code == 200
+    assert len(re.findall(r"<h1[ >]", text)) == 1
+    assert not re.search(r"<script(?![^>]* src=)[^>]*>|<style|\sstyle=|\son[a-z]+=|href=\"#\"", text)
+    assert ("Salary" in text) <= (who == "administrator")
+
+
+def test_the_read_only_check_would_notice(world):
+    """The transaction of ``test_page`` refuses writes; else that test would prove nothing."""
+    with pytest.raises(InternalError), transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION READ ONLY")
+        world.mapping.save()
+
+
+@pytest.mark.parametrize("query", ["", "?tab=all", "?tab=entries", "?q=a", "?sort=-agreed"])
+@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("who", ["administrator", "owner"])
+def test_a_list_asks_the_database_five_times_at_most(request, world, as_user, who, name, query):
+    browser = as_user(request.getfixturevalue(who))
+    with CaptureQueriesContext(
+        connection,
+    ) as captured:
+        assert browser.get(reverse(name) + query).status_code == 200
+    own = [
+        each["sql"]
+        for each in captured
+        if not re.search(r'FROM "(django_session|auth_user|auth_permission|auth_group)"', each["sql"])
+    ]
+    assert len(own) <= 5, "\n".join(own)
+
+
+def test_somebody_without_a_role_reads_who_can_help(world, as_user):
+    from tests.factories import make_user
+
+    answer = as_user(make_user()).get(reverse("coupling:coupled"))
+    assert answer.status_code == 403
+    assert "See the records and their problems" in answer.content.decode()
+    assert "Record owner" in answer.content.decode()
+
+
+@pytest.mark.parametrize("name", ["coupling:problem", "errors:entry", "synccore:job"])
+def test_what_one_may_not_see_is_not_there(world, owner, as_user, name):
+    from tests import factories as make
+
+    keys = {
+        "coupling:problem": world.secret.pk,
+        "errors:entry": make.make_entry(world.secret).pk,
+        "synccore:job": make.make_job(world.hidden).pk,
+    }
+    assert as_user(owner).get(reverse(name, args=[keys[name]])).status_code == 404
