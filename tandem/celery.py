@@ -12,6 +12,7 @@ app = Celery("tandem")
 app.set_default()  # for every thread: gunicorn's are not the one that imports this
 app.add_defaults(lambda: settings.CELERY)
 app.autodiscover_tasks()  # tasks.py of every app, when Django is ready
+app.autodiscover_tasks(related_name="schedule")  # and the tick, which stands above them
 
 
 @setup_logging.connect
