@@ -83,7 +83,9 @@ CODES: Final[dict[str, Code]] = {
     "unknown_field": _set_up("table", "field", "side", "part"),
     "field_vanished": _set_up("table", "field", "side"),
     "table_changed": _set_up("table"),
-    "not_supported": _set_up("table"),
+    "not_supported": _set_up("table", "side"),
+    "not_writable": _set_up("table", "side"),
+    "no_sequence": _set_up("table", "side"),
     "no_key": _set_up("table", "side"),
     "bad_modified_field": _set_up("table", "field", "type", "side"),
     # -- values
@@ -99,6 +101,7 @@ CODES: Final[dict[str, Code]] = {
     "invalid_value": _rejected(),
     "unstorable_character": _rejected("character"),
     "read_only_field": _rejected(),
+    "write_ignored": _rejected(),
     "zone_missing": _rejected(),
     "zone_mismatch": _rejected(),
     "option_unmapped": _rejected("options"),
@@ -133,14 +136,18 @@ CODES: Final[dict[str, Code]] = {
     "precondition_missing": _code(
         Kind.BLOCKED, _RECORD, "what", "value", "side", "table", "field", "hopeless", "others"
     ),
-    "uncertain_create": _code(Kind.CONFLICT, _RECORD, "side", "table", "candidates", "count", "key", "name"),
+    "uncertain_create": _code(
+        Kind.UNRECOGNISED, _RECORD, "side", "table", "candidates", "count", "key", "name"
+    ),
     "changed_too_often": _code(Kind.TRANSIENT, _RECORD, "side", "times"),
+    "already_coupled": _set_up("side", "record", "to"),
+    "record_not_found": _set_up("side", "record"),
     # -- brakes
     "too_many_deletions": _code(Kind.STOPPED, _TABLE, "count", "limit", "couplings", "samples"),
     "too_many_creations": _code(Kind.STOPPED, _TABLE, "count", "limit", "couplings", "samples", "side"),
     "side_empty": _code(Kind.STOPPED, _TABLE, "side", "couplings"),
     # -- set-up
-    "mapping_without_fields": _set_up("mapping_name"),
+    "mapping_without_fields": _set_up("mapping_name", "mapping"),
     "cyclic_references": _set_up("mapping_name", "names"),
     "bad_filter": _set_up("table", "field", "reason", "side"),
     "bad_transformation": _set_up("field", "transform", "param", "reason"),
@@ -158,7 +165,7 @@ CODES: Final[dict[str, Code]] = {
     "instance_mismatch": _connection("app"),
     # -- our own
     "bug": _code(Kind.BUG, _RECORD, "step", "error"),
-    "job_lost": _code(Kind.TRANSIENT, _TABLE, "job", "times"),
+    "job_lost": _code(Kind.BUG, _TABLE, "job", "deaths"),
 }
 
 #: Which facts each code may send.

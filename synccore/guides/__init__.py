@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from synccore.codes import CODES
 from synccore.failures import Kind
-from synccore.guides import by_kind, connections, deciding, setting_up, values
+from synccore.guides import by_kind, connections, deciding, job_log, setting_up, values
 from synccore.guides.shape import ACTIONS, Guide, Rendered, Who, fill
 from synccore.shapes import Side
 
@@ -26,8 +26,11 @@ GUIDES: Final[dict[str, Guide]] = {
 
 
 def guide_for(code: str, kind: str = "") -> Guide:
-    """The guide of a code. A code of a customer's own pattern is explained by its kind, if that is given."""
-    found = GUIDES.get(code)
+    """The guide of a code, or of a line of a job's log.
+
+    A code of a customer's own pattern is explained by its kind, if that is given.
+    """
+    found = GUIDES.get(code) or job_log.LINES.get(code)
     if found is None and kind in by_kind.GUIDES:
         found = by_kind.GUIDES[Kind(kind)]
     return found or by_kind.UNKNOWN

@@ -64,11 +64,13 @@ GUIDES: Final[dict[str, Guide]] = {
     ),
     "uncertain_create": Guide(
         _("Perhaps created already"),
-        _("{app} did not say whether the new record was created, and records that look like it are there."),
+        _(
+            "{app} never said whether the new record was created in {table}, and Tandem cannot tell by itself."
+        ),
         Who.OWNER,
         (
-            _("If one of them is the same record: couple the two."),
-            _("If none is: retry, and it is created."),
+            _("Look for the record in {app}. If it is there: couple the two."),
+            _("If it is not: retry, and it is created."),
         ),
         ("couple", "retry"),
     ),
@@ -121,10 +123,15 @@ GUIDES: Final[dict[str, Guide]] = {
         ("copy_details", "retry"),
     ),
     "job_lost": Guide(
-        _("A job was broken off"),
-        _("The worker that ran the job stopped in the middle. Another one takes over where it was."),
-        Who.ITSELF,
-        (_("Nothing to do. If it happens often: look at the memory of the workers."),),
-        ("show_job",),
+        _("A job was broken off again and again"),
+        _(
+            "The workers that ran this job died at the same place, {deaths} times. It was ended so that others can run."
+        ),
+        Who.ADMINISTRATOR,
+        (
+            _("Look at the memory of the workers and at their log."),
+            _("Copy the details and report them, then run the mapping again."),
+        ),
+        ("show_job", "copy_details"),
     ),
 }

@@ -60,6 +60,30 @@ GUIDES: Final[dict[str, Guide]] = {
         _("Map the table itself, or let the mapping only read it."),
         actions=_MAPPING,
     ),
+    "not_writable": _rule(
+        _("{table} takes no changes"),
+        _("{app} lets nobody write to {table}; it may be a view."),
+        _("Map the table itself, or let the mapping go the other way only."),
+        actions=_MAPPING,
+    ),
+    "no_sequence": _rule(
+        _("{table} gives no numbers"),
+        _("{app} has no sequence from which ids for new records of {table} can be taken."),
+        _("Open the mapping and save it again; Tandem finds out anew how records get their id."),
+        actions=_MAPPING,
+    ),
+    "already_coupled": _rule(
+        _("The record is coupled already"),
+        _("{record} in {app} is coupled to {to}."),
+        _("Remove that coupling first, or choose another record."),
+        actions=("remove_coupling", "couple"),
+    ),
+    "record_not_found": _rule(
+        _("There is no such record"),
+        _("{app} has no record with the id {record}, or the integration user cannot see it."),
+        _("Choose another record."),
+        actions=("couple",),
+    ),
     "no_key": _rule(
         _("{table} has no key"),
         _("{table} has no field that names each record once, so its records cannot be coupled."),

@@ -108,6 +108,15 @@ GUIDES: Final[dict[str, Guide]] = {
         (_("Let the mapping read {field} only, or map another field."),),
         ("set_up_fields",),
     ),
+    "write_ignored": Guide(
+        _("{app} did not take the change"),
+        _(
+            "{app} accepted the change to {table} and then left the record as it was: a rule of its own undoes it."
+        ),
+        Who.OWNER,
+        (_("Ask whoever runs {app} which rule keeps the record from being changed."), _RETRY),
+        _FIX,
+    ),
     "zone_missing": Guide(
         _("{field} lacks its time zone"),
         _("{value} in {field} is a clock reading without a zone, so the moment it means is not known."),

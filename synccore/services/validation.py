@@ -55,7 +55,7 @@ def _table(
         if name and name not in table.fields:
             yield Misconfigured("unknown_field", {**where, "field": name})
     if not table.writable and any(_goes(mapping, row, side) for row in rows):
-        yield Misconfigured("not_supported", where)
+        yield Misconfigured("not_writable", where)
     conditions, error = _load(lambda: parse_filter(getattr(mapping, f"{side.value}_filter")))
     for each in [error] if error else filter_errors(conditions or (), table):
         each.params |= where

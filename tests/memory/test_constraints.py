@@ -44,7 +44,7 @@ class refused:
         self.point = transaction.atomic()
         self.point.__enter__()
 
-    def __exit__(self, kind, error, trace) -> bool:  # noqa: ANN001
+    def __exit__(self, kind, error, trace) -> bool:
         self.point.__exit__(kind, error, trace)
         assert isinstance(error, IntegrityError), f"{self.constraint} did not refuse it"
         assert f'"{self.constraint}"' in str(error)
@@ -237,7 +237,7 @@ def test_the_indexes_of_the_lists_are_there(table: str, index: str) -> None:
         (lambda: SynchJob.objects.order_by("-queued_at", "-pk"), "job_by_time"),
     ],
 )
-def test_a_tab_is_read_in_the_order_of_its_index(queryset, index: str) -> None:  # noqa: ANN001
+def test_a_tab_is_read_in_the_order_of_its_index(queryset, index: str) -> None:
     """Asked of the planner with sorting made dear: the index gives the order, nothing is sorted."""
     with connection.cursor() as cursor:
         cursor.execute(

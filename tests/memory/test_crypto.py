@@ -16,7 +16,7 @@ SECRETS = {"password": "hunter2-æøå", "client_secret": "s3cr3t"}
 
 
 @pytest.fixture
-def keys(settings) -> list[str]:  # noqa: ANN001
+def keys(settings) -> list[str]:
     settings.CREDENTIAL_KEYS = [Fernet.generate_key().decode() for _ in range(2)]
     return settings.CREDENTIAL_KEYS
 
@@ -27,12 +27,12 @@ def test_what_is_sealed_opens_and_cannot_be_read_meanwhile(keys: list[str]) -> N
     assert "hunter2" not in token and crypto.seal(SECRETS) != token
 
 
-def test_no_secrets_need_no_key(settings) -> None:  # noqa: ANN001
+def test_no_secrets_need_no_key(settings) -> None:
     settings.CREDENTIAL_KEYS = []
     assert crypto.seal({}) == "" and crypto.open_sealed("", app="CRM") == {}
 
 
-def test_keys_are_rotated_by_putting_a_new_one_in_front(keys: list[str], settings) -> None:  # noqa: ANN001
+def test_keys_are_rotated_by_putting_a_new_one_in_front(keys: list[str], settings) -> None:
     old = crypto.seal(SECRETS)
     new_key = Fernet.generate_key().decode()
     settings.CREDENTIAL_KEYS = [new_key, *keys]
@@ -47,7 +47,7 @@ def test_keys_are_rotated_by_putting_a_new_one_in_front(keys: list[str], setting
 @pytest.mark.parametrize("token", ["other key", "garbage", "cut"])
 def test_what_no_key_opens_is_a_set_up_problem_of_the_connection(
     token: str, keys: list[str], settings
-) -> None:  # noqa: ANN001
+) -> None:
     sealed = crypto.seal(SECRETS)
     if token == "other key":
         settings.CREDENTIAL_KEYS = [Fernet.generate_key().decode()]

@@ -13,7 +13,7 @@ from django.utils.html import conditional_escape
 from synccore import failures, guides
 from synccore.codes import CODE_PARAMS, CODES
 from synccore.failures import CLASSES, Failure, Kind
-from synccore.guides import ACTIONS, GUIDES, Who, guide_for, render
+from synccore.guides import ACTIONS, GUIDES, Who, guide_for, job_log, render
 from synccore.guides.shape import UNSAID, names_in
 
 SOURCE = Path(__file__).parents[2] / "synccore"
@@ -36,6 +36,7 @@ class Use:
     place: str
     code: str
     exact: bool = True
+    kind: str = ""
     params: frozenset[str] = frozenset()
 
 
@@ -98,6 +99,12 @@ def code_of(call: ast.Call, makers: dict[str, int]) -> ast.expr | None:
     return None
 
 
+def kind_of(call: ast.Call) -> str:
+    """The kind of failure, where the class stands in the call."""
+    names = [name_of(call.func), *(name_of(argument) for argument in call.args)]
+    return next((getattr(failures, name).kind.value for name in names if name in FAILURES), "")
+
+
 def literal_params(call: ast.Call) -> frozenset[str]:
     """The facts a call sends, as far as they are written down in it."""
     found = {each.arg for each in call.keywords if each.arg} if name_of(call.func) not in FAILURES else set()
@@ -126,7 +133,7 @@ def uses() -> Iterator[Use]:
             for each in (code.body, code.orelse) if isinstance(code, ast.IfExp) else (code,):
                 if isinstance(each, ast.Constant) and isinstance(each.value, str):
                     if each.value:
-                        yield Use(where, each.value, params=literal_params(call))
+                        yield Use(where, each.value, kind=kind_of(call), params=literal_params(call))
                 elif isinstance(each, ast.JoinedStr):
                     parts = [
                         re.escape(str(part.value)) if isinstance(part, ast.Constant) else r"[a-z_]+"
@@ -164,6 +171,31 @@ def test_every_fact_that_is_sent_is_declared() -> None:
         if use.exact and use.code in CODES and not use.params <= CODE_PARAMS[use.code]
     ]
     assert not wrong
+
+
+def test_a_code_is_of_the_kind_it_is_declared_with() -> None:
+    wrong = [
+        f"{use.place}: {use.code} is {use.kind}"
+        for use in USES
+        if use.exact and use.kind and use.code in CODES and use.kind != CODES[use.code].kind
+    ]
+    assert not wrong
+
+
+def test_every_line_of_a_jobs_log_can_be_read() -> None:
+    codes = {
+        call.args[0].value: {each.arg for each in call.keywords}
+        for _place, tree in sources()
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call) and ast.unparse(call.func) in ("run.log", "self.log")
+        if call.args and isinstance(call.args[0], ast.Constant)
+    }
+    assert codes.keys() == job_log.LINES.keys()
+    for code, params in codes.items():
+        assert job_log.LINES[code].params <= params
+    assert render("swept", {"rows": 9, "found": 2, "side": "left"}, apps={"left": "ERP"}).sentence == (
+        "9 records of ERP compared with the memory; 2 differ."
+    )
 
 
 def test_every_code_has_a_guide_and_every_guide_a_code() -> None:

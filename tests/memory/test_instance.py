@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def file(tmp_path: Path, settings) -> Path:  # noqa: ANN001
+def file(tmp_path: Path, settings) -> Path:
     settings.INSTANCE = ""
     settings.INSTANCE_FILE = tmp_path / "data" / "instance"
     return settings.INSTANCE_FILE
@@ -34,14 +34,14 @@ def test_a_new_database_beside_old_data_takes_the_id_that_stands_there(file: Pat
     assert instance_matches() and Instance.objects.get().instance_id == "old"
 
 
-def test_the_environment_names_the_instance_and_no_file_is_written(file: Path, settings) -> None:  # noqa: ANN001
+def test_the_environment_names_the_instance_and_no_file_is_written(file: Path, settings) -> None:
     settings.INSTANCE = "production"
     assert guard_instance() and Instance.objects.get().instance_id == "production"
     assert not file.exists()
 
 
 @pytest.mark.parametrize("fault", ["other environment", "other file", "no file"])
-def test_a_copied_database_pauses_every_integration_until_resume(fault: str, file: Path, settings) -> None:  # noqa: ANN001
+def test_a_copied_database_pauses_every_integration_until_resume(fault: str, file: Path, settings) -> None:
     assert guard_instance()
     running, person = make_integration(), make_user()
     by_hand = make_integration(paused_since=timezone.now(), paused_by=person, paused_reason="Year end")
@@ -78,7 +78,7 @@ def test_resume_without_a_mismatch_changes_nothing(file: Path) -> None:
     assert "Nothing was paused." in out.getvalue() and Instance.objects.get().instance_id == before
 
 
-def test_the_guard_costs_one_query_while_all_is_well(file: Path, django_assert_num_queries) -> None:  # noqa: ANN001
+def test_the_guard_costs_one_query_while_all_is_well(file: Path, django_assert_num_queries) -> None:
     guard_instance()
     with django_assert_num_queries(1):
         guard_instance()

@@ -105,7 +105,7 @@ def test_a_refusal_names_the_right_and_who_has_it() -> None:
     assert "mapping" in roles.refusal("synccore.view", of_mapping=True)
 
 
-def test_scoping_costs_no_query_of_its_own(django_assert_num_queries) -> None:  # noqa: ANN001
+def test_scoping_costs_no_query_of_its_own(django_assert_num_queries) -> None:
     mapping = make_mapping()
     made = make_user("Record owner", grants={mapping: GrantLevel.VIEW})
     user = User.objects.get(pk=made.pk)
