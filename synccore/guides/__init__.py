@@ -12,7 +12,7 @@ from typing import Any, Final
 from synccore.codes import CODES
 from synccore.failures import Kind
 from synccore.guides import by_kind, connections, deciding, job_log, setting_up, values
-from synccore.guides.shape import ACTIONS, Guide, Rendered, Who, fill
+from synccore.guides.shape import ACTIONS, Guide, Rendered, Who, fill, is_unsaid, names_in
 from synccore.shapes import Side
 
 __all__ = ["ACTIONS", "GUIDES", "Guide", "Rendered", "Who", "guide_for", "pause_reason", "render"]
@@ -61,12 +61,21 @@ def render(
             values[name] = apps[where.value]
     return Rendered(
         title=fill(guide.title, values),
-        sentence=fill(guide.sentence, values),
+        sentence=" ".join([fill(guide.sentence, values), *_more(guide, values)]),
         who=guide.who,
         who_label=str(guide.who.label),
         steps=tuple(fill(step, values) for step in guide.steps),
         actions=guide.actions,
     )
+
+
+def _more(guide: Guide, values: Mapping[str, Any]) -> list[str]:
+    """The further sentences for which everything was sent."""
+    return [
+        fill(text, values)
+        for text in guide.more
+        if not any(is_unsaid(values.get(name)) for name in names_in(str(text)))
+    ]
 
 
 def pause_reason(reason: str) -> str:

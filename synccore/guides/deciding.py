@@ -122,6 +122,16 @@ GUIDES: Final[dict[str, Guide]] = {
         ),
         ("copy_details", "retry"),
     ),
+    "own_database": Guide(
+        _("Tandem's own database did not take it"),
+        _("The job ended because Tandem's own database was away or could not store anything ({error})."),
+        Who.ITSELF,
+        (
+            _("Nothing to do: what was not stored is done again, and no record is written twice."),
+            _("If it lasts: look at the database server, and at the free space on its disk."),
+        ),
+        ("show_job", "copy_details"),
+    ),
     "job_lost": Guide(
         _("A job was broken off again and again"),
         _(

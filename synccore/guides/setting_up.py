@@ -13,17 +13,20 @@ _FIELDS = ("set_up_fields",)
 _MAPPING = ("set_up_mapping",)
 
 
-def _rule(title: Text, sentence: Text, *steps: Text, actions: tuple[str, ...] = _FIELDS) -> Guide:
-    return Guide(title, sentence, Who.ADMINISTRATOR, steps, actions)
+def _rule(
+    title: Text, sentence: Text, *steps: Text, actions: tuple[str, ...] = _FIELDS, more: tuple[Text, ...] = ()
+) -> Guide:
+    return Guide(title, sentence, Who.ADMINISTRATOR, steps, actions, more)
 
 
 GUIDES: Final[dict[str, Guide]] = {
     "missing_privilege": _rule(
         _("{app} refuses access to {table}"),
         _("The integration user {user} lacks the right {privilege} on {table}."),
-        _("Ask whoever runs {app} to give it. Ready to copy: {grant}"),
+        _("Ask whoever runs {app} to give it."),
         _CHECKED,
         actions=("test_connection",),
+        more=(_("Ready to copy: {grant}"),),
     ),
     "record_privilege": _rule(
         _("{app} refuses access to this record"),

@@ -98,7 +98,8 @@ UNSAID: Final[dict[str, Promise]] = {
 class Guide:
     """What happened, why, what to do and who can do it; lazy texts in English with ``{param}`` in them.
 
-    ``actions``: names of the actions to offer, the likeliest first (:data:`ACTIONS`).
+    ``actions``: names of the actions to offer, the likeliest first (:data:`ACTIONS`). ``more``: sentences that are
+    added where everything they name was sent.
     """
 
     title: Text
@@ -106,11 +107,12 @@ class Guide:
     who: Who
     steps: tuple[Text, ...] = ()
     actions: tuple[str, ...] = ()
+    more: tuple[Text, ...] = ()
 
     @property
     def params(self) -> frozenset[str]:
         """The facts its texts name; ``app`` and ``other_app`` come from the mapping and the side."""
-        texts = (self.title, self.sentence, *self.steps)
+        texts = (self.title, self.sentence, *self.steps, *self.more)
         return frozenset(name for text in texts for name in names_in(str(text))) - {"app", "other_app"}
 
 
@@ -134,20 +136,28 @@ def names_in(text: str) -> set[str]:
 def fill(text: Text, values: Mapping[str, Any]) -> str:
     """``text`` with its ``{params}`` filled, each by plain replacement: a value is never read as a format.
 
-    A missing or empty value becomes a word that keeps the sentence readable.
+    A missing or empty value becomes a word that keeps the sentence readable; it is written with a capital where the
+    text begins with it. Values stay as they are.
     """
-    parts = []
+    parts: list[str] = []
     for literal, name, _format, _conversion in Formatter().parse(str(text)):
-        parts.append(literal)
+        if literal:
+            parts.append(literal)
         if name:
-            parts.append(said(name, values.get(name)))
-    whole = "".join(parts)
-    return whole[:1].upper() + whole[1:]
+            word = said(name, values.get(name))
+            starts = not parts and is_unsaid(values.get(name))
+            parts.append(word[:1].upper() + word[1:] if starts else word)
+    return "".join(parts)
+
+
+def is_unsaid(value: Any) -> bool:
+    """Whether a failure did not say this."""
+    return value is None or (isinstance(value, str | list | tuple | dict) and not value)
 
 
 def said(name: str, value: Any) -> str:
     """One value as people read it."""
-    if value is None or value == "" or value == [] or value == ():
+    if is_unsaid(value):
         return str(UNSAID.get(name, "…"))
     if isinstance(value, bool):
         return str(_("yes") if value else _("no"))

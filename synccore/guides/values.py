@@ -133,11 +133,12 @@ GUIDES: Final[dict[str, Guide]] = {
     ),
     "option_unmapped": Guide(
         _("{field} has a value that is not in the list"),
-        _("{value} in {field} has no counterpart in the mapping. The values it knows: {options}."),
+        _("{value} in {field} has no counterpart in the mapping."),
         Who.OWNER,
         (
             _("Choose one of the values that are known."),
             _("Or ask an administrator to add {value} to the list."),
+            (_("The values it knows: {options}."),),
         ),
         _FIX,
     ),

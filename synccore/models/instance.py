@@ -37,12 +37,17 @@ def _write(instance_id: str) -> str:
         return str(settings.INSTANCE)
     path = Path(settings.INSTANCE_FILE)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return _written()  # another process was first
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    with os.fdopen(
+        os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
+    ) as file:
         file.write(f"{instance_id}\n")
+    try:
+        path.hardlink_to(draft)
+    except FileExistsError:
+        return _written()  # another process was first; its id stands there whole
+    finally:
+        draft.unlink()
     return instance_id
 
 

@@ -14,7 +14,7 @@ from synccore import failures, guides
 from synccore.codes import CODE_PARAMS, CODES
 from synccore.failures import CLASSES, Failure, Kind
 from synccore.guides import ACTIONS, GUIDES, Who, guide_for, job_log, render
-from synccore.guides.shape import UNSAID, names_in
+from synccore.guides.shape import UNSAID, fill, names_in
 
 SOURCE = Path(__file__).parents[2] / "synccore"
 FAILURES = {
@@ -255,6 +255,18 @@ def test_values_are_filled_in_as_data() -> None:
         "check_refused", {"field": "name", "value": "<script>"}, side="right", apps={"right": "<CRM>"}
     )
     assert "<CRM>" in refused.title and "&lt;script&gt;" in conditional_escape(refused.sentence)
+
+
+def test_what_was_not_sent_is_left_out_or_becomes_a_word() -> None:
+    missing = {"user": "sync", "table": "account", "privilege": "UPDATE"}
+    apps = {"right": "CRM"}
+    told = render("missing_privilege", missing, apps=apps, side="right")
+    assert told.sentence == "The integration user sync lacks the right UPDATE on account."
+    told = render("missing_privilege", {**missing, "grant": "GRANT UPDATE …;"}, apps=apps, side="right")
+    assert told.sentence.endswith(" on account. Ready to copy: GRANT UPDATE …;")
+    assert render("value_required", {}).title == "A field must not be empty"
+    assert render("value_required", {"field": "eMail"}).title == "eMail must not be empty"
+    assert fill("{limit}", {"limit": 0}) == "0"
 
 
 def test_apps_are_named_from_the_side_of_the_failure() -> None:

@@ -8,7 +8,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from synccore.models import Instance, guard_instance, instance_matches
-from synccore.models.instance import MISMATCH
+from synccore.models.instance import MISMATCH, _write
 from tests.factories import make_integration, make_user
 
 pytestmark = pytest.mark.django_db
@@ -26,6 +26,11 @@ def test_the_first_start_writes_the_same_id_into_file_and_database(file: Path) -
     assert file.read_text().strip() == Instance.objects.get().instance_id
     assert len(file.read_text().strip()) == 32 and file.stat().st_mode & 0o777 == 0o600
     assert instance_matches() and Instance.objects.count() == 1
+
+
+def test_two_processes_starting_at_once_agree(file: Path) -> None:
+    assert _write("first") == "first" and _write("second") == "first"
+    assert [each.name for each in file.parent.iterdir()] == ["instance"]
 
 
 def test_a_new_database_beside_old_data_takes_the_id_that_stands_there(file: Path) -> None:
