@@ -166,6 +166,7 @@ CODES: Final[dict[str, Code]] = {
     # -- our own
     "bug": _code(Kind.BUG, _RECORD, "step", "error"),
     "job_lost": _code(Kind.BUG, _TABLE, "job", "deaths"),
+    "own_database": _code(Kind.TRANSIENT, _TABLE, "error"),
 }
 
 #: Which facts each code may send.

@@ -7,14 +7,15 @@ from datetime import timedelta
 from typing import Any, Final
 
 import structlog
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 from django.db.models import Exists, OuterRef, Q, Sum
 from django.dispatch import Signal
 from django.utils import timezone
 
 from synccore.connectors.base import Connector
-from synccore.failures import Bug, Failure, Scope
+from synccore.failures import Bug, Failure, Scope, Transient
 from synccore.models import JobItem, JobQueueEntry, Problem, SynchJob, TableMapping
+from synccore.models.instance import MISMATCH
 from synccore.models.job import EXTRAS, OUTCOMES
 from synccore.models.seals import close_job
 from synccore.shapes import Side
@@ -73,7 +74,10 @@ def _stopped() -> Any:
 
 
 def startable() -> Any:
-    """Queued jobs that a worker may claim now: their mapping is free and not held. Chosen records first."""
+    """Queued jobs that a worker may claim now: their mapping is free and not held. Chosen records first.
+
+    In a copied database nothing may be claimed, whoever asked for it.
+    """
     running = SynchJob.objects.filter(state=SynchJob.State.RUNNING, mapping=OuterRef("mapping"))
     stopped = _stopped().filter(mapping=OuterRef("mapping"))
     is_sweep = Q(scope=SynchJob.Scope.SWEEP)
@@ -86,6 +90,7 @@ def startable() -> Any:
             by_schedule & (Q(mapping__enabled=False) | Q(mapping__integration__paused_since__isnull=False))
         )
         .exclude(by_schedule & Exists(stopped))
+        .exclude(mapping__integration__paused_reason=MISMATCH)
         .annotate(chosen=Q(scope=SynchJob.Scope.ITEMS))
         .order_by("-chosen", "id")
     )
@@ -103,7 +108,8 @@ def claim(job_id: int) -> SynchJob | None:
             )
             if cursor.rowcount == 0:
                 return None
-    except IntegrityError:  # one running job per mapping
+    except IntegrityError:  # one running job per mapping; who runs it rings for this one when it has ended
+        SynchJob.objects.filter(pk=job_id, state=SynchJob.State.QUEUED).update(sent_at=None)
         return None
     job = SynchJob.objects.select_related(
         "mapping__integration__left", "mapping__integration__right", "requested_by", "entry"
@@ -153,6 +159,14 @@ def _work(work: Run) -> None:
         _end(work, SynchJob.State.CANCELLED)
     except Failure as failure:
         _end(work, SynchJob.State.FAILED, failure)
+    except (OperationalError, InterfaceError) as error:
+        # Our own database was away, or full. If it still is, this raises too, and the lease runs out.
+        log.exception("own_database")
+        connection.close_if_unusable_or_obsolete()
+        cause = error.__cause__ or error
+        trace = Bug.from_exception(error, step=job.verb).debug
+        own = Transient("own_database", {"error": type(cause).__name__}, scope=Scope.TABLE, debug=trace)
+        _end(work, SynchJob.State.FAILED, own)
     except Exception as error:
         log.exception("job_broke")
         connection.close_if_unusable_or_obsolete()

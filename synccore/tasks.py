@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from synccore import jobs
-from synccore.models import SynchJob
+from synccore.models import SynchJob, guard_instance
 from synccore.verbs.run import shutting_down
 
 log = structlog.get_logger(__name__)
@@ -21,7 +21,10 @@ _UPKEEP = ("purge", "undo_purge")
 
 @shared_task(name="synccore.run_job", ignore_result=True)
 def run_job(job_id: int) -> None:
-    """Run one job, then ring for whatever it made startable."""
+    """Run one job, then ring for whatever it made startable. A copied database works on nothing."""
+    if not guard_instance():
+        log.error("instance_mismatch", job=job_id)
+        return
     try:
         jobs.run(job_id)
     finally:

@@ -93,8 +93,8 @@ def cancel(job: SynchJob, *, user: Any) -> bool:
         state=SynchJob.State.CANCELLED, finished_at=now, cancel_requested_at=now, cancel_requested_by=user
     )
     n += wanted.filter(state=SynchJob.State.RUNNING).update(cancel_requested_at=now, cancel_requested_by=user)
-    if job.children.exists():
-        jobs.end_parent(job.pk, now)
+    for parent_id in {job.parent_id, job.pk if job.children.exists() else None} - {None}:
+        jobs.end_parent(parent_id, now)
     return n > 0
 
 

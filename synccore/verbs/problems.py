@@ -286,11 +286,21 @@ def end_setup_problems(
 ) -> int:
     """A job of the mapping got through (or its check passed): its set-up problems of these kinds are over."""
     problems = Problem.objects.not_ended().of_setup().filter(kind__in=[kind.value for kind in kinds])
-    found = list(problems.filter(mapping=mapping).select_for_update())
+    found = problems.filter(mapping=mapping).select_for_update()
+    n = end(found, Problem.Ending.FIXED, tally=tally, now=now, job=job)
     if connections:
-        apps = [mapping.integration.left_id, mapping.integration.right_id]
-        found += list(problems.filter(mapping=None, connection__in=apps).select_for_update())
-    return end(found, Problem.Ending.FIXED, tally=tally, now=now, job=job)
+        n += end_connection_problems(mapping, tally=tally, now=now, job=job, kinds=kinds)
+    return n
+
+
+def end_connection_problems(
+    mapping: TableMapping, *, tally: Tally, now: datetime, job: SynchJob, kinds: tuple[Kind, ...]
+) -> int:
+    """Both apps of the mapping answer and sign us in: what held their connections is over."""
+    apps = [mapping.integration.left_id, mapping.integration.right_id]
+    held = Problem.objects.not_ended().of_setup().filter(mapping=None, connection__in=apps)
+    held = held.filter(kind__in=[kind.value for kind in kinds]).select_for_update()
+    return end(held, Problem.Ending.FIXED, tally=tally, now=now, job=job)
 
 
 def leave_out(

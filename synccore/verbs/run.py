@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import threading
+import mmap
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import deepcopy
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from synccore.engine.compiled import Compiled, compile_rules
 from synccore.failures import Bug, Failure
 from synccore.models import JobLog, Journal, SynchJob, SynchJobError, TableMapping
 from synccore.models.build import brakes_of, rules_of
+from synccore.models.instance import MISMATCH
 from synccore.models.job import EXTRAS, OUTCOMES
 from synccore.models.seals import seal_page
 from synccore.shapes import Side
@@ -26,11 +28,36 @@ from .stats import Tally
 
 LEASE: Final = timedelta(seconds=90)
 
+#: What a page stores of its job.
+_STORED: Final = (
+    *OUTCOMES, *EXTRAS, "by_direction", "checkpoint", "pages", "seal", "lease_until", "total",
+)  # fmt: skip
+
 #: Sent in the page transaction with ``job`` and ``entries`` (≤ 1,000). One receiver, in ``errors``.
 page_stored = Signal()
 
-#: Set when this process is asked to end: running jobs stop after their page and go back to the queue.
-shutting_down = threading.Event()
+
+class Flag:
+    """A flag that a process shares with those it forks: a worker's main process is told to end, its children do the work.
+
+    One byte of shared memory; there is no lock that a killed process could leave behind.
+    """
+
+    def __init__(self) -> None:
+        self._byte = mmap.mmap(-1, 1)
+
+    def set(self) -> None:
+        self._byte[0] = 1
+
+    def clear(self) -> None:
+        self._byte[0] = 0
+
+    def is_set(self) -> bool:
+        return self._byte[0] == 1
+
+
+#: Set when this worker is asked to end: running jobs stop after their page and go back to the queue.
+shutting_down = Flag()
 
 
 class Interrupted(Exception):
@@ -46,7 +73,7 @@ class Cancelled(Interrupted):
 
 
 class BackToQueue(Interrupted):
-    """It goes on later: shutdown, a new revision of the mapping, or chosen records waiting behind it."""
+    """It goes on later: shutdown, a pause, a new revision of the mapping, or chosen records waiting behind it."""
 
 
 def _nothing(_point: str) -> None: ...
@@ -151,19 +178,26 @@ class Run:
             raise BackToQueue
         if self.job.mapping_id is None:
             return
-        revision, others = (
-            TableMapping.objects.filter(pk=self.job.mapping_id).values_list("revision", flat=True).get(),
-            self.job.scope != SynchJob.Scope.ITEMS
-            and SynchJob.objects.filter(
-                mapping_id=self.job.mapping_id, state=SynchJob.State.QUEUED, scope=SynchJob.Scope.ITEMS
-            ).exists(),
+        revision, enabled, paused, reason = (
+            TableMapping.objects.filter(pk=self.job.mapping_id)
+            .values_list("revision", "enabled", "integration__paused_since", "integration__paused_reason")
+            .get()
         )
         if revision != self.job.mapping_revision:
             # Cursors were made under the old rules; what they read is remembered, so starting over loses nothing.
             self.job.checkpoint = {}
             raise BackToQueue
-        if others:
+        by_itself = self.job.verb == "synchronise" and self.job.scope != SynchJob.Scope.ITEMS
+        if paused and (by_itself or reason == MISMATCH) or by_itself and not enabled:
             raise BackToQueue
+        gives_way = self.job.scope not in (SynchJob.Scope.ITEMS, SynchJob.Scope.SWEEP)
+        if gives_way and self._chosen_records_wait():
+            raise BackToQueue
+
+    def _chosen_records_wait(self) -> bool:
+        return SynchJob.objects.filter(
+            mapping_id=self.job.mapping_id, state=SynchJob.State.QUEUED, scope=SynchJob.Scope.ITEMS
+        ).exists()
 
     # -- what it says --------------------------------------------------------------------------------------------------
 
@@ -183,13 +217,26 @@ class Run:
         Yields the moment all rows of the page carry. Raises LeaseLost before anything is stored if the job was taken over.
         """
         self.observe("before page")
-        with transaction.atomic():
-            self._hold()
-            at = timezone.now()
-            yield at
-            self._store(checkpoint, at)
-            self.observe("page stored")
+        before = {name: deepcopy(getattr(self.job, name)) for name in _STORED}
+        try:
+            with transaction.atomic():
+                self._hold()
+                at = timezone.now()
+                yield at
+                self._store(checkpoint, at)
+                self.observe("page stored")
+        except BaseException:
+            self._forget(before)
+            raise
         self.observe("page committed")
+
+    def _forget(self, before: Mapping[str, Any]) -> None:
+        """The page was not stored: nothing of it may reach the transaction that says how the job ended."""
+        for name, value in before.items():
+            setattr(self.job, name, value)
+        self.counts.clear()
+        self.tally = Tally()
+        self.entries, self.settled = [], []
 
     def _hold(self) -> None:
         with connection.cursor() as cursor:
@@ -210,11 +257,7 @@ class Run:
             self.settled = []
         self._take_counts()
         job.lease_until = at + LEASE
-        job.save(
-            update_fields=[
-                *OUTCOMES, *EXTRAS, "by_direction", "checkpoint", "pages", "seal", "lease_until", "total",
-            ]
-        )  # fmt: skip
+        job.save(update_fields=_STORED)
         self.tally.store(at.date())
         JobLog.objects.bulk_create(self._log)
         self._log = []

@@ -47,7 +47,8 @@ def synchronise(run: Run) -> None:
                 changes(run, Side(phase), resumed)
             case "deletions":
                 collected(run)
-    succeeded(run)
+    if run.job.scope != SynchJob.Scope.DUE:  # retries alone do not prove that the whole mapping can be read
+        succeeded(run)
 
 
 def _takes(run: Run, phase: str) -> bool:
@@ -211,7 +212,9 @@ def collected(run: Run, *, released: bool = False) -> None:
 
 def _brake(run: Run, deletions: Any, creations: Any) -> None:
     couplings = living_couplings(run)
-    n_deletions, n_creations = deletions.count(), creations.count()
+    # A record may have been collected by more than one run; it counts once.
+    n_deletions = deletions.values("coupling").distinct().count()
+    n_creations = creations.values("side", "record_id").distinct().count()
     stop = deletions_stop(n_deletions, couplings, brakes=run.brakes)
     found = deletions
     if stop is None and n_creations:
