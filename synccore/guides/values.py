@@ -138,9 +138,9 @@ GUIDES: Final[dict[str, Guide]] = {
         (
             _("Choose one of the values that are known."),
             _("Or ask an administrator to add {value} to the list."),
-            (_("The values it knows: {options}."),),
         ),
         _FIX,
+        (_("The values it knows: {options}."),),
     ),
     "exchange_rate_missing": Guide(
         _("An exchange rate is missing"),

@@ -111,9 +111,9 @@ def brakes_of(mapping: TableMapping) -> Brakes:
 
 def _integration(mapping: TableMapping) -> Integration:
     """The integration with both connections, in at most one query."""
-    if not TableMapping.integration.is_cached(mapping) or not all(
-        Integration._meta.get_field(side.value).is_cached(mapping.integration) for side in SIDES
-    ):
+    cached = mapping._state.fields_cache
+    known = cached.get("integration")
+    if known is None or not {"left", "right"} <= known._state.fields_cache.keys():
         mapping.integration = Integration.objects.select_related("left", "right").get(
             pk=mapping.integration_id
         )

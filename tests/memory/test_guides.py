@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from django.utils import translation
+from django.utils.functional import Promise
 from django.utils.html import conditional_escape
 
 from synccore import failures, guides
@@ -208,6 +209,7 @@ def test_a_guide_asks_only_for_what_its_code_sends(code: str) -> None:
     assert guide.params <= CODE_PARAMS[code]
     assert guide.params <= set(UNSAID), "say in UNSAID how the sentence reads without it"
     assert set(guide.actions) <= ACTIONS
+    assert all(isinstance(text, str | Promise) for text in (*guide.steps, *guide.more))
     assert str(guide.title) and str(guide.sentence).endswith(".") and guide.steps
 
 
