@@ -134,6 +134,8 @@ def _decimal(table: str, info: FieldInfo, value: Value) -> Decimal:
         raise _invalid(table, info, value)
     if number.is_snan():
         raise _invalid(table, info, value)
+    if number.is_infinite() and info.precision is not None:
+        raise refuse("number_out_of_range", table, info, value, limit=_largest(info))
     if not number.is_finite():
         return number
     if not number:
@@ -144,18 +146,19 @@ def _decimal(table: str, info: FieldInfo, value: Value) -> Decimal:
         raise refuse("number_too_precise", table, info, value, limit=scale)
     whole = info.precision - (info.scale or 0) if info.precision is not None else _MAX_WHOLE
     if number.adjusted() >= whole:
-        raise refuse("number_out_of_range", table, info, value, limit=_largest(info, whole))
+        raise refuse("number_out_of_range", table, info, value, limit=_largest(info))
     return number
 
 
-def _largest(info: FieldInfo, whole: int) -> str:
+def _largest(info: FieldInfo) -> str:
     """The largest number a DECIMAL takes, as people write it."""
     if info.precision is None:
-        return f"1e{whole}"
+        return f"1e{_MAX_WHOLE}"
     scale = info.scale or 0
     nines = "9" * info.precision
     if scale <= 0:
         return nines + "0" * -scale
+    whole = info.precision - scale
     return f"{nines[:whole]}.{'9' * scale}" if whole > 0 else f"0.{nines.rjust(scale, '0')}"
 
 
@@ -200,15 +203,15 @@ def _check_single(table: str, info: FieldInfo, number: float) -> None:
     if not math.isfinite(number) or not number:
         return
     try:
-        packed = struct.pack("f", number)
+        packed = struct.pack("<f", number)
     except OverflowError:
         raise refuse("number_out_of_range", table, info, number, limit="3.4028235e38") from None
-    stored = struct.unpack("f", packed)[0]
+    stored = struct.unpack("<f", packed)[0]
     if stored:
         for digits in range(1, 10):
             shortest = float(f"{stored:.{digits}g}")
             try:
-                same = struct.pack("f", shortest) == packed
+                same = struct.pack("<f", shortest) == packed
             except OverflowError:  # rounded up beyond the largest single
                 continue
             if same:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,10 +12,13 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from synccore.connectors import connect
+from synccore.connectors.base import Connector
 from synccore.connectors.postgresql import PostgresqlConnector
-from synccore.shapes import Value
+from synccore.failures import Failure
+from synccore.shapes import CreateItem, Record, TableRef, Value
 
 PASSWORD = "a secret pass-word"
+LINE = TableRef("line")
 
 
 @dataclass
@@ -122,3 +126,18 @@ class PostgresqlHarness:
 
     def remove(self, table: str, id: str) -> None:
         self.server.run(f"DELETE FROM {table} WHERE {'code' if table == 'item' else 'id'}::text = %s", [id])
+
+
+def create_one(connector: Connector, table: TableRef, **fields: Any) -> Record | Failure:
+    [result] = connector.create(table, [CreateItem("k", fields)], list(fields))
+    if isinstance(result, Failure):
+        json.dumps(result.params)
+        assert PASSWORD not in result.app_message + result.debug
+    return result
+
+
+def refused(result: object, code: str, **params: Any) -> Failure:
+    assert isinstance(result, Failure), result
+    assert result.code == code, (result, result.app_message)
+    assert {name: result.params.get(name) for name in params} == params
+    return result

@@ -157,8 +157,8 @@ class Relation:
 
     @property
     def has_xmin(self) -> bool:
-        """System columns exist for tables only, and need the right to read the whole table."""
-        return self.kind in ("r", "p") and self.whole
+        """Whether the row's version is ``xmin``: in plain tables, with the right to read the whole table."""
+        return self.kind == "r" and self.whole
 
     def describe(self) -> TableInfo:
         infos = {name: column.info for name, column in self.columns.items() if column.readable}

@@ -245,7 +245,11 @@ def _value_params(error: psycopg.Error, meaning: Meaning, now: Situation) -> dic
     if diag.constraint_name:
         params["constraint"] = diag.constraint_name
     detail = _DETAIL.search(diag.message_detail or "")
-    fields = constraint.fields if constraint and constraint.fields else ()
+    fields = constraint.fields if constraint else ()
+    if (
+        meaning.code == "still_referenced"
+    ):  # the constraint's columns are the other table's; the detail names ours
+        fields = ()
     if not fields and detail:
         fields = tuple(name.strip().strip('"') for name in detail["columns"].split(","))
     match meaning.code:

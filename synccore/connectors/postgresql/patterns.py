@@ -2,7 +2,7 @@
 
 A pattern: ``{"sqlstate": "TD001", "regex": "currency (?P<cur>\\w+)", "kind": "blocked", "code": "…",
 "fields": {"cur": "value"}, "scope": "record"}``. ``sqlstate`` or ``regex`` or both; ``fields`` names the params that the
-groups of the expression become. Patterns come before everything else the connector knows.
+groups of the expression become; a dot matches line ends too. Patterns come before everything else the connector knows.
 
 A regular expression comes from people and meets text from an app, so its work is bounded: only the first 1,000
 characters of a message are looked at, unbounded repeats may not stand inside one another, and there are at most three.
@@ -105,7 +105,7 @@ def _compile(number: int, text: Any) -> re.Pattern[str]:
     if not isinstance(text, str):
         raise _bad(number, "regex", "wrong_shape")
     try:
-        compiled = re.compile(text)
+        compiled = re.compile(text, re.DOTALL)
         tree = re._parser.parse(text)  # type: ignore[attr-defined]
     except (re.error, RecursionError, OverflowError) as error:
         raise _bad(number, "regex", "bad_regex", detail=str(error)) from None

@@ -166,13 +166,14 @@ def version(relation: Relation, table: TableRef) -> str:
 
     ``xmin``, the transaction that stored the row: compared for equality only, so neither wrap-around nor freezing (which
     since PostgreSQL 9.4 keeps the stored number) matters. A view has none: its stamp, where that is exact to the
-    microsecond, else a hash of what can be read; so has a table of which only some columns may be read.
+    microsecond, else a hash of what can be read. Likewise a table of which only some columns may be read, and a partitioned
+    table, whose INSERT … RETURNING has no system columns.
     """
     if relation.has_xmin:
         return "t.xmin::text"
     readable = ", ".join(f"t.{quote(name)}" for name, column in relation.columns.items() if column.readable)
     content = f"md5(ROW({readable})::text)"
-    if relation.kind not in ("r", "p") and table.modified_field:
+    if relation.kind in ("v", "m", "f") and table.modified_field:
         column = known_column(relation, table.modified_field)
         if is_stamp(column) and column.info.fraction == 6:
             return f"coalesce(t.{quote(table.modified_field)}::text, {content})"
@@ -280,7 +281,7 @@ def _among(column: Column, name: str, empty: str, values: Sequence[Value]) -> tu
 def comparable(column: Column, name: str) -> str:
     """The column so that ``=`` is exact and, wherever that is the case anyway, its index can be used."""
     if column.info.type is not FieldType.TEXT or (
-        column.exact and column.supported and not column.info.padded
+        column.exact and column.supported and column.cast in ("text", "varchar")
     ):
         return name
     return f'{name}::text COLLATE "C"'
