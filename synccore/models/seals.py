@@ -78,35 +78,45 @@ def _digest(content: Any) -> str:
 
 
 def seal_page(job: SynchJob, page: int, rows: Sequence[Journal], at: datetime) -> JournalSeal:
-    """Seal the rows that a page settled. Call it inside the page transaction, after the rows were stored.
+    """Seal the rows that a page settled, as the database holds them, and store the seal on them.
 
-    The rows are read back first. Sets ``job.seal``, on the object and in its row. Three statements and one.
-
+    Call it inside the page transaction, after the rows were stored. Sets ``job.seal``, on the object and in its row.
     A row may be of an earlier job whose run died: it is sealed by the job that settles it.
 
     Raises:
         ValueError: outside a transaction, without rows, or for a row that is missing, sealed already, or not
             settled yet (an intended or unknown write is sealed by the page that settles it).
     """
-    if not transaction.get_connection().in_atomic_block:
-        raise ValueError("A page is sealed inside its transaction.")
     ids = [row.pk for row in rows]
     stored = list(Journal.objects.filter(pk__in=ids).order_by("pk"))
-    if not stored or len(stored) != len(ids):
+    if len(stored) != len(ids):
         raise ValueError("Rows of a page are there when it is sealed.")
-    for row in stored:
-        # A row may be another job's: the intention of a run that died is settled by the next one.
+    seal = seal_written(job, page, stored, at)
+    Journal.objects.filter(pk__in=ids).update(seal=seal)
+    return seal
+
+
+def seal_written(job: SynchJob, page: int, rows: Sequence[Journal], at: datetime) -> JournalSeal:
+    """As :func:`seal_page`, of rows that are just being written: nothing is read back, the caller stores the seal on them.
+
+    Their JSON must be spelled as the database will give it back: texts, booleans, null and whole numbers, which is what
+    ``engine.values.dump_values`` makes. Two statements, whatever the number of rows.
+    """
+    if not transaction.get_connection().in_atomic_block:
+        raise ValueError("A page is sealed inside its transaction.")
+    if not rows:
+        raise ValueError("A page without rows is not sealed.")
+    for row in rows:
         if row.seal_id is not None or row.state in UNSETTLED:
             raise ValueError(f"Journal row {row.pk} cannot be sealed: {row.state}, seal {row.seal_id}.")
     seal = JournalSeal.objects.create(
         job=job,
         page=page,
         previous=job.seal,
-        digest=page_digest(page_follows(job.pk, page, job.seal, at), stored),
-        rows=len(stored),
+        digest=page_digest(page_follows(job.pk, page, job.seal, at), rows),
+        rows=len(rows),
         at=at,
     )
-    Journal.objects.filter(pk__in=ids).update(seal=seal)
     SynchJob.objects.filter(pk=job.pk).update(seal=seal.digest)
     job.seal = seal.digest
     return seal

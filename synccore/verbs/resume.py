@@ -17,7 +17,6 @@ from synccore.engine.images import canon_fields, holds
 from synccore.engine.values import load_values
 from synccore.failures import Rejected, Unrecognised
 from synccore.models import Coupling, Journal
-from synccore.models.bulk import update
 from synccore.shapes import Record, Side
 
 from . import problems, store
@@ -47,11 +46,6 @@ def settle_open(run: Run) -> None:
             for row in rows:
                 record = candidates[row.pk]
                 left.append(_settle(run, row, record, at))
-            update(
-                Journal,
-                ("state", "settled_at", "record_id", "coupling"),
-                [(row.pk, row.state, at, row.record_id, row.coupling_id) for row in rows],
-            )
             run.settled.extend(rows)
             store.find(run, [each for each in left if each is not None])
             run.log(

@@ -19,9 +19,10 @@ from synccore.engine.compiled import Compiled, compile_rules
 from synccore.failures import Bug, Failure
 from synccore.models import JobLog, Journal, SynchJob, SynchJobError, TableMapping
 from synccore.models.build import brakes_of, rules_of
+from synccore.models.bulk import update
 from synccore.models.instance import MISMATCH
 from synccore.models.job import EXTRAS, OUTCOMES
-from synccore.models.seals import seal_page
+from synccore.models.seals import UNSETTLED, seal_written
 from synccore.shapes import Side
 
 from .stats import Tally
@@ -252,9 +253,7 @@ class Run:
         if checkpoint is not None:
             job.checkpoint = dict(checkpoint)
         job.pages += 1
-        if self.settled:
-            job.seal = seal_page(job, job.pages, self.settled, at).digest
-            self.settled = []
+        self._store_journal(at)
         self._take_counts()
         job.lease_until = at + LEASE
         job.save(update_fields=_STORED)
@@ -264,6 +263,23 @@ class Run:
         for start in range(0, len(self.entries), 1000):
             page_stored.send(SynchJob, job=job, entries=self.entries[start : start + 1000])
         self.entries = []
+
+    def _store_journal(self, at: datetime) -> None:
+        """What became of the intentions, and the seal over it. A row without an answer stays open, and is not sealed."""
+        final = [row for row in self.settled if row.state not in UNSETTLED]
+        seal = seal_written(self.job, self.job.pages, final, at) if final else None
+        for row in final:
+            row.seal = seal
+        columns = ("state", "settled_at", "record_id", "coupling", "seal")
+        update(
+            Journal,
+            columns,
+            [
+                (row.pk, row.state, row.settled_at, row.record_id, row.coupling_id, row.seal_id)
+                for row in self.settled
+            ],
+        )
+        self.settled = []
 
     def _take_counts(self) -> None:
         by_direction: dict[str, dict[str, int]] = self.job.by_direction

@@ -23,20 +23,32 @@ def from_changes(run: Run, side: Side, records: Sequence[Record]) -> list[Candid
     Own writes and repeats of the overlap are dropped by their version; records whose pair is skipped, left out, removed or
     waiting are counted and passed over, unless one of their mapped fields changed since.
     """
-    couplings = _couplings(run, side, [record.id for record in records])
-    removed = _removed(run, side, [record.id for record in records if record.id not in couplings])
-    fresh = []
-    for record in records:
-        coupling = couplings.get(record.id)
-        if coupling is None:
-            if record.id not in removed:
-                fresh.append(Candidate(origin=side, records={side: record}))
-        elif not (coupling.of(side, "version") == record.version and not coupling.is_half):
-            fresh.append(Candidate(origin=side, coupling=coupling, records={side: record}))
+    agreed = _agreed_versions(run, side, [record.id for record in records])
+    moved = [record for record in records if agreed.get(record.id) != record.version]
+    couplings = _couplings(run, side, [record.id for record in moved])
+    removed = _removed(run, side, [record.id for record in moved if record.id not in couplings])
+    fresh = [
+        Candidate(origin=side, coupling=couplings.get(record.id), records={side: record})
+        for record in moved
+        if record.id in couplings or record.id not in removed
+    ]
     return pass_over(run, fresh)
 
 
+def _agreed_versions(run: Run, side: Side, ids: Sequence[str]) -> dict[str, str]:
+    """Versions at which whole pairs last agreed: most of what an overlap reads again needs no more than these."""
+    known = (
+        Coupling.objects.live()
+        .paired()
+        .filter(mapping_id=run.job.mapping_id, **{f"{side.value}_id__in": ids})
+        .values_list(f"{side.value}_id", f"{side.value}_version")
+    )
+    return dict(known)
+
+
 def _couplings(run: Run, side: Side, ids: Sequence[str]) -> dict[str, Coupling]:
+    if not ids:
+        return {}
     found = Coupling.objects.live().filter(mapping_id=run.job.mapping_id, **{f"{side.value}_id__in": ids})
     return {coupling.of(side, "id"): coupling for coupling in found}
 

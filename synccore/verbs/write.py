@@ -17,7 +17,7 @@ from django.utils import timezone
 from synccore.engine.values import dump_values
 from synccore.failures import Bug, Failure, Misconfigured
 from synccore.models import Journal
-from synccore.models.bulk import insert, reserve, update
+from synccore.models.bulk import insert, reserve
 from synccore.shapes import SIDES, CreateItem, DeleteItem, KeyKind, Record, Side, UpdateItem
 
 from .candidate import Write
@@ -180,9 +180,8 @@ def _refused_as_a_whole(run: Run, side: Side, batch: list[Write]) -> Failure | N
 
 
 def settle(run: Run, writes: Iterable[Write]) -> None:
-    """Set the journal rows to what came of them; inside the page transaction, together with the memory."""
+    """Set the journal rows to what came of them; the page stores them, together with the memory."""
     now = timezone.now()
-    rows = []
     for write in writes:
         row = write.row
         if row is None:
@@ -192,13 +191,7 @@ def settle(run: Run, writes: Iterable[Write]) -> None:
         if isinstance(write.result, Record):
             row.record_id = write.result.id
         row.coupling = write.candidate.coupling
-        rows.append(row)
-    update(
-        Journal,
-        ("state", "settled_at", "record_id", "coupling"),
-        [(row.pk, row.state, row.settled_at, row.record_id, row.coupling_id) for row in rows],
-    )
-    run.settled.extend(row for row in rows if row.state in (Journal.State.DONE, Journal.State.FAILED))
+        run.settled.append(row)
 
 
 def state_of(write: Write) -> Journal.State:
