@@ -1,6 +1,7 @@
 """Tampering with the journal is found, whatever is touched."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from io import StringIO
 from uuid import uuid4
 
@@ -9,8 +10,9 @@ from django.core.management import CommandError, call_command
 from django.db import transaction
 from django.utils import timezone
 
+from synccore.engine.values import dump_values
 from synccore.models import Instance, JobSeal, Journal, JournalSeal, SynchJob, close_job, seal_page
-from synccore.models.seals import KEPT, page_digest, verify_journal
+from synccore.models.seals import KEPT, page_digest, seal_written, verify_journal
 from tests.factories import make_job, make_journal, make_mapping
 
 pytestmark = pytest.mark.django_db
@@ -185,6 +187,22 @@ def test_json_is_sealed_as_the_database_spells_it() -> None:
     job = make_job(state=SynchJob.State.RUNNING)
     row = make_journal(job, values={"b": 1e20, "a": 1.50, "æ": "å", "n": None}, before={"x": [1, "\u2028"]})
     seal_page(job, 1, [row], AT)
+    assert broken() == ""
+
+
+def test_rows_being_written_are_sealed_as_they_are_read_back() -> None:
+    """What ``dump_values`` makes of every type of value is spelled alike before and after the database."""
+    values = dump_values(
+        {
+            "text": "å\u2028 \x00 \ud800", "decimal": Decimal("1.500"), "big": 10**30, "float": 1e20, "tiny": 5e-324,
+            "whole": 7, "no": False, "null": None, "date": AT.date(), "at": AT, "time": AT.time(), "guid": uuid4(),
+            "binary": b"\x00\xff",
+        }
+    )  # fmt: skip
+    job = make_job(state=SynchJob.State.RUNNING)
+    row = make_journal(job, values=values, before=values, overwrites={"name": '"old"', "x": None})
+    seal = seal_written(job, 1, [row], AT)
+    Journal.objects.filter(pk=row.pk).update(seal=seal)
     assert broken() == ""
 
 
