@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 from synccore.connectors.values import parse
 from synccore.engine.filters import compile_filter
-from synccore.failures import Misconfigured
+from synccore.failures import Misconfigured, Rejected
 from synccore.shapes import Condition, FieldInfo, Filter, Value
 
 
@@ -24,10 +24,8 @@ def matcher(
     for condition in filter:
         if condition.field not in infos:
             raise bad_filter(table, condition.field, "unknown_field")
-    try:
-        return compile_filter(filter, infos)
-    except Misconfigured as failure:
-        raise bad_filter(table, failure.params["field"], failure.params["reason"]) from None
+        condition_values(table, condition, infos[condition.field])
+    return compile_filter(filter, infos)
 
 
 def bad_filter(table: str, field: str, reason: str) -> Misconfigured:
@@ -41,10 +39,16 @@ def condition_values(table: str, condition: Condition, info: FieldInfo) -> list[
     Raises:
         Misconfigured: ``bad_filter``.
     """
-    matcher(table, (condition,), {info.name: info})
+    try:
+        compile_filter((condition,), {info.name: info})
+    except Misconfigured as failure:
+        raise bad_filter(table, info.name, failure.params["reason"]) from None
     value = condition.value
     texts = value if isinstance(value, tuple) else (value,)
-    return [_value(table, info, text) for text in texts]
+    try:
+        return [_value(table, info, text) for text in texts]
+    except Rejected:  # a character that no app can store
+        raise bad_filter(table, info.name, "value_not_of_type") from None
 
 
 def _value(table: str, info: FieldInfo, text: str | None) -> Value:

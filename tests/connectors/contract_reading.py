@@ -216,6 +216,7 @@ class ReadingContract:
         [
             (Condition("nothing", Operator.EQ, "1"), "unknown_field"),
             (Condition("price", Operator.EQ, "a lot"), "value_not_of_type"),
+            (Condition("name", Operator.EQ, "nul\x00"), "value_not_of_type"),
             (Condition("price", Operator.LT, ""), "value_missing"),
             (Condition("ready", Operator.GT, "true"), "type_not_comparable"),
             (Condition("name", Operator.EQ, ("a",)), "is_a_list"),

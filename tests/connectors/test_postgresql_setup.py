@@ -9,6 +9,7 @@ import pytest
 
 from synccore.connectors import connect
 from synccore.failures import (
+    Bug,
     Failure,
     Kind,
     Misconfigured,
@@ -236,3 +237,19 @@ def test_states_a_test_server_is_not_brought_into(
         assert scope is not Scope.RECORD
     assert isinstance(failure, kind)
     assert (failure.code, failure.scope, failure.app_message) == (code, scope, "raised")
+
+
+def test_an_error_of_our_own_is_a_failure_too(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For instance text in a database that does not say how it is encoded."""
+    server.run("CREATE TABLE line (id int PRIMARY KEY)")
+    connector = server.connect()
+    connector.check(LINE)
+
+    def undecodable(*_: object) -> None:
+        raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
+
+    monkeypatch.setattr(connector._database.session, "rows", undecodable)
+    with pytest.raises(Bug) as caught:
+        connector.fetch(LINE, ["1"], ["id"])
+    assert caught.value.params == {"step": "read line", "error": "UnicodeDecodeError"}
+    assert "undecodable" in caught.value.debug

@@ -1,4 +1,4 @@
-"""The connector for any app that keeps its records in a PostgreSQL database (10 or newer)."""
+"""The connector for any app that keeps its records in a PostgreSQL database (12 or newer)."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from synccore.connectors.postgresql.errors import (
 )
 from synccore.connectors.postgresql.patterns import Pattern
 from synccore.connectors.postgresql.session import Session, table_changed
-from synccore.failures import Failure, Misconfigured, Scope
+from synccore.failures import Bug, Failure, Misconfigured, Scope
 from synccore.shapes import KeyKind, Value
 
 T = TypeVar("T")
@@ -115,6 +115,14 @@ class Database:
         A table that changed since its columns were read (a new column type, a cached plan that no longer fits) is
         described anew and the work done again, once: nothing was stored, the statement never ran to its end.
         """
+        try:
+            return self._run(table, operation, work, tuple(fields))
+        except Failure:
+            raise
+        except Exception as error:  # e.g. text that the database keeps in an encoding it does not declare
+            raise Bug.from_exception(error, step=f"{operation} {table}".rstrip()) from error
+
+    def _run(self, table: str, operation: str, work: Callable[[], T], fields: Sequence[str]) -> T:
         try:
             self.connect()
             return work()

@@ -159,10 +159,11 @@ class Writer:
             middle = len(rows) // 2
             for half in (rows[:middle], rows[middle:]):
                 if self._left() <= 0:
-                    late = Transient("statement_timeout", {"table": self.table.name})
-                    self._set(half, late)
-                else:
-                    self._try(batch, half)
+                    self._set(half, Transient("statement_timeout", {"table": self.table.name}))
+                    continue
+                if self._left() < _CALL - 5:  # slow so far: no statement may outlast the call
+                    self._limit(self._left())
+                self._try(batch, half)
 
     def _in_tenths(self, batch: Batch, rows: Sequence[Row], failure: Failure) -> None:
         size = max(1, len(rows) // 10)
