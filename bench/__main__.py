@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 
 import django
+import structlog
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tandem.settings")
     django.setup()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     from bench import engine, synchronise
 
     numbers = [int(text) for text in sys.argv[1:]]

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from synccore.engine.compiled import Compiled
+from synccore.engine.images import image
 from synccore.engine.rules import Link, Resolution, Step
 from synccore.failures import Failure
 from synccore.models import Coupling, JobItem, Journal, Problem
@@ -49,12 +51,24 @@ class Candidate:
     writes: list[Write] = field(default_factory=list)
     failure: Failure | None = None
     adopted: bool = False
+    #: Base images of the records as they are in ``records`` now, made once: side → (record, image as stored).
+    images: dict[Side, tuple[Record, dict[str, list[Any]]]] = field(default_factory=dict)
     #: What both records looked like when the step was decided: side → [id, version, base image].
     basis: dict[str, Any] = field(default_factory=dict)
     outcome: str = ""
     note: str = ""
     #: The job's end overtook it (its app went away): nothing about this record is stored, the next run takes it.
     untouched: bool = False
+
+    def image(self, rules: Compiled, side: Side) -> dict[str, list[Any]]:
+        """Base image of the record read (or stored) on a side, as JSON. Raises Rejected as ``engine.images.image`` does."""
+        record = self.records[side]
+        assert record is not None
+        known = self.images.get(side)
+        if known is None or known[0] is not record:
+            found = {str(rule): list(entry) for rule, entry in image(rules, side, record).items()}
+            known = self.images[side] = (record, found)
+        return known[1]
 
     def record(self, side: Side) -> Record | None:
         return self.records.get(side)

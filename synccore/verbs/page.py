@@ -10,7 +10,6 @@ from uuid import uuid4
 from synccore.engine.brakes import creations_limit
 from synccore.engine.compiled import Compiled
 from synccore.engine.decide import decide
-from synccore.engine.images import image
 from synccore.engine.rules import Step, StepKind
 from synccore.failures import Bug, Failure, Misconfigured, Stale
 from synccore.models import Coupling, JobItem, Journal
@@ -18,6 +17,7 @@ from synccore.shapes import ALL, SIDES, KeyKind, Record, Side
 
 from . import lookup, store
 from .candidate import Candidate, Write
+from .resume import settle_open
 from .run import Run
 from .write import intend, send, settle
 
@@ -81,6 +81,9 @@ def process(
             advance(at)
     if stopped is not None:
         raise stopped
+    if any(write.row is not None and write.row.state == Journal.State.UNKNOWN for write in writes):
+        # Before the other side is read: what may have been created there is ours, not new.
+        settle_open(run)
 
 
 def _decide(run: Run, candidates: Sequence[Candidate]) -> None:
@@ -97,7 +100,8 @@ def _decide(run: Run, candidates: Sequence[Candidate]) -> None:
                 blocked=blocked.get(place),
                 resolution=candidate.resolution,
             )
-            candidate.basis = _basis(run.rules, candidate)
+            if candidate.step.kind in (StepKind.WRITE, StepKind.CREATE, StepKind.DELETE):
+                candidate.basis = _basis(run.rules, candidate)
         except Misconfigured:
             raise
         except Failure as failure:
@@ -112,8 +116,7 @@ def _basis(rules: Compiled, candidate: Candidate) -> dict[str, Any]:
     for side in SIDES:
         record = candidate.record(side)
         if record is not None:
-            images = {str(rule): list(entry) for rule, entry in image(rules, side, record).items()}
-            found[side.value] = [record.id, record.version, images]
+            found[side.value] = [record.id, record.version, candidate.image(rules, side)]
     return found
 
 
@@ -207,9 +210,7 @@ def _holds_records(run: Run, side: Side, *, strangers_only: bool) -> bool:
 def living_couplings(run: Run) -> int:
     """Pairs of the mapping when this run first asked, and those it adopted since."""
     if "couplings" not in run.known:
-        run.known["couplings"] = (
-            Coupling.objects.live().paired().filter(mapping=run.mapping).count()
-        )
+        run.known["couplings"] = Coupling.objects.live().paired().filter(mapping=run.mapping).count()
     return int(run.known["couplings"]) + int(run.known.get("adopted", 0))
 
 

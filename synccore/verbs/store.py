@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import uuid4
 
-from synccore.engine.images import image
 from synccore.engine.rules import StepKind
 from synccore.failures import Bug, Failure, Stale
 from synccore.models import Coupling, JobItem, Journal, Problem
@@ -70,11 +69,11 @@ def page(run: Run, candidates: Sequence[Candidate], at: datetime) -> None:
             new.append(coupling)
         else:
             known[coupling.pk] = coupling
-        if candidate.failure is not None and not isinstance(candidate.failure, Stale):
-            if not candidate.failure.outcome_unknown:
-                failed.append(candidate)
-        elif candidate.problem is not None and not isinstance(candidate.failure, Stale):
-            ended.append(candidate.problem)
+        if candidate.failure is None:
+            if candidate.problem is not None:
+                ended.append(candidate.problem)
+        elif not _is_open_question(candidate.failure):
+            failed.append(candidate)
         _collect_released(candidate, released)
         _count(run, candidate)
     _write(run, new, known, at)
@@ -86,6 +85,14 @@ def page(run: Run, candidates: Sequence[Candidate], at: datetime) -> None:
     if any(released.values()):
         for mapping_id in problems.release(run.mapping, released, at):
             run.queue_next.add((mapping_id, "due"))
+
+
+def _is_open_question(failure: Failure | None) -> bool:
+    """The record moved, or no answer came: no failure yet, the next run looks. An error of ours is one, whatever the app
+    did: it is shown, and the write is looked up before the next try."""
+    if failure is None or isinstance(failure, Bug):
+        return False
+    return isinstance(failure, Stale) or failure.outcome_unknown
 
 
 def _safely(run: Run, candidate: Candidate, at: datetime) -> None:
@@ -145,10 +152,9 @@ def _agree(run: Run, candidate: Candidate, at: datetime) -> None:
     for side in SIDES:
         record = candidate.records[side]
         assert record is not None
-        base = {str(rule): list(entry) for rule, entry in image(run.rules, side, record).items()}
         coupling.see(side, record)
         coupling.put(side, "version", record.version)
-        coupling.put(side, "base", base)
+        coupling.put(side, "base", candidate.image(run.rules, side))
         coupling.put(side, "out_of_filter_since", None)
     coupling.agreed_at, coupling.agreed_job = at, run.job.pk
     coupling.agreed_by = run.job.requested_by
@@ -162,7 +168,7 @@ def _agree(run: Run, candidate: Candidate, at: datetime) -> None:
 def _remember_failed(run: Run, candidate: Candidate) -> None:
     """A failed record keeps its base images and versions; a new one gets a half coupling that carries its problem."""
     if candidate.coupling is None:
-        if isinstance(candidate.failure, Stale) or (candidate.failure and candidate.failure.outcome_unknown):
+        if _is_open_question(candidate.failure):
             return
         candidate.coupling = Coupling(mapping=run.mapping)
     coupling = candidate.coupling
@@ -196,7 +202,7 @@ def _count(run: Run, candidate: Candidate) -> None:
     failure = candidate.failure
     if failure is None:
         outcome = "unchanged" if candidate.step is None else _OUTCOME[candidate.step.kind]
-    elif isinstance(failure, Stale) or failure.outcome_unknown or failure.kind.value == "blocked":
+    elif _is_open_question(failure) or failure.kind.value == "blocked":
         outcome = "waiting"
     else:
         outcome = "failed"
@@ -300,7 +306,7 @@ def _leave_for_next_run(run: Run, candidates: Sequence[Candidate]) -> None:
         failure = candidate.failure
         if failure is None or candidate.untouched and not failure.outcome_unknown:
             continue
-        if isinstance(failure, Stale) or failure.outcome_unknown:
+        if _is_open_question(failure):
             side = candidate.origin if candidate.id(candidate.origin) else candidate.origin.other
             left.append((candidate.coupling, side, candidate.id(side) or ""))
     find(run, left)
@@ -343,8 +349,7 @@ def _store_items(run: Run, candidates: Sequence[Candidate]) -> None:
         if candidate.item is None or candidate.untouched:
             continue
         failure = candidate.failure
-        again = failure is not None and (isinstance(failure, Stale) or failure.outcome_unknown)
-        if again and candidate.item.purpose == JobItem.Purpose.FOUND:
+        if _is_open_question(failure) and candidate.item.purpose == JobItem.Purpose.FOUND:
             continue  # still open: the next run takes it
         if candidate.outcome in ("failed", "waiting"):
             _close_item(
