@@ -162,17 +162,23 @@ def _work(work: Run) -> None:
     except (OperationalError, InterfaceError) as error:
         # Our own database was away, or full. If it still is, this raises too, and the lease runs out.
         log.exception("own_database")
-        connection.close_if_unusable_or_obsolete()
+        _look_at_connection()
         cause = error.__cause__ or error
         trace = Bug.from_exception(error, step=job.verb).debug
         own = Transient("own_database", {"error": type(cause).__name__}, scope=Scope.TABLE, debug=trace)
         _end(work, SynchJob.State.FAILED, own)
     except Exception as error:
         log.exception("job_broke")
-        connection.close_if_unusable_or_obsolete()
+        _look_at_connection()
         _end(work, SynchJob.State.FAILED, Bug.from_exception(error, step=job.verb))
     else:
         _end(work, SynchJob.State.FINISHED)
+
+
+def _look_at_connection() -> None:
+    """Drop our own database's connection if it broke; inside somebody's transaction it is theirs."""
+    if not connection.in_atomic_block:
+        connection.close_if_unusable_or_obsolete()
 
 
 def _end(work: Run, state: SynchJob.State, failure: Failure | None = None) -> None:
@@ -205,8 +211,8 @@ def _describe(work: Run, failure: Failure, at: Any) -> None:
     job.kind, job.code, job.params = failure.kind.value, failure.code, failure.params
     job.app_message, job.side = failure.app_message, side if failure.app_message else ""
     job.call_stack = problems.call_stack(failure.debug)
-    if job.mapping is None:
-        return
+    if job.mapping is None or (failure.scope is Scope.RECORD and job.scope == SynchJob.Scope.ITEMS):
+        return  # of the records a person chose: the job says it, the mapping goes on
     of_connection = failure.scope is Scope.CONNECTION and side in list(Side)
     problems.setup_failure(
         job=job,

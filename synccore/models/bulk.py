@@ -1,4 +1,4 @@
-"""Many rows in one statement: COPY in, UPDATE … FROM a JSON document. For the page transaction, where the ORM costs too much.
+"""Many rows in one statement: COPY in, UPDATE … FROM a JSON document. For page transactions; the ORM costs too much there.
 
 Values are converted by the model's own fields; no signal is sent, no ``save`` is called. Measured in ``bench/``.
 """

@@ -14,7 +14,7 @@ from uuid import uuid4
 from django.utils.dateparse import parse_datetime
 
 from synccore.engine.rules import DeletionPolicy, Resolution
-from synccore.failures import Misconfigured
+from synccore.failures import Misconfigured, Scope
 from synccore.models import Coupling, JobItem, Journal, Problem
 from synccore.models.scoping import GrantLevel
 from synccore.shapes import SIDES, Side
@@ -211,7 +211,9 @@ def couple(run: Run) -> None:
     for side in SIDES:
         record = candidate.record(side)
         if record is None:
-            raise Misconfigured("record_not_found", {"side": side.value, "record": ids[side]})
+            raise Misconfigured(
+                "record_not_found", {"side": side.value, "record": ids[side]}, scope=Scope.RECORD
+            )
         coupling.see(side, record)
     with run.page() as at:
         for each in spare:
@@ -243,6 +245,7 @@ def _coupling_for(run: Run, ids: dict[Side, str]) -> tuple[Coupling, list[Coupli
             raise Misconfigured(
                 "already_coupled",
                 {"side": side.value, "record": ids[side], "to": found.title(side.other)},
+                scope=Scope.RECORD,
             )
         halves.append(found)
     # Its mark "not to be coupled by itself" ends with being coupled by a person.
