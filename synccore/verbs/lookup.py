@@ -146,12 +146,15 @@ def _blockers(
         general = "only_coupled"
     elif not mapping.enabled:
         general = "disabled"
-    rules = compile_rules(rules_of(mapping))
-    if general is None and not rules.rules.direction.allows(side.other):
+    try:
+        rules = compile_rules(rules_of(mapping))
+    except Misconfigured:
+        rules = None  # that mapping's own trouble, told there; what waits for it goes on waiting
+    if general is None and rules is not None and not rules.rules.direction.allows(side.other):
         general = "direction"
     rest = [id for id in ids if id not in reasons]
     known: dict[str, Record] = {}
-    if rest:
+    if rest and rules is not None:
         with run.remote(side) as connector:
             known = {
                 r.id: r for r in connector.fetch(rules.rules.table(side), rest, rules.rules.fields_of(side))
@@ -160,10 +163,11 @@ def _blockers(
     for id in ids:
         record = known.get(id)
         reason = reasons.get(id)
-        if reason is None and record is None:
-            reason = "absent"
-        elif reason is None and record is not None and not rules.inside(side, record):
-            reason = "outside_filter"
+        if reason is None and rules is not None:
+            if record is None:
+                reason = "absent"
+            elif not rules.inside(side, record):
+                reason = "outside_filter"
         reason = reason or general
         name = names.get(id) or (record.name or record.key if record else "") or id
         found[(mapping_id, side, id)] = Blocker(
