@@ -91,13 +91,17 @@ def add_to(data: Data, maker: Maker) -> None:
     """Put the records of all cases into the data of the first start (act two's as yet without anything wrong)."""
     customers: dict[str, dict[str, Any]] = {
         "C20001": {"name": LONG_NAME},
-        "C20002": {"credit_limit": Decimal("12500.1250")},
-        "C20003": {"phone": "vraag naar Anja"},
-        "C20004": {"vat_no": next(row["vat_no"] for row in data.customers if row["no"] == TWIN)},
-        "C20005": {"currency_code": NO_RATE_IN_CRM},
-        "C20006": {"currency_code": "DEM"},
+        "C20002": {"name": "Yates & Carr Ltd", "credit_limit": Decimal("12500.1250")},
+        "C20003": {"name": "Kuipers Vloeren B.V.", "phone": "vraag naar Anja"},
+        "C20004": {
+            "name": "Green & Smith Holding",
+            "vat_no": next(row["vat_no"] for row in data.customers if row["no"] == TWIN),
+        },
+        "C20005": {"name": "Rønning Sjømat AS", "currency_code": NO_RATE_IN_CRM},
+        "C20006": {"name": "Larsen & Jacobsen Antikk", "currency_code": "DEM"},
         "C20011": {"name": "De Vries & Dochters", "phone": "+31 20 555 0111"},
         "C20012": {
+            "name": "Drukkerij De Punt",
             "address": "Kerkstraat 1",
             "post_code": "1234 AB",
             "city": "Ons Dorp",

@@ -96,7 +96,7 @@ def sell_in_prague(apps: Apps) -> None:
         "INSERT INTO account (account_type, account_number, name, street, postal_code, city, country, phone, email,"
         " vat_number, currency, credit_limit, payment_terms)"
         " VALUES ('customer', %s, %s, 'Dlouhá 12', '110 00', 'Praha', 'CZ', '+420 555 0100',"
-        " 'info@prazske-pekarny.example', 'CZ55500100', %s, 250000, 3)",
+        " 'info@prazske-pekarny.example', 'CZ55500100', %s, 250000, 3) ON CONFLICT DO NOTHING",
         case("rate_erp").key,
         PRAGUE,
         NO_RATE_IN_ERP,
@@ -181,7 +181,7 @@ def play(
             try:
                 ACTS[each.name](apps)
             except LookupError:
-                say(f"{each.mapping} {each.key} is not there any more.")
+                say(f"{each.mapping} {each.key}: done before, or not there any more.")
             else:
                 say(f"{each.mapping} {each.key}: {each.why}")
             _remember(apps, each.name)

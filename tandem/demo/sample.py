@@ -111,10 +111,27 @@ class Maker:
     def uuid(self) -> UUID:
         return UUID(int=self.random.getrandbits(128), version=4)
 
+    def dutch_company(self) -> str:
+        """Faker's own Dutch companies are partly real ones."""
+        last = self.fakers["NL"].last_name
+        match self.random.randrange(6):
+            case 0:
+                return f"{last()} & {last()}"
+            case 1:
+                return f"{last()} en Zonen"
+            case 2:
+                return f"Gebroeders {last()}"
+            case 3:
+                return f"Stichting {last()}"
+            case 4:
+                return f"{last()}-{last()} N.V."
+            case _:
+                return f"{last()} {self.random.choice(('Groep', 'Handel', 'Techniek', 'Bouw'))} B.V."
+
     def company(self, country: str, number: int) -> dict[str, Any]:
         """Name, address and VAT number of a company; ``number`` makes the VAT number unique."""
         faker = self.fakers[country]
-        name = faker.company()[:80]
+        name = (self.dutch_company() if country == "NL" else faker.company())[:80]
         return {
             "name": name,
             "address": faker.street_address().replace("\n", ", ")[:100],

@@ -83,6 +83,9 @@ def test_the_demo_from_its_first_start_to_rest(apps, no_waiting):
         not SynchJob.objects.filter(state=SynchJob.State.FAILED).exclude(mapping__name="Salespeople").exists()
     )
     assert not SynchJobError.objects.filter(kind="bug").exists()
+    said.clear()
+    assert opening.run(apps, said.append, pause=pytest.fail)
+    assert said == [], "a second start does nothing again"
     _mappings_on_one_table_do_not_mix(apps)
     _healed_by_people(apps)
 

@@ -22,6 +22,16 @@ def test_nothing_is_edited_before_the_records_are_coupled(apps):
         assert erp.execute("SELECT count(*) FROM demo.act").fetchone() == (0,)
 
 
+def test_an_edit_that_was_cut_can_be_done_again(apps):
+    people.sell_in_prague(apps)
+    with pytest.raises(LookupError):
+        people.sell_in_prague(apps)
+    with apps.crm.person("jane.smith") as crm:
+        crm.execute("DELETE FROM account WHERE account_number = 'P1001'")
+    with pytest.raises(LookupError):
+        people.change_phone(apps)  # no account of that number yet
+
+
 def test_every_case_of_act_two_has_its_edit():
     assert set(people.ACTS) == {each.name for each in cases.of_act(2)}
 

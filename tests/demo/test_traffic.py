@@ -73,7 +73,7 @@ def test_edits_are_saved_as_their_person(apps):
 def test_a_customer_with_contacts_is_refused_by_the_erp(apps):
     with apps.erp.as_admin() as admin:
         no = admin.execute(
-            "SELECT no FROM customer JOIN contact ON customer_id = customer.id LIMIT 1"
+            "SELECT customer.no FROM customer JOIN contact ON customer_id = customer.id LIMIT 1"
         ).fetchone()[0]
     worker = traffic.Worker(apps)
     worker.do([traffic.Edit(traffic.CUSTOMER, "p.maas", no)])
