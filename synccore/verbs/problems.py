@@ -156,6 +156,10 @@ def setup_failure(
         known = known.filter(connection=connection)
     problem = known.select_for_update().first()
     is_new = problem is None
+    if problem is not None and problem.kind == failure.kind.value and not failure.app_message:
+        # A check meets the fault without the app's words: what the app said when it was met in a run stays.
+        failure.app_message, print_ = problem.app_message, problem.fingerprint
+        failure.params = {**problem.params, **failure.params}
     if problem is None:
         problem = Problem(
             mapping=mapping,

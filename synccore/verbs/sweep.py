@@ -79,7 +79,7 @@ def sweep(run: Run) -> None:
         problems.end_setup_problems(
             run.mapping, tally=run.tally, now=at, job=run.job, kinds=(Kind.TRANSIENT,), connections=True
         )
-    if run.mapping.pk and run.job.by_direction:
+    if run.job.waiting:
         run.queue_next.add((run.mapping.pk, "due"))
 
 
