@@ -117,7 +117,7 @@ def tidy_up_rights(apps: Apps) -> None:
 
 def raise_limit(apps: Apps) -> None:
     no = case("lock").key
-    _edit(apps.erp, "finance.night.run", "UPDATE customer SET credit_limit = 7500 WHERE no = %s", no)
+    _edit(apps.erp, "finance.night.run", "UPDATE customer SET credit_limit = credit_limit + 2500 WHERE no = %s", no)
 
 
 ACTS: Final[dict[str, Callable[[Apps], None]]] = {
@@ -184,11 +184,13 @@ def play(
                 say(f"{each.mapping} {each.key}: done before, or not there any more.")
             else:
                 say(f"{each.mapping} {each.key}: {each.why}")
-            _remember(apps, each.name)
+            if each is not lock:
+                _remember(apps, each.name)
         met()
         if lock in todo:
             say(f"{lock.key} is open in the CRM until a job has met it.")
             _wait_for_lock(lock, hold, pause)
+            _remember(apps, lock.name)
     return True
 
 
