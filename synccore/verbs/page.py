@@ -52,7 +52,7 @@ def process(
         for _round in range(ROUNDS + 1):
             lookup.complete(run, todo)
             lookup.adopt(run, todo)
-            _decide(run, todo)
+            decide_all(run, todo)
             run.known["adopted"] = run.known.get("adopted", 0) + sum(
                 c.adopted and not c.failure for c in todo
             )
@@ -86,7 +86,8 @@ def process(
         settle_open(run)
 
 
-def _decide(run: Run, candidates: Sequence[Candidate]) -> None:
+def decide_all(run: Run, candidates: Sequence[Candidate]) -> None:
+    """Each candidate's step, with what the page needs for it looked up first. Reads the apps, writes nothing."""
     refs = lookup.references(run, candidates)
     blocked = lookup.preconditions(run, candidates)
     for place, candidate in enumerate(candidates):

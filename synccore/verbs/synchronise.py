@@ -31,7 +31,7 @@ def synchronise(run: Run) -> None:
     Raises Failure where the job cannot go on, Interrupted where it is to stop between two pages.
     """
     if not run.rules.rules.fields:
-        raise Misconfigured("mapping_without_fields", {"mapping": run.mapping.name})
+        raise Misconfigured("mapping_without_fields", {"mapping_name": run.mapping.name})
     settle_open(run)
     checkpoint = run.job.checkpoint or {"phase": "due"}
     phases = [phase for phase in _PHASES if _takes(run, phase)]
