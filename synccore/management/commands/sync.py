@@ -53,16 +53,16 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         mappings = self._chosen(options["mapping"])
-        if options["verbosity"] < 2:
-            logging.getLogger("synccore").setLevel(
-                logging.CRITICAL
-            )  # what went wrong is said in sentences below
         if not guard_instance():
             raise CommandError(guides.render("instance_mismatch", {}).sentence, returncode=1)
-        if options["dry_run"]:
-            self._dry_run(mappings, full=options["full"])
-        else:
-            self._run(mappings, full=options["full"])
+        ours = logging.getLogger("synccore")
+        level = ours.level
+        if options["verbosity"] < 2:
+            ours.setLevel(logging.CRITICAL)  # what goes wrong is said in sentences below
+        try:
+            (self._dry_run if options["dry_run"] else self._run)(mappings, full=options["full"])
+        finally:
+            ours.setLevel(level)
 
     def _chosen(self, name: str | None) -> list[TableMapping]:
         every = TableMapping.objects.select_related("integration__left", "integration__right")
