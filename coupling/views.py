@@ -82,6 +82,9 @@ class ProblemListPage(RecordListPage):
     def rows(self) -> QuerySet[Any]:
         return problems_of_records(self.request.user)
 
+    def keys(self) -> QuerySet[Any]:
+        return self.scoped(Problem.objects.of_records())
+
     def targets(self, rows: QuerySet[Any]) -> QuerySet[Any]:
         return couplings_of(rows.order_by().values("coupling"))
 

@@ -64,6 +64,9 @@ class EntriesPage(RecordListPage):
     def rows(self) -> QuerySet[Any]:
         return entries_of(self.request.user)
 
+    def keys(self) -> QuerySet[Any]:
+        return self.scoped(SynchJobError.objects.all())
+
     def targets(self, rows: QuerySet[Any]) -> QuerySet[Any]:
         return couplings_of(rows.order_by().filter(coupling_id__isnull=False).values("coupling_id"))
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.core import signing
-from django.db.models import F, Q, QuerySet
+from django.db.models import BooleanField, F, Func, Q, QuerySet
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
 
 LAST = "last"
@@ -70,16 +71,23 @@ class Page:
 
 
 def paginate(
-    rows: QuerySet[Any], sort: Sort, *, cursor: str, size: int, branches: Sequence[Q] = EVERYTHING
+    rows: QuerySet[Any],
+    sort: Sort,
+    *,
+    cursor: str,
+    size: int,
+    branches: Sequence[Q] = EVERYTHING,
+    keys: QuerySet[Any] | None = None,
 ) -> Page:
-    """One page of ``rows``.
+    """One page of ``rows``, in one query (two where the page before turns out to be the first or the last one).
 
     Args:
         cursor: "" for the first page, ``last``, or a cursor of a page before.
         branches: disjoint conditions that together are the wanted rows. Each is asked for its own first rows, so each
             may use its own index ("state = skipped", "state = waiting"); the database merges them.
+        keys: the same rows without anything joined, from which the keys of the page are read; ``rows`` where not given.
     """
-    reader = _Reader(rows, sort, size, branches)
+    reader = _Reader(rows, keys if keys is not None else rows, sort, size, branches)
     if cursor == LAST:
         return reader.last()
     if cursor:
@@ -91,9 +99,24 @@ def paginate(
     return reader.first()
 
 
+class _IsOneOf(Func):
+    """``key = ANY(ARRAY(…))``: the keys are found first, by their own plan, then the rows by their primary key."""
+
+    arity = 2
+    output_field = BooleanField()
+
+    def as_sql(self, compiler: Any, connection: Any, **_context: Any) -> Any:
+        key, key_params = compiler.compile(self.source_expressions[0])
+        array, array_params = compiler.compile(self.source_expressions[1])
+        return f"{key} = ANY({array})", (*key_params, *array_params)
+
+
 class _Reader:
-    def __init__(self, rows: QuerySet[Any], sort: Sort, size: int, branches: Sequence[Q]) -> None:
+    def __init__(
+        self, rows: QuerySet[Any], keys: QuerySet[Any], sort: Sort, size: int, branches: Sequence[Q]
+    ) -> None:
         self.rows, self.sort, self.size, self.branches = rows, sort, size, branches
+        self.keys = keys.select_related(None).prefetch_related(None)
 
     def first(self, *, invalid: bool = False) -> Page:
         found = self._read(self.sort, None)
@@ -124,26 +147,14 @@ class _Reader:
 
     def _read(self, sort: Sort, after: list[Any] | None) -> list[Any]:
         """At most ``size + 1`` rows after ``after`` in the order ``sort``."""
-        found: list[Any] = []
-        for part in _parts(sort, after):
-            found += self._part(sort, part, self.size + 1 - len(found))
-            if len(found) > self.size:
-                break
-        return found
-
-    def _part(self, sort: Sort, part: Any, limit: int) -> list[Any]:
-        if len(self.branches) == 1:
-            rows = self.rows.filter(self.branches[0])
-            return list((rows if part is None else rows.filter(part)).order_by(*sort.order_by)[:limit])
-        heads = []
+        wanted = Q()
         for branch in self.branches:
-            rows = self.rows.filter(branch).select_related(None).prefetch_related(None)
-            rows = rows if part is None else rows.filter(part)
-            heads.append(rows.order_by(*sort.order_by).values_list(*sort.columns)[:limit])
-        merged = heads[0].union(*heads[1:], all=True).order_by(*sort.order_by)[:limit]
-        keys = [values[-1] for values in merged]
-        by_key = {row.pk: row for row in self.rows.filter(pk__in=keys)} if keys else {}
-        return [by_key[key] for key in keys if key in by_key]
+            for part in _parts(sort, after):
+                keys = self.keys.filter(branch)
+                keys = keys if part is None else keys.filter(part)
+                head = keys.order_by(*sort.order_by).values("pk")[: self.size + 1]
+                wanted |= Q(_IsOneOf(F("pk"), ArraySubquery(head)))
+        return list(self.rows.filter(wanted).order_by(*sort.order_by)[: self.size + 1])
 
     def _cursor(self, row: Any, *, newer: bool = False) -> str:
         values = [_value(row, column) for column in self.sort.columns]
@@ -151,10 +162,7 @@ class _Reader:
 
 
 def _parts(sort: Sort, after: list[Any] | None) -> list[Any]:
-    """What comes after the values, as conditions to be read one after the other. None: no condition.
-
-    A nullable order has two parts, so that each is one range of the index.
-    """
+    """What comes after the values, as disjoint conditions, each one range of the index. None: no condition."""
     compare = TupleLessThan if sort.descending else TupleGreaterThan
     past = None if after is None else compare(Tuple(*[F(column) for column in sort.columns]), tuple(after))
     if not sort.nullable:

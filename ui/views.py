@@ -77,6 +77,10 @@ class ListPage(View):
         """Every row this user may see, related rows included."""
         raise NotImplementedError
 
+    def keys(self) -> QuerySet[Any]:
+        """The same rows with nothing joined: what is filtered, counted and paged. Must be scoped like ``rows``."""
+        return self.rows()
+
     def tab_counts(self) -> Mapping[str, int]:
         """Exact number of rows per tab, unfiltered; a tab left out shows none."""
         return {}
@@ -143,7 +147,7 @@ class ListPage(View):
         return super().dispatch(request, *args, **kwargs)
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        self.filter = self.filter_class(self.params, queryset=self.rows(), choices=self.choices())
+        self.filter = self.filter_class(self.params, queryset=self.keys(), choices=self.choices())
         page = self.page()
         offered = permitted(self.actions, request.user)
         table = self.table_class(
@@ -175,8 +179,9 @@ class ListPage(View):
 
     def page(self) -> Page:
         return paginate(
-            self.filter.qs,
+            self.rows(),
             self.sort,
+            keys=self.filter.qs,
             cursor=self.params.get(CURSOR, ""),
             size=self.page_size,
             branches=self.branches(),
@@ -237,7 +242,7 @@ class ListPage(View):
         selection = Selection.of(request.POST, value)
         if not selection:
             return self._back(Outcome(_("Nothing is ticked. Tick the records first."), ok=False))
-        self.filter = self.filter_class(self.params, queryset=self.rows(), choices=self.choices())
+        self.filter = self.filter_class(self.params, queryset=self.keys(), choices=self.choices())
         rows = self.matching() if selection.everything else self.rows().filter(pk__in=selection.keys)
         return self._act(action, selection, rows)
 

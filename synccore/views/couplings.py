@@ -52,6 +52,9 @@ class CouplingsPage(RecordListPage):
             .annotate(open_problem=Subquery(problem.values("pk")[:1]))
         )
 
+    def keys(self) -> QuerySet[Any]:
+        return self.scoped(Coupling.objects.paired())
+
     def branches(self) -> Sequence[Q]:
         if self.tab and self.tab.name == "removed":
             return (Q(removed_at__isnull=False),)

@@ -70,10 +70,9 @@ class Banner:
 
 
 def visible_mappings(user: Any) -> list[TableMapping]:
-    """The mappings a user may see, with last job and next run; one query."""
+    """The mappings a user may see, switched off ones too, with last job and next run; one query."""
     return list(
         TableMapping.objects.visible_to(user)
-        .filter(enabled=True)
         .select_related("integration__left", "integration__right")
         .annotate(last_job=Subquery(_LAST_JOB), next_run=Subquery(_NEXT_RUN))
         .order_by("name", "pk")
@@ -84,6 +83,8 @@ def mapping_lines(mappings: list[TableMapping]) -> list[MappingLine]:
     now = timezone.now()
     lines = []
     for mapping in mappings:
+        if not mapping.enabled:
+            continue
         job = mapping.last_job  # type: ignore[attr-defined]
         next_run = mapping.next_run  # type: ignore[attr-defined]
         late = next_run is not None and (now - next_run).total_seconds() > 60
@@ -149,6 +150,15 @@ class RecordListPage(ListPage):
     @cached_property
     def next_runs(self) -> Mapping[int, datetime]:
         return {each.pk: each.next_run for each in self.mappings if each.next_run}  # type: ignore[attr-defined]
+
+    def scoped(self, rows: Any) -> QuerySet[Any]:
+        """``rows.visible_to(user)`` with the mappings' ids written out, so that the database knows how many there are.
+
+        The ids come from a query that was scoped itself.
+        """
+        if self.request.user.has_perm(roles.SET_UP):  # type: ignore[union-attr]
+            return rows.visible_to(self.request.user)
+        return rows.filter(mapping_id__in=[each.pk for each in self.mappings])
 
     def counts(self) -> dict[str, int]:
         return counts(self.request)

@@ -10,6 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from synccore.models import Coupling, Problem, SynchJob, SynchJobError, TableMapping
+from synccore.models.ledger import replace_stat
 from synccore.models.scoping import GrantLevel
 from tests import factories as make
 
@@ -25,6 +26,7 @@ class World:
     bug: Problem
     secret: Problem
     setup: Problem
+    rejected: Problem
     entry: SynchJobError
     job: SynchJob
     in_sync: Coupling
@@ -50,7 +52,7 @@ def world(db) -> World:
     conflict = make.make_problem(
         make.make_coupling(mapping, left_name="Van Dijk & Zn.", right_name="Van Dijk en Zonen"),
         kind="conflict",
-        code="conflict",
+        code="update_conflict",
         params={"fields": ["Phone", "City"]},
         since=ago,
         last_job=job.pk,
@@ -58,21 +60,21 @@ def world(db) -> World:
     deleted = make.make_problem(
         make.make_coupling(mapping, left_name="Deerfield", right_exists=False),
         kind="missing",
-        code="deleted",
-        params={"side": "right"},
+        code="deleted_right",
+        params={"side": "right", "name": "Deerfield"},
         since=ago,
     )
     waiting = make.make_problem(
         make.make_coupling(mapping, right_id=None, left_name="Desk"),
         kind="blocked",
-        code="parent_not_coupled",
+        code="reference_not_coupled",
         state="waiting",
     )
     retrying = make.make_problem(
         make.make_coupling(mapping, left_name="Relecloud"),
         state="retrying",
         kind="transient",
-        code="locked",
+        code="lock_timeout",
         next_attempt=timezone.now() + timedelta(minutes=5),
     )
     bug = make.make_problem(
@@ -82,8 +84,8 @@ def world(db) -> World:
     setup = make.make_problem(
         mapping=mapping,
         kind="misconfigured",
-        code="right_missing",
-        params={"table": "account", "side": "right", "privilege": "UPDATE"},
+        code="missing_privilege",
+        params={"table": "account", "side": "right", "privilege": "UPDATE", "user": "tandem_crm"},
         app_message="permission denied for table account",
         side="right",
     )
@@ -104,9 +106,11 @@ def world(db) -> World:
     entry = make.make_entry(rejected, job_id=job.pk)
     Problem.objects.filter(pk=rejected.pk).update(first_entry=entry.pk, last_entry=entry.pk)
     make.make_entry(setup, job_id=job.pk)
+    in_sync = make.make_coupling(mapping, left_name="Contoso")
+    replace_stat()
     return World(
-        mapping, hidden, conflict, deleted, waiting, retrying, bug, secret, setup, entry, job,
-        make.make_coupling(mapping, left_name="Contoso"),
+        mapping, hidden, conflict, deleted, waiting, retrying, bug, secret, setup, rejected, entry, job,
+        in_sync,
     )  # fmt: skip
 
 

@@ -1,0 +1,138 @@
+"""The triage without a mouse, from sign-in to the result."""
+
+from __future__ import annotations
+
+from synccore.models import JobItem, Problem, SynchJob
+from tests.factories import make_user
+
+PASSWORD = "correct horse battery"
+
+
+def tab_to(page, wanted: str) -> None:
+    """Press Tab until the control with this selector has the focus."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("selector => document.activeElement.matches(selector)", wanted):
+            return
+    raise AssertionError(f"Tab never reaches {wanted}")
+
+
+def sign_in(page, name: str) -> None:
+    page.goto("/sign-in/?next=/coupled-errors/%3Ftab%3Dall")
+    page.keyboard.type(name)
+    page.keyboard.press("Tab")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", level=1, name="Coupled Data Synchronization Errors").wait_for()
+
+
+def test_sign_in_and_retry_by_keyboard(world, open_browser):
+    person = make_user("Record owner", username="otto", password=PASSWORD, grants={world.mapping: 2})
+    page = open_browser()
+    sign_in(page, "otto")
+    tab_to(page, f"input[name=row][value='{world.rejected.pk}']")
+    page.keyboard.press("Space")
+    assert page.get_by_text("1 ticked").is_visible()
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    assert page.get_by_text("2 ticked").is_visible()
+    page.keyboard.press("r")
+    page.get_by_role("status").get_by_text("2 records are in the next synchronization").wait_for()
+    world.rejected.refresh_from_db()
+    assert world.rejected.requested_by == person
+    assert Problem.objects.exclude(requested_at=None).count() == 2
+
+
+def test_resolve_a_conflict_by_choosing_a_side_by_keyboard(world, open_browser):
+    make_user("Record owner", username="otto", password=PASSWORD, grants={world.mapping: 2})
+    page = open_browser()
+    sign_in(page, "otto")
+    tab_to(page, f"input[name=row][value='{world.conflict.pk}']")
+    page.keyboard.press("x")
+    page.keyboard.press("s")
+    page.get_by_role("heading", level=1, name="Synchronize: which version?").wait_for()
+    assert page.evaluate("document.activeElement.textContent") == "Cancel"
+    assert not page.locator("input[type=radio]:checked").count()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("ArrowDown")
+    tab_to(page, "button[name=synchronize]")
+    page.keyboard.press("Enter")
+    page.get_by_role("status").get_by_text("Synchronize runs as").wait_for()
+    job = SynchJob.objects.exclude(pk=world.job.pk).get()
+    assert job.verb == "resolve"
+    assert job.options.get("side") or job.options.get("newest")
+    assert JobItem.objects.get(job=job).coupling_id == world.conflict.coupling_id
+
+
+def test_single_keys_can_be_switched_off(world, administrator, open_browser):
+    page = open_browser(administrator)
+    page.goto("/coupled-errors/?tab=all")
+    page.get_by_role("button", name="anna").click()
+    page.get_by_role("button", name="Keyboard shortcuts are on").click()
+    page.keyboard.press("Escape")
+    page.locator("input[name=row]").first.check()
+    page.keyboard.press("r")
+    page.wait_for_timeout(300)
+    assert not Problem.objects.exclude(requested_at=None).exists()
+
+
+def test_shift_ticks_a_range_and_the_head_ticks_the_page(world, administrator, open_browser):
+    page = open_browser(administrator)
+    page.goto("/coupled-errors/?tab=all")
+    assert page.locator("[data-bulk]").is_hidden()
+    boxes = page.locator("input[name=row]")
+    boxes.nth(0).click()
+    boxes.nth(3).click(modifiers=["Shift"])
+    assert page.get_by_text("4 ticked").is_visible()
+    page.get_by_label("Tick all on this page").check()
+    assert page.locator("input[name=row]:checked").count() == boxes.count()
+
+
+def test_colours_are_kept_and_go_back_to_the_system(world, administrator, open_browser):
+    page = open_browser(administrator)
+    page.goto("/")
+    background = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(background)
+    toggle = page.locator("[data-theme-toggle]")
+    toggle.click()
+    toggle.click()
+    dark = page.evaluate(background)
+    assert dark != light
+    page.goto("/jobs/")
+    assert page.evaluate(background) == dark
+    page.locator("[data-theme-toggle]").click()
+    assert page.evaluate(background) == light
+
+
+def test_a_running_job_refreshes_itself_until_it_ends(world, administrator, open_browser):
+    from tests.factories import make_job
+
+    job = make_job(world.mapping, state="running", modified=40, total=100)
+    page = open_browser(administrator)
+    page.goto(f"/jobs/{job.pk}/")
+    SynchJob.objects.filter(pk=job.pk).update(modified=77)
+    page.locator("#job-region").get_by_text("77").first.wait_for(timeout=8000)
+    SynchJob.objects.filter(pk=job.pk).update(state="finished")
+    page.get_by_role("status").get_by_text("Finished").wait_for(timeout=8000)
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.wait_for_timeout(3000)
+    assert not asked
+
+
+def test_a_list_works_without_javascript(world, administrator, chromium, live_server):
+    from django.test import Client
+
+    client = Client()
+    client.force_login(administrator)
+    context = chromium.new_context(base_url=live_server.url, java_script_enabled=False)
+    context.add_cookies(
+        [{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}]
+    )
+    page = context.new_page()
+    page.goto("/coupled-errors/?tab=all")
+    page.locator(f"input[name=row][value='{world.rejected.pk}']").check()
+    page.get_by_role("button", name="Remove Coupling").click()
+    page.get_by_role("button", name="Remove Coupling").click()
+    assert page.get_by_text("Remove Coupling runs as").is_visible()
+    context.close()
