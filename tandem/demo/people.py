@@ -117,7 +117,12 @@ def tidy_up_rights(apps: Apps) -> None:
 
 def raise_limit(apps: Apps) -> None:
     no = case("lock").key
-    _edit(apps.erp, "finance.night.run", "UPDATE customer SET credit_limit = credit_limit + 2500 WHERE no = %s", no)
+    _edit(
+        apps.erp,
+        "finance.night.run",
+        "UPDATE customer SET credit_limit = credit_limit + 2500 WHERE no = %s",
+        no,
+    )
 
 
 ACTS: Final[dict[str, Callable[[Apps], None]]] = {
