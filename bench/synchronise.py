@@ -13,8 +13,8 @@ from io import StringIO
 
 from django.core.management import call_command
 
-from bench import bare
-from bench.world import World, couple_all, fill, touch_all, world
+from bench import bare, bare_memory
+from bench.world import World, couple_all, fill, own_dsn, touch_all, world
 from synccore import jobs
 from synccore.models import SynchJob, TableMapping
 
@@ -40,48 +40,58 @@ def ours(place: World, scope: str = "changes") -> SynchJob:
 
 def line(what: str, n: int, mine: float, other: float) -> None:
     print(
-        f"{what:<34}{n:>10,}{mine:>10.2f} s{other:>10.2f} s{n / mine:>12,.0f}/s{n / other:>12,.0f}/s{other / mine:>8.2f}",
+        f"{what:<46}{n:>10,}{mine:>9.2f} s{other:>9.2f} s{n / mine:>11,.0f}/s{n / other:>11,.0f}/s{other / mine:>8.2f}",
         flush=True,
     )
 
 
 def main(n: int = 100_000, many: int = 1_000_000, *, profile: bool = True) -> None:
     call_command("migrate", verbosity=0)
-    print(f"{'':<34}{'rows':>10}{'Tandem':>12}{'bare':>12}{'Tandem':>14}{'bare':>14}{'ratio':>8}")
-    with world("ours") as mine, world("bare") as other:
-        for place in (mine, other):
+    print(f"{'':<46}{'rows':>10}{'Tandem':>11}{'bare':>11}{'Tandem':>13}{'bare':>13}{'ratio':>8}")
+    own = own_dsn()
+    with world("ours") as mine, world("bare") as other, world("kept") as kept:
+        places = (mine, other, kept)
+        for place in places:
             fill(place.left, "customer", n)
         took = timed(lambda: ours(mine))
-        line("creates", n, took, timed(lambda: bare.create(other.left, other.right)))
-        for place in (mine, other):
+        line(
+            "creates, against the app's rows alone",
+            n,
+            took,
+            timed(lambda: bare.create(other.left, other.right)),
+        )
+        full = timed(lambda: bare_memory.create(kept.left, kept.right, own))
+        line("creates, against app, journal and memory", n, took, full)
+        for place in places:
             touch_all(place.left, "customer")
         took = timed(lambda: ours(mine))
-        line("changes", n, took, timed(lambda: bare.change(other.left, other.right)))
+        line(
+            "changes, against the app's rows alone",
+            n,
+            took,
+            timed(lambda: bare.change(other.left, other.right)),
+        )
+        full = timed(lambda: bare_memory.change(kept.left, kept.right, own))
+        line("changes, against app, journal and memory", n, took, full)
         if profile:
             touch_all(mine.left, "customer")
             largest_costs(lambda: ours(mine))
     for size in (10_000, many):
-        with world("still") as still:
-            for dsn, table in ((still.left, "customer"), (still.right, "account")):
-                fill(dsn, table, size)
-            couple_all(still.mapping, still.left, still.right)
-            first = timed(lambda: ours(still))  # reads everything once and finds it agreed  # noqa: B023
-            line(
-                "first pass, everything agreed",
-                2 * size,
-                first,
-                timed(lambda: bare.compare(still.left, still.right)),
-            )  # noqa: B023
-            time.sleep(1.5)
-            quiet = sorted(timed(lambda: ours(still)) for _ in range(5))[2]  # noqa: B023
-            line("run, nothing changed", size, quiet, timed(lambda: bare.nothing(still.left, still.right)))  # noqa: B023
-            swept = timed(lambda: ours(still, "sweep"))  # noqa: B023
-            line(
-                "sweep, nothing changed",
-                2 * size,
-                swept,
-                timed(lambda: bare.compare(still.left, still.right)),
-            )  # noqa: B023
+        still_standing(size)
+
+
+def still_standing(size: int) -> None:
+    """Runs over couplings of which nothing changed."""
+    with world("still") as still:
+        for dsn, table in ((still.left, "customer"), (still.right, "account")):
+            fill(dsn, table, size)
+        couple_all(still.mapping, still.left, still.right)
+        first = timed(lambda: ours(still))  # reads everything once and finds it agreed
+        line("first pass, all agreed", 2 * size, first, timed(lambda: bare.compare(still.left, still.right)))
+        quiet = sorted(timed(lambda: ours(still)) for _ in range(5))[2]
+        line("run, nothing changed", size, quiet, timed(lambda: bare.nothing(still.left, still.right)))
+        swept = timed(lambda: ours(still, "sweep"))
+        line("sweep, nothing changed", 2 * size, swept, timed(lambda: bare.compare(still.left, still.right)))
 
 
 def largest_costs(run: Callable[[], object]) -> None:

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 import psycopg
 from django.conf import settings
+from django.utils import timezone
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 
-from synccore.models import Connection, FieldMapping, Integration, TableMapping
+from synccore.engine.canonical import canon
+from synccore.engine.serial import load_info
+from synccore.models import Connection, Coupling, FieldMapping, Integration, TableMapping
+from synccore.models.bulk import insert, reserve
 from synccore.services import setup
+from synccore.shapes import SIDES
+from synccore.verbs.store import NEW_COUPLING
 
 TABLE = """
 CREATE TABLE {table} (
@@ -32,17 +39,19 @@ CREATE INDEX ON {table} (modified_at, id);
 FIELDS = ("no", "name", "street", "city", "phone", "credit")
 
 
-def admin_dsn(database: str | None = None) -> str:
-    """A connection string for Tandem's own server with the rights to make databases."""
+def own_dsn() -> str:
+    """A connection string for Tandem's own database."""
     own = settings.DATABASES["default"]
-    parts: dict[str, Any] = {
+    parts = {
         "host": own.get("HOST"), "port": own.get("PORT"), "user": own.get("USER"), "password": own.get("PASSWORD"),
-        "dbname": database or own["NAME"],
+        "dbname": own["NAME"],
     }  # fmt: skip
-    given = os.environ.get("TANDEM_ADMIN_URL")
-    if given:
-        parts = {**conninfo_to_dict(given), "dbname": database or "postgres"}
     return make_conninfo(**{name: value for name, value in parts.items() if value})
+
+
+def admin_dsn(database: str = "postgres") -> str:
+    """A connection string with the rights to make databases: TANDEM_ADMIN_URL, else Tandem's own user."""
+    return make_conninfo(os.environ.get("TANDEM_ADMIN_URL") or own_dsn(), dbname=database)
 
 
 class World:
@@ -103,7 +112,8 @@ def fill(dsn: str, table: str, n: int) -> None:
         connection.execute(
             f"INSERT INTO {table} (id, no, name, street, city, phone, credit, modified_at) "
             "SELECT md5(i::text)::uuid, 'C' || i, 'Customer ' || i, 'Street ' || i %% 977, 'City ' || i %% 211, "
-            "'+32 2 ' || i, (i %% 1000) / 4.0, clock_timestamp() - interval '1 day' + i * interval '1 ms' FROM generate_series(1, %s) i",
+            "'+32 2 ' || i, (i %% 1000) / 4.0, clock_timestamp() - interval '1 day' + i * interval '1 ms' "
+            "FROM generate_series(1, %s) i",
             [n],
         )
         connection.commit()
@@ -119,60 +129,31 @@ def touch_all(dsn: str, table: str) -> None:
 
 def couple_all(mapping: TableMapping, left: str, right: str) -> None:
     """The memory of pairs as a first run would have left it, without its time: for measuring runs over many records."""
-    from synccore.models import Coupling
-    from synccore.models.bulk import insert, reserve
-    from synccore.verbs.store import _NEW
-
     rules = list(mapping.field_mappings.order_by("position"))
-    columns = ", ".join(FIELDS)
-    with psycopg.connect(left) as a, psycopg.connect(right) as b:
-        query = "SELECT id::text, xmin::text, modified_at, {} FROM {} ORDER BY id"
-        rows = zip(
-            a.cursor("l", binary=False).execute(query.format(columns, "customer")),
-            b.cursor("r", binary=False).execute(query.format(columns, "account")),
-            strict=True,
-        )
-        import json
+    infos = [load_info(rule.left_info, field=rule.left_field, side="left") for rule in rules]
+    now = timezone.now()
 
-        from django.utils import timezone
+    def image(values: Sequence[Any]) -> dict[str, Any]:
+        return {
+            str(rule.pk): [rule.revision, canon(value, info)]
+            for rule, info, value in zip(rules, infos, values, strict=True)
+        }
 
-        from synccore.engine.canonical import canon
-        from synccore.engine.serial import load_info
+    def memory(pair: tuple[tuple[Any, ...], tuple[Any, ...]]) -> list[Any]:
+        coupling = Coupling(mapping=mapping, created_at=now, agreed_at=now)
+        for side, row in zip(SIDES, pair, strict=True):
+            values = (*row[:3], row[3], row[4], image(row[3:]))
+            for name, value in zip(
+                ("id", "version", "modified_at", "key", "name", "base"), values, strict=True
+            ):
+                coupling.put(side, name, value)
+        ids = ("mapping", "agreed_by", "removed_by")
+        return [getattr(coupling, f"{name}_id" if name in ids else name) for name in NEW_COUPLING]
 
-        infos = [load_info(rule.left_info, field=rule.left_field, side="left") for rule in rules]
-        now = timezone.now()
-        batch: list[list[Any]] = []
-
-        def image(values: tuple[Any, ...]) -> dict[str, Any]:
-            return {
-                str(rule.pk): [rule.revision, canon(value, info)]
-                for rule, info, value in zip(rules, infos, values, strict=True)
-            }
-
-        def store() -> None:
+    query = f"SELECT id::text, xmin::text, modified_at, {', '.join(FIELDS)} FROM {{}} ORDER BY id"
+    with psycopg.connect(left) as a, psycopg.connect(right) as b, a.cursor("l") as one, b.cursor("r") as two:
+        pairs = zip(one.execute(query.format("customer")), two.execute(query.format("account")), strict=True)
+        while batch := [memory(pair) for pair in islice(pairs, 20_000)]:
             for row, pk in zip(batch, reserve(Coupling, len(batch)), strict=True):
                 row[0] = pk
-            insert(Coupling, _NEW, batch)
-            batch.clear()
-
-        assert json
-        for one, two in rows:
-            coupling = Coupling(mapping=mapping, created_at=now, agreed_at=now)
-            for side, row in (("left", one), ("right", two)):
-                for name, value in zip(
-                    ("id", "version", "modified_at", "key", "name", "base"),
-                    (*row[:3], row[3], row[4], image(row[3:])),
-                    strict=True,
-                ):
-                    setattr(coupling, f"{side}_{name}", value)
-            batch.append(
-                [
-                    getattr(
-                        coupling, f"{name}_id" if name in ("mapping", "agreed_by", "removed_by") else name
-                    )
-                    for name in _NEW
-                ]
-            )
-            if len(batch) == 20_000:
-                store()
-        store()
+            insert(Coupling, NEW_COUPLING, batch)

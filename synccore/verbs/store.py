@@ -34,7 +34,7 @@ _MEMORY: Final = (
     "to_right_job", "to_right_result", "to_left_job", "to_left_result",
     "removed_at", "removed_by", "ended_at",
 )  # fmt: skip
-_NEW: Final = ("id", "mapping", "created_at", *_MEMORY)
+NEW_COUPLING: Final = ("id", "mapping", "created_at", *_MEMORY)
 
 _OUTCOME: Final = {
     StepKind.UNCHANGED: "unchanged",
@@ -165,6 +165,22 @@ def _agree(run: Run, candidate: Candidate, at: datetime) -> None:
         run.count("coupled", candidate.direction)
 
 
+def _still_to_flow(run: Run, candidate: Candidate, side: Side, base: dict[str, Any]) -> dict[str, Any]:
+    """A restored record got its one-way source fields back as they last stood there. Where the survivor's field was edited
+    since, the two differ: its base stays the agreed one, and the next run writes over the edit and says so."""
+    coupling = candidate.coupling
+    assert coupling is not None
+    known = coupling.of(side, "base")
+    edited = {
+        key: known[key]
+        for each in run.rules.pairs
+        if not each.allows(side.other) and (key := str(each.rule.id)) in known and known[key] != base.get(key)
+    }
+    if edited:
+        find(run, [(coupling, side, coupling.of(side, "id"))])
+    return {**base, **edited}
+
+
 def _remember_failed(run: Run, candidate: Candidate) -> None:
     """A failed record keeps its base images and versions; a new one gets a half coupling that carries its problem."""
     if candidate.coupling is None:
@@ -222,7 +238,7 @@ def _write(run: Run, new: list[Coupling], known: dict[int, Coupling], at: dateti
         coupling.pk = pk
         coupling.created_at = at
     if new:
-        insert(Coupling, _NEW, [_row(coupling, _NEW) for coupling in new])
+        insert(Coupling, NEW_COUPLING, [_row(coupling, NEW_COUPLING) for coupling in new])
         for coupling in new:
             coupling._state.adding = False
     update(Coupling, _MEMORY, [[coupling.pk, *_row(coupling, _MEMORY)] for coupling in known.values()])
