@@ -195,6 +195,8 @@ def problem(request: HttpRequest, pk: int) -> HttpResponse:
             for action in permitted(ON_RECORDS, request.user)
             if actions.allowed(action, mine, request.user).filter(action.applies_to).exists()
         ]
+        likely = row.said.actions  # the guide's order: the likely one first
+        offered.sort(key=lambda each: likely.index(each.name) if each.name in likely else len(likely))
     context = {
         "page_title": row.name or _("Problem %(n)s") % {"n": found.pk},
         "row": row,

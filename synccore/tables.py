@@ -47,6 +47,8 @@ class Said:
     sentence: str
     speaker: str
     message: str
+    steps: tuple[str, ...] = ()
+    actions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,14 @@ def say(failure: Any, apps: Mapping[str, str]) -> Said:
         speaker = _("%(app)s answered:") % {"app": app} if app else _("Tandem found:")
     word = str(KindChoices(kind).label) if kind in KindChoices.values else ""
     return Said(
-        word, KIND_ICONS.get(kind, "question"), told.title, told.sentence, speaker, failure.app_message
+        word,
+        KIND_ICONS.get(kind, "question"),
+        told.title,
+        told.sentence,
+        speaker,
+        failure.app_message,
+        told.steps,
+        tuple(told.actions),
     )
 
 
@@ -292,7 +301,7 @@ class JobTable(ListTable):
 
 
 class CouplingRow:
-    """A coupling as the list shows it. ``open_problem`` is annotated: id of the problem that is open, or None."""
+    """A coupling as the list shows it. Annotated: ``open_problem`` and ``problem_state``, id and state, or None."""
 
     def __init__(self, coupling: Coupling) -> None:
         self.coupling, self.pk = coupling, coupling.pk
@@ -302,6 +311,7 @@ class CouplingRow:
         self.right = record_name(coupling, Side.RIGHT, self.apps["right"])
         self.name = f"{self.left.title} ⇄ {self.right.title}"
         problem = getattr(coupling, "open_problem", None)
+        self.problem_state = getattr(coupling, "problem_state", None)
         self.problem_url = reverse("coupling:problem", args=[problem]) if problem else ""
 
     @property
@@ -314,7 +324,8 @@ class CouplingRow:
             by = self.coupling.removed_by
             return State(_("Removed"), "unlink", "closed", self.coupling.removed_at, str(by) if by else "")
         if self.problem_url:
-            return State(_("Has a problem"), "warning", "person")
+            tone = "person" if self.problem_state == Problem.State.SKIPPED else "waits"
+            return State(str(Problem.State(self.problem_state).label), "warning", tone)
         if self.coupling.agreed_at:
             return State(_("In sync"), "check", "good")
         return State(_("Not synchronized yet"), "hourglass", "waits")

@@ -49,7 +49,10 @@ class CouplingsPage(RecordListPage):
                 "mapping__integration__left", "mapping__integration__right", "agreed_by", "removed_by"
             )
             .defer("left_base", "right_base")
-            .annotate(open_problem=Subquery(problem.values("pk")[:1]))
+            .annotate(
+                open_problem=Subquery(problem.values("pk")[:1]),
+                problem_state=Subquery(problem.values("state")[:1]),
+            )
         )
 
     def keys(self) -> QuerySet[Any]:

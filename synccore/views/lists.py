@@ -63,7 +63,7 @@ class Banner:
     """A set-up problem that holds a mapping, or all mappings of an app."""
 
     problem: Problem
-    who: str
+    headline: str
     said: Said
     job: int | None
     brake: bool
@@ -135,9 +135,14 @@ def _banner(problem: Problem) -> Banner:
     names = app_names(problem.mapping)
     if problem.mapping is None and problem.side:
         names[problem.side] = str(problem.connection)
-    return Banner(
-        problem, who, say(problem, names), problem.last_job, brake=problem.kind == Kind.STOPPED.value
-    )
+    brake = problem.kind == Kind.STOPPED.value
+    if brake:
+        headline = _("%(who)s is stopped for safety.")
+    elif problem.state == Problem.State.RETRYING:
+        headline = _("%(who)s is interrupted and tried again by itself.")
+    else:
+        headline = _("%(who)s is stopped.")
+    return Banner(problem, headline % {"who": who}, say(problem, names), problem.last_job, brake)
 
 
 class RecordListPage(ListPage):

@@ -52,6 +52,11 @@ class FirstAdministratorForm(BaseUserCreationForm):
     )
     field_order = ("code", "username", "password1", "password2")
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["username"].widget.attrs.pop("autofocus", None)
+        self.fields["code"].widget.attrs["autofocus"] = True
+
     def make(self) -> Any:
         """The administrator; None with an error in the form where the code does not hold."""
         person = first.make(

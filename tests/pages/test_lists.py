@@ -72,7 +72,7 @@ def test_a_dead_connection_is_a_banner_for_the_owners_of_its_mappings(world, own
     make.make_problem(
         connection=app, kind="transient", code="connection_lost", state="retrying", side="right"
     )
-    assert "CRM is stopped." in read(as_user(owner), COUPLED)
+    assert "CRM is interrupted and tried again by itself." in read(as_user(owner), COUPLED)
 
 
 def test_ended_problems_stand_seven_days(world, owner, as_user):
@@ -168,7 +168,7 @@ def test_couplings_say_what_is_in_sync_and_what_was_removed(world, owner, as_use
     browser, where = as_user(owner), reverse("synccore:couplings")
     text = read(browser, where)
     assert "In sync" in text
-    assert "Has a problem" in text
+    assert "Will retry" in text
     assert "Taken apart" not in text
     assert "Desk" not in text  # half a coupling is not one
     assert "Taken apart" in read(browser, f"{where}?tab=removed")
