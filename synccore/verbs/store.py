@@ -152,9 +152,12 @@ def _agree(run: Run, candidate: Candidate, at: datetime) -> None:
     for side in SIDES:
         record = candidate.records[side]
         assert record is not None
+        base = candidate.image(run.rules, side)
+        if candidate.step is not None and candidate.step.restores and candidate.step.side is side.other:
+            base = _still_to_flow(run, candidate, side, base)
         coupling.see(side, record)
         coupling.put(side, "version", record.version)
-        coupling.put(side, "base", candidate.image(run.rules, side))
+        coupling.put(side, "base", base)
         coupling.put(side, "out_of_filter_since", None)
     coupling.agreed_at, coupling.agreed_job = at, run.job.pk
     coupling.agreed_by = run.job.requested_by

@@ -1,0 +1,37 @@
+"""What the state machine of tests/convergence once lost: one directed test for each."""
+
+from __future__ import annotations
+
+import pytest
+
+from synccore.models import Coupling, Journal
+from synccore.shapes import Side
+from tests.convergence.arena import Arena, Setup
+from tests.convergence.checker import check, story
+
+pytestmark = pytest.mark.django_db
+
+LEFT, RIGHT = Side.LEFT, Side.RIGHT
+
+
+def pair(arena: Arena, **values: str) -> tuple[str, str]:
+    left = arena.create("company", LEFT, **{"phone": "v0", **values})
+    arena.run()
+    return left, arena.couplings().get(left_id=left).right_id
+
+
+def settled(arena: Arena) -> None:
+    arena.settle()
+    found = check(arena)
+    assert not found, "\n".join([*found, story(arena)])
+
+
+def test_a_restored_source_writes_over_what_was_edited_meanwhile_and_says_so() -> None:
+    arena = Arena(Setup(direction="to_right"))
+    left, right = pair(arena)
+    arena.edit("company", RIGHT, right, phone="v1")
+    arena.delete("company", LEFT, left)
+    settled(arena)
+    assert {arena.rows("company", side)[id]["phone"] for side, id in ((LEFT, left), (RIGHT, right))} == {"v0"}
+    assert Journal.objects.get(operation="update").overwrites == {"phone": '"v1"'}
+    assert Coupling.objects.live().count() == 1
