@@ -34,6 +34,8 @@ _MEMORY: Final = (
     "to_right_job", "to_right_result", "to_left_job", "to_left_result",
     "removed_at", "removed_by", "ended_at",
 )  # fmt: skip
+#: In place of a rule's revision in a base image: this field's counterpart could not be filled yet.
+UNFILLED: Final = 0
 NEW_COUPLING: Final = ("id", "mapping", "created_at", *_MEMORY)
 
 _OUTCOME: Final = {
@@ -159,6 +161,7 @@ def _agree(run: Run, candidate: Candidate, at: datetime) -> None:
         coupling.put(side, "version", record.version)
         coupling.put(side, "base", base)
         coupling.put(side, "out_of_filter_since", None)
+    _mark_unfilled(run, coupling)
     coupling.agreed_at, coupling.agreed_job = at, run.job.pk
     coupling.agreed_by = run.job.requested_by
     for side in (candidate.step.written_sides() if candidate.step else ()) or (candidate.direction,):
@@ -166,6 +169,19 @@ def _agree(run: Run, candidate: Candidate, at: datetime) -> None:
         setattr(coupling, f"to_{side.value}_result", "ok")
     if candidate.adopted:
         run.count("coupled", candidate.direction)
+
+
+def _mark_unfilled(run: Run, coupling: Coupling) -> None:
+    """An optional reference that could not be translated was written as null. Its base is marked (revision 0, which no rule
+    has) so that the sweep finds the pair when the parent is coupled, and deciding takes the field as one without a base."""
+    for rule in run.rules.rules.fields:
+        if rule.reference is None or not rule.optional:
+            continue
+        key = str(rule.id)
+        for side in SIDES:
+            source, destination = coupling.of(side, "base").get(key), coupling.of(side.other, "base").get(key)
+            if source and destination and source[1] is not None and destination[1] is None:
+                coupling.put(side, "base", {**coupling.of(side, "base"), key: [UNFILLED, source[1]]})
 
 
 def _still_to_flow(run: Run, candidate: Candidate, side: Side, base: dict[str, Any]) -> dict[str, Any]:
