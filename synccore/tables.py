@@ -102,7 +102,7 @@ def say(failure: Any, apps: Mapping[str, str]) -> Said:
 def record_name(coupling: Coupling | None, side: Side, app: str) -> RecordName:
     if coupling is None or coupling.of(side, "id") is None:
         return RecordName(app, "", _("not coupled"))
-    gone = "" if coupling.of(side, "exists") else _("deleted in %(app)s") % {"app": app}
+    gone = "" if coupling.of(side, "exists") else _("deleted")
     return RecordName(app, coupling.title(side), gone)
 
 
@@ -241,6 +241,8 @@ class JobRow:
         self.url = reverse("synccore:job", args=[job.pk])
         self.what = str(VERBS.get(job.verb, job.verb.replace("_", " ")))
         self.scope = "" if job.scope == SynchJob.Scope.ITEMS else str(job.get_scope_display())
+        if job.scope == SynchJob.Scope.SWEEP:
+            self.what, self.scope = self.scope, ""
         self.counters = [
             (name, str(COUNTER_LABELS[name]), getattr(job, name)) for name in OUTCOMES if getattr(job, name)
         ]
@@ -325,7 +327,7 @@ class CouplingRow:
             return State(_("Removed"), "unlink", "closed", self.coupling.removed_at, str(by) if by else "")
         if self.problem_url:
             tone = "person" if self.problem_state == Problem.State.SKIPPED else "waits"
-            return State(str(Problem.State(self.problem_state).label), "warning", tone)
+            return State(str(Problem.State(self.problem_state or "").label), "warning", tone)
         if self.coupling.agreed_at:
             return State(_("In sync"), "check", "good")
         return State(_("Not synchronized yet"), "hourglass", "waits")

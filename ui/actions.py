@@ -98,7 +98,7 @@ def permitted(actions: Sequence[Action], user: AbstractBaseUser | AnonymousUser)
 
 def pressed(actions: Sequence[Action], data: QueryDict) -> tuple[Action, str] | None:
     """The action whose button was pressed, with the button's value."""
-    return next(((action, data[action.name]) for action in actions if action.name in data), None)
+    return next(((action, str(data[action.name])) for action in actions if action.name in data), None)
 
 
 def _keys(values: Iterable[Any]) -> tuple[int, ...]:

@@ -56,7 +56,8 @@ class ListFilter(django_filters.FilterSet):
         field = self.form.fields[name]
         if isinstance(field, forms.ChoiceField):
             wanted = [str(each) for each in (value if isinstance(value, list | tuple) else [value])]
-            return ", ".join(str(label) for key, label in field.choices if str(key) in wanted)
+            choices: Any = field.choices
+            return ", ".join(str(label) for key, label in choices if str(key) in wanted)
         if hasattr(value, "isoformat"):
             return formats.date_format(value, "SHORT_DATE_FORMAT")
         return str(value)

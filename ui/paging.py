@@ -105,7 +105,7 @@ class _IsOneOf(Func):
     arity = 2
     output_field = BooleanField()
 
-    def as_sql(self, compiler: Any, connection: Any, **_context: Any) -> Any:
+    def as_sql(self, compiler: Any, connection: Any, *_args: Any, **_context: Any) -> Any:
         key, key_params = compiler.compile(self.source_expressions[0])
         array, array_params = compiler.compile(self.source_expressions[1])
         return f"{key} = ANY({array})", (*key_params, *array_params)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -58,7 +58,7 @@ class ListPage(View):
     comes back to the same address. All of it works without JavaScript.
     """
 
-    http_method_names: ClassVar[list[str]] = ["get", "head", "post", "options"]
+    http_method_names = ["get", "head", "post", "options"]
 
     title: Text = ""
     intro: Text = ""
@@ -309,6 +309,6 @@ class ListPage(View):
 
     def _back(self, outcome: Outcome) -> HttpResponse:
         messages.add_message(
-            self.request, messages.SUCCESS if outcome.ok else messages.WARNING, outcome.sentence
+            self.request, messages.SUCCESS if outcome.ok else messages.WARNING, str(outcome.sentence)
         )
         return HttpResponseRedirect(self.request.get_full_path())

@@ -26,7 +26,9 @@ from .navigation import counts
 
 _LAST_JOB = (
     SynchJob.objects.filter(
-        mapping=OuterRef("pk"), state__in=(SynchJob.State.FINISHED, SynchJob.State.FAILED)
+        mapping=OuterRef("pk"),
+        state__in=(SynchJob.State.FINISHED, SynchJob.State.FAILED),
+        scope__in=(SynchJob.Scope.CHANGES, SynchJob.Scope.FULL),  # a run of the mapping, not of a few records
     )
     .order_by("-queued_at", "-pk")
     .values(
@@ -45,6 +47,10 @@ _NEXT_RUN = (
 )
 
 
+#: A run is due for so long before it is called late.
+LATE_SECONDS = 60
+
+
 @dataclass(frozen=True)
 class MappingLine:
     """One mapping above a list: when it last ran, with what result, and when it runs next."""
@@ -55,6 +61,7 @@ class MappingLine:
     state: State
     scanned: int
     next_run: datetime | None
+    due: bool
     late: bool
 
 
@@ -87,7 +94,7 @@ def mapping_lines(mappings: list[TableMapping]) -> list[MappingLine]:
             continue
         job = mapping.last_job  # type: ignore[attr-defined]
         next_run = mapping.next_run  # type: ignore[attr-defined]
-        late = next_run is not None and (now - next_run).total_seconds() > 60
+        waited = (now - next_run).total_seconds() if next_run else -1
         lines.append(
             MappingLine(
                 mapping.pk,
@@ -96,7 +103,8 @@ def mapping_lines(mappings: list[TableMapping]) -> list[MappingLine]:
                 _result(job),
                 sum(job[name] for name in OUTCOMES) if job else 0,
                 next_run,
-                late,
+                waited >= 0,
+                waited > LATE_SECONDS,
             )
         )
     return lines
@@ -138,7 +146,7 @@ def _banner(problem: Problem) -> Banner:
     brake = problem.kind == Kind.STOPPED.value
     if brake:
         headline = _("%(who)s is stopped for safety.")
-    elif problem.state == Problem.State.RETRYING:
+    elif problem.kind == Kind.TRANSIENT.value:
         headline = _("%(who)s is interrupted and tried again by itself.")
     else:
         headline = _("%(who)s is stopped.")

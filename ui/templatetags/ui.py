@@ -107,4 +107,10 @@ def _amount(seconds: float) -> str:
     if seconds < 36 * 3600:
         return _("%(n)s h") % {"n": round(seconds / 3600)}
     days = round(seconds / 86400)
-    return ngettext("%(n)s day", "%(n)s days", days) % {"n": days}
+    if days < 60:
+        return ngettext("%(n)s day", "%(n)s days", days) % {"n": days}
+    if days < 700:
+        months = round(days / 30.44)
+        return ngettext("%(n)s month", "%(n)s months", months) % {"n": months}
+    years = round(days / 365.25)
+    return ngettext("%(n)s year", "%(n)s years", years) % {"n": years}
