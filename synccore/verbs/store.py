@@ -124,6 +124,9 @@ def _remember(run: Run, candidate: Candidate, at: datetime) -> None:
             assert coupling is not None and step.side is not None
             if coupling.of(step.side, "out_of_filter_since") is None:
                 coupling.put(step.side, "out_of_filter_since", at)
+            for side in SIDES:
+                if coupling.of(side, "id") is not None and candidate.records.get(side, ...) is None:
+                    coupling.put(side, "exists", False)  # else every sweep would find it gone, and count it, again
         case StepKind.END:
             assert coupling is not None
             for side in SIDES:

@@ -264,8 +264,10 @@ class Convergence(RuleBasedStateMachine):
                 self.arena.forget()
 
     def _promise(self) -> None:
-        self.arena.settle()
-        found = check(self.arena)
-        if found:
+        try:
+            self.arena.settle()
+            found = check(self.arena)
+            assert not found, "\n".join(found)
+        except AssertionError:
             note(story(self.arena))
-        assert not found, "\n".join(found)
+            raise

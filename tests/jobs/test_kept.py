@@ -35,3 +35,16 @@ def test_a_restored_source_writes_over_what_was_edited_meanwhile_and_says_so() -
     assert {arena.rows("company", side)[id]["phone"] for side, id in ((LEFT, left), (RIGHT, right))} == {"v0"}
     assert Journal.objects.get(operation="update").overwrites == {"phone": '"v1"'}
     assert Coupling.objects.live().count() == 1
+
+
+def test_a_counterpart_deleted_while_the_record_is_outside_the_filter_is_found_once() -> None:
+    arena = Arena(Setup(filtered=True, deletions="delete"))
+    left, right = pair(arena)
+    pair(arena)
+    arena.edit("company", LEFT, left, closed="yes")
+    arena.delete("company", RIGHT, right)
+    settled(arena)
+    assert left in arena.rows("company", LEFT)
+    arena.edit("company", LEFT, left, closed=None)
+    settled(arena)
+    assert left not in arena.rows("company", LEFT)
