@@ -128,8 +128,13 @@ class Run:
         return brakes_of(self.mapping)
 
     def connector(self, side: Side) -> Connector:
+        """The connector of a side, made when it is first asked for. Raises Failure, which says whose options are wrong."""
         if side not in self._connectors:
-            self._connectors[side] = self._connect(self.mapping, side)
+            try:
+                self._connectors[side] = self._connect(self.mapping, side)
+            except Failure as failure:
+                failure.params.setdefault("side", side.value)
+                raise
         return self._connectors[side]
 
     @contextmanager
