@@ -22,7 +22,7 @@ from synccore.models import Problem, SynchJobError
 from synccore.models.problem import ADMINISTRATORS_KINDS
 from synccore.tables import ProblemRow, ProblemTable, app_names, say
 from synccore.views.lists import RecordListPage, banners, mapping_lines, may_run, visible_mappings
-from ui.actions import permitted
+from ui.actions import Action, permitted
 from ui.paging import Sort
 from ui.views import Tab
 
@@ -143,6 +143,9 @@ class CoupledPage(ProblemListPage):
         if self.tab and self.tab.name == "ended":
             return (Q(state=Problem.State.ENDED, ended_at__gte=timezone.now() - ENDED_SHOWN),)
         return super().branches()
+
+    def offered_actions(self) -> Sequence[Action]:
+        return () if self.tab and self.tab.name == "ended" else super().offered_actions()
 
     def offered_sorts(self) -> Sequence[Sort]:
         if self.tab and self.tab.name == "ended":

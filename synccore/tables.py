@@ -71,6 +71,11 @@ class RecordName:
     state: str = ""
 
 
+def person_name(person: Any) -> str:
+    """Full name, else the name he signs in with; "" for nobody."""
+    return (person.get_full_name() or person.get_username()) if person else ""
+
+
 def app_names(mapping: TableMapping | None) -> dict[str, str]:
     """The two apps as the user named them."""
     if mapping is None:
@@ -129,7 +134,7 @@ class ProblemRow:
 
     @property
     def found_by(self) -> str:
-        person = self.problem.found_by
+        person = person_name(self.problem.found_by)
         return _("%(who)s, by hand") % {"who": person} if person else _("by schedule")
 
     @property
@@ -141,8 +146,10 @@ class ProblemRow:
         """Whose turn it is, or what happens by itself and when."""
         problem = self.problem
         if problem.state == Problem.State.ENDED:
-            by = _("by %(who)s") % {"who": problem.ended_by} if problem.ended_by else _("by itself")
-            return State(str(problem.get_ending_display()), "check", "good", problem.ended_at, by)
+            who = person_name(problem.ended_by)
+            by = _("by %(who)s") % {"who": who} if who else _("by itself")
+            tone = "good" if problem.ending == Problem.Ending.FIXED else "closed"
+            return State(str(problem.get_ending_display()), "check", tone, problem.ended_at, by)
         if problem.state == Problem.State.ON_PURPOSE:
             return self._on_purpose()
         if problem.requested_at:
@@ -267,7 +274,7 @@ class JobRow:
     @property
     def started_by(self) -> str:
         if self.job.origin == SynchJob.Origin.PERSON and self.job.requested_by:
-            return str(self.job.requested_by)
+            return person_name(self.job.requested_by)
         return str(self.job.get_origin_display())
 
     @property
@@ -318,13 +325,13 @@ class CouplingRow:
 
     @property
     def agreed_by(self) -> str:
-        return str(self.coupling.agreed_by) if self.coupling.agreed_by else ""
+        return person_name(self.coupling.agreed_by)
 
     @property
     def state(self) -> State:
         if self.coupling.removed_at:
-            by = self.coupling.removed_by
-            return State(_("Removed"), "unlink", "closed", self.coupling.removed_at, str(by) if by else "")
+            by = person_name(self.coupling.removed_by)
+            return State(_("Removed"), "unlink", "closed", self.coupling.removed_at, by)
         if self.problem_url:
             tone = "person" if self.problem_state == Problem.State.SKIPPED else "waits"
             return State(str(Problem.State(self.problem_state or "").label), "warning", tone)

@@ -124,6 +124,10 @@ class ListPage(View):
         """The rows of the current tab, as conditions that each have an index (see ``paginate``)."""
         return self.tab.branches if self.tab else EVERYTHING
 
+    def offered_actions(self) -> Sequence[Action]:
+        """The actions that make sense in the current tab; all are refused or done by what they apply to anyway."""
+        return self.actions
+
     def offered_sorts(self) -> Sequence[Sort]:
         """The orders of the current tab; the first is the one it opens with."""
         return self.sorts
@@ -149,7 +153,7 @@ class ListPage(View):
     def get(self, request: HttpRequest) -> HttpResponse:
         self.filter = self.filter_class(self.params, queryset=self.keys(), choices=self.choices())
         page = self.page()
-        offered = permitted(self.actions, request.user)
+        offered = permitted(self.offered_actions(), request.user)
         table = self.table_class(
             self.present(page.rows), sort=self.sort, params=self.params, selectable=bool(offered)
         )

@@ -12,6 +12,7 @@ from synccore.actions import ON_COUPLINGS
 from synccore.filters import CouplingFilter
 from synccore.models import Coupling, Problem
 from synccore.tables import CouplingRow, CouplingTable
+from ui.actions import Action
 from ui.paging import Sort
 from ui.views import Tab
 
@@ -54,6 +55,9 @@ class CouplingsPage(RecordListPage):
                 problem_state=Subquery(problem.values("state")[:1]),
             )
         )
+
+    def offered_actions(self) -> Sequence[Action]:
+        return () if self.tab and self.tab.name == "removed" else super().offered_actions()
 
     def keys(self) -> QuerySet[Any]:
         return self.scoped(Coupling.objects.paired())

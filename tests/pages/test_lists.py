@@ -199,3 +199,20 @@ def test_a_job_page_names_its_failed_records_and_counts_per_direction(world, own
     assert "CRM answered:" in text
     assert "to CRM" in text
     assert "Finished, 3 failed" in text
+
+
+def test_nothing_can_be_done_with_what_has_ended(world, owner, as_user):
+    make.make_problem(make.make_coupling(world.mapping), state="ended")
+    text = read(as_user(owner), f"{COUPLED}?tab=ended")
+    assert 'name="row"' not in text
+    assert 'name="retry"' not in text
+
+
+def test_captions_are_those_that_people_know(world, owner, as_user):
+    for language, caption in (
+        ("nl", "Synchronisatiefouten met gekoppelde gegevens"),
+        ("nb", "Feil ved synkronisering av koblede data"),
+    ):
+        text = as_user(owner).get(COUPLED, headers={"accept-language": language}).content.decode()
+        assert f"<h1>{caption}</h1>" in text
+        assert f'<html lang="{language}">' in text
