@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from playwright.sync_api import expect
+
 from synccore.models import JobItem, Problem, SynchJob
 from tests.factories import make_user
 
@@ -24,6 +26,7 @@ def sign_in(page, name: str) -> None:
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
     page.get_by_role("heading", level=1, name="Coupled Data Synchronization Errors").wait_for()
+    page.wait_for_load_state("load")
 
 
 def test_sign_in_and_retry_by_keyboard(world, open_browser):
@@ -32,10 +35,10 @@ def test_sign_in_and_retry_by_keyboard(world, open_browser):
     sign_in(page, "otto")
     tab_to(page, f"input[name=row][value='{world.rejected.pk}']")
     page.keyboard.press("Space")
-    assert page.get_by_text("1 ticked").is_visible()
+    expect(page.get_by_text("1 ticked")).to_be_visible()
     page.keyboard.press("j")
     page.keyboard.press("x")
-    assert page.get_by_text("2 ticked").is_visible()
+    expect(page.get_by_text("2 ticked")).to_be_visible()
     page.keyboard.press("r")
     page.get_by_role("status").get_by_text("2 records are in the next synchronization").wait_for()
     world.rejected.refresh_from_db()
@@ -51,7 +54,7 @@ def test_resolve_a_conflict_by_choosing_a_side_by_keyboard(world, open_browser):
     page.keyboard.press("x")
     page.keyboard.press("s")
     page.get_by_role("heading", level=1, name="Synchronize: which version?").wait_for()
-    assert page.evaluate("document.activeElement.textContent") == "Cancel"
+    expect(page.get_by_role("link", name="Cancel")).to_be_focused()
     assert not page.locator("input[type=radio]:checked").count()
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("ArrowDown")
@@ -83,7 +86,7 @@ def test_shift_ticks_a_range_and_the_head_ticks_the_page(world, administrator, o
     boxes = page.locator("input[name=row]")
     boxes.nth(0).click()
     boxes.nth(3).click(modifiers=["Shift"])
-    assert page.get_by_text("4 ticked").is_visible()
+    expect(page.get_by_text("4 ticked")).to_be_visible()
     page.get_by_label("Tick all on this page").check()
     assert page.locator("input[name=row]:checked").count() == boxes.count()
 

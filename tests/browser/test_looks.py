@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.conftest import SCREENSHOTS
 from tests.pages.test_every_page import PAGES, address
@@ -54,7 +55,7 @@ def test_questions_and_refusals(world, administrator, viewer, open_browser, dark
         page.get_by_label("Van Dijk & Zn.").check()
         picture(page, f"bulk-{tone}")
         page.locator(f"button[name={action}]").click()
-        assert page.evaluate("document.activeElement.textContent") == "Cancel"
+        expect(page.get_by_role("link", name="Cancel")).to_be_focused()
         check(page, f"{name}-{tone}")
     refused = open_browser(viewer, dark=dark)
     refused.goto("/errors/clean-up/")
