@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
-from synccore.models import Coupling, SynchJob
+from synccore.models import Coupling, JobQueueEntry, SynchJob
 from synccore.models.problem import KindChoices
 from ui.filters import ListFilter
 
@@ -90,4 +90,15 @@ class JobFilter(ListFilter):
     )
     origin = django_filters.ChoiceFilter(
         label=_("Started by"), choices=SynchJob.Origin.choices, empty_label=_("Schedule or person")
+    )
+
+
+class QueueFilter(ListFilter):
+    """Job Queue Entries."""
+
+    mapping = django_filters.ChoiceFilter(
+        label=_("Mapping"), field_name="mapping_id", empty_label=_("All mappings")
+    )
+    status = django_filters.ChoiceFilter(
+        label=_("Status"), choices=JobQueueEntry.Status.choices, empty_label=_("Every status")
     )

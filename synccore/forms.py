@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+
+from synccore.services.queue import LONGEST, SHORTEST
 
 
 class SideForm(forms.Form):
@@ -44,3 +47,33 @@ class ReasonForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 2}),
         help_text=gettext_lazy("Kept with the job and in its log."),
     )
+
+
+class IntervalForm(forms.Form):
+    """How often a schedule runs, asked in minutes; ``minutes`` is cleaned to whole seconds."""
+
+    minutes = forms.CharField(
+        label=gettext_lazy("Minutes from one run to the next"),
+        max_length=20,
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
+        help_text=gettext_lazy(
+            "For example 30, or 0.5 for half a minute. At least 5 seconds, at most 31 days."
+        ),
+    )
+    #: The interval that the person saw, in seconds: somebody else may have changed it since.
+    was = forms.IntegerField(widget=forms.HiddenInput, min_value=0)
+
+    def __init__(self, data: Any = None, *, seconds: int) -> None:
+        shown = f"{seconds / 60:.2f}".rstrip("0").rstrip(".")
+        super().__init__(data, initial={"minutes": shown, "was": seconds})
+
+    def clean_minutes(self) -> int:
+        text = self.cleaned_data["minutes"].strip()
+        if not re.fullmatch(r"[0-9]{1,6}([.,][0-9]{1,2})?", text):  # 1,000 could be one or a thousand
+            raise forms.ValidationError(_("Enter a number of minutes, for example 30 or 0.5."))
+        seconds = round(float(text.replace(",", ".")) * 60)
+        if seconds < SHORTEST.total_seconds():
+            raise forms.ValidationError(_("The shortest interval is 5 seconds; that is 0.09 minutes."))
+        if seconds > LONGEST.total_seconds():
+            raise forms.ValidationError(_("The longest interval is 31 days; that is 44640 minutes."))
+        return seconds

@@ -1,8 +1,8 @@
-"""Addresses of home, jobs and couplings."""
+"""Addresses of home, jobs, schedules and couplings."""
 
 from django.urls import path
 
-from synccore.views import couplings, home, jobs
+from synccore.views import couplings, home, jobs, queue
 
 app_name = "synccore"
 
@@ -15,5 +15,7 @@ urlpatterns = [
     path("jobs/<int:pk>/keep-stopped/", jobs.keep_stopped, name="keep_stopped"),
     path("jobs/<int:pk>/undo/", jobs.undo_purge, name="undo_purge"),
     path("mappings/<int:pk>/run/", jobs.run_now, name="run_now"),
+    path("queue/", queue.QueuePage.as_view(), name="queue"),
+    path("queue/<int:pk>/interval/", queue.interval, name="interval"),
     path("couplings/", couplings.CouplingsPage.as_view(), name="couplings"),
 ]

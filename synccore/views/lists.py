@@ -100,7 +100,7 @@ def mapping_lines(mappings: list[TableMapping]) -> list[MappingLine]:
                 mapping.pk,
                 mapping.name,
                 job["id"] if job else None,
-                _result(job),
+                job_result(job),
                 sum(job[name] for name in OUTCOMES) if job else 0,
                 next_run,
                 waited >= 0,
@@ -110,7 +110,8 @@ def mapping_lines(mappings: list[TableMapping]) -> list[MappingLine]:
     return lines
 
 
-def _result(job: dict[str, Any] | None) -> State:
+def job_result(job: dict[str, Any] | None) -> State:
+    """How the last job of a mapping or schedule ended, and when."""
     if job is None:
         return State(_("has not run yet"), "hourglass", "waits")
     at = datetime.fromisoformat(job["finished"]) if job["finished"] else None

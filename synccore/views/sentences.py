@@ -71,6 +71,12 @@ def not_now(code: str, params: Mapping[str, Any]) -> str:
         "paused": _("%(mapping)s does not run: its integration is paused by an administrator."),
         "stopped": _("%(mapping)s is stopped by a set-up problem; the banner says what must change first."),
         "reason_missing": _("A reason is needed."),
+        "on_hold_already": _("%(mapping)s was on hold already; somebody may have pressed before you."),
+        "ready_already": _("%(mapping)s was ready already; somebody may have pressed before you."),
+        "interval_moved": _(
+            "Somebody changed how often %(mapping)s runs while you looked at it; this is how it is now. Nothing was changed."
+        ),
+        "entry_gone": _("The schedule of %(mapping)s was deleted in the meantime; nothing was changed."),
         "not_stopped": _("%(mapping)s is not stopped any more; somebody decided before you."),
     }
     found = reasons.get(str(params.get("reason", "")) if code == "held" else code)

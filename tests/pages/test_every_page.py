@@ -29,15 +29,24 @@ PAGES = {
     "errors:ask_clean_up": ["", "?which=all"],
     "synccore:jobs": ["", "?tab=unfinished", "?tab=trouble", "?state=finished"],
     "synccore:job": [""],
+    "synccore:queue": ["", "?status=on_hold", "?sort=-next"],
+    "synccore:interval": [""],
     "synccore:couplings": ["", "?tab=removed", "?sort=-agreed", "?q=cont"],
 }
 ONLY_POST = {
     "errors:clean_up", "synccore:cancel", "synccore:allow_once", "synccore:keep_stopped", "synccore:undo_purge",
     "synccore:run_now",
 }  # fmt: skip
-FOR_ADMINISTRATORS = {"errors:ask_clean_up"}
+FOR_ADMINISTRATORS = {"errors:ask_clean_up", "synccore:interval"}
 ADDRESSES = [(name, query) for name, queries in PAGES.items() for query in queries]
-LISTS = ["coupling:coupled", "coupling:skipped", "errors:entries", "synccore:jobs", "synccore:couplings"]
+LISTS = [
+    "coupling:coupled",
+    "coupling:skipped",
+    "errors:entries",
+    "synccore:jobs",
+    "synccore:queue",
+    "synccore:couplings",
+]
 
 
 def address(name: str, world) -> str:
@@ -45,6 +54,7 @@ def address(name: str, world) -> str:
         "coupling:problem": world.conflict.pk,
         "errors:entry": world.entry.pk,
         "synccore:run_now": world.mapping.pk,
+        "synccore:interval": world.mapping.queue_entries.get().pk,
     }
     if name in keys:
         return reverse(name, args=[keys[name]])
