@@ -16,6 +16,7 @@ from synccore.shapes import SIDES, Side
 
 from . import problems
 from .candidate import Candidate
+from .clocks import keep_measured
 from .lookup import complete
 from .page import creations_allowed, living_couplings, process
 from .resume import settle_open
@@ -30,6 +31,7 @@ def synchronise(run: Run) -> None:
 
     Raises Failure where the job cannot go on, Interrupted where it is to stop between two pages.
     """
+    keep_measured(run)
     if not run.rules.rules.fields:
         raise Misconfigured("mapping_without_fields", {"mapping_name": run.mapping.name})
     settle_open(run)

@@ -7,12 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from synccore.failures import Kind
 from synccore.models import (
-    Connection,
     DeletedEntry,
     JobItem,
     JobQueueEntry,
@@ -23,6 +21,7 @@ from synccore.models import (
 from synccore.shapes import SIDES
 
 from . import problems
+from .clocks import measure
 from .resume import settle_open
 from .run import Run
 from .sweep import sweep
@@ -48,16 +47,7 @@ def check(run: Run) -> None:
     for side in SIDES:
         with run.remote(side) as connector:
             connector.check(rules.table(side), write=rules.direction.allows(side))
-            before = timezone.now()
-            app = connector.now()
-            after = timezone.now()
-        middle = before + (after - before) / 2
-        app_row = run.mapping.connection(side)
-        Connection.objects.filter(pk=app_row.pk).update(
-            skew_seconds=(app - middle).total_seconds(),
-            skew_uncertainty=(after - before).total_seconds() / 2,
-            checked_at=after,
-        )
+        measure(run, side)
     with run.page() as at:
         problems.end_setup_problems(
             run.mapping,
