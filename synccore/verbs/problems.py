@@ -30,6 +30,8 @@ REFUSAL_WAIT: Final = timedelta(minutes=1)
 LOOK_AGAIN: Final = timedelta(hours=1)
 
 _AT_ONCE = (Kind.CONFLICT, Kind.MISSING, Kind.MISCONFIGURED, Kind.STOPPED)
+#: Nobody can tell whether the record was created: only a person's Retry or Set Up Coupling goes on, or there would be two.
+UNCERTAIN: Final = "uncertain_create"
 
 
 def backoff(attempts: int) -> timedelta:
@@ -54,7 +56,7 @@ def next_state(
                 return Problem.State.SKIPPED, None
             is_parent = "record" in failure.params
             return Problem.State.WAITING, now + (LOOK_AGAIN if is_parent else backoff(attempts))
-        case kind if kind in _AT_ONCE or manual or attempts >= REFUSALS:
+        case kind if kind in _AT_ONCE or failure.code == UNCERTAIN or manual or attempts >= REFUSALS:
             return Problem.State.SKIPPED, None
         case _:
             return Problem.State.RETRYING, now + REFUSAL_WAIT

@@ -14,6 +14,7 @@ from synccore.shapes import SIDES, Record, Side
 
 from .candidate import Candidate
 from .lookup import read
+from .problems import UNCERTAIN
 from .run import Run
 
 
@@ -101,6 +102,8 @@ def is_due(run: Run, problem: Problem, candidate: Candidate, now: datetime) -> b
         return True
     if problem.next_attempt is not None and problem.next_attempt <= now:
         return True
+    if problem.code == UNCERTAIN:
+        return False
     if problem.mapping_revision != run.mapping.revision:
         return True
     for side in SIDES:

@@ -41,7 +41,7 @@ def ended(job: SynchJob) -> tuple[str, str]:
     return str(job.state), job.code
 
 
-# -- PostgreSQL: addresses, passwords, tables, a full disk -----------------------------------------------------------------
+# -- PostgreSQL: addresses, passwords, tables, a full disk --------------------------------------------------
 
 APP = f"bad_input_{os.getpid()}"
 ROLE = f"{APP}_user"
@@ -231,7 +231,7 @@ def test_a_full_disk_of_our_own(clock: Clock, monkeypatch: pytest.MonkeyPatch) -
     assert not Problem.objects.not_ended().exists() and read_ledger().drift == []
 
 
-# -- mappings ------------------------------------------------------------------------------------------------------------
+# -- mappings --------------------------------------------------
 
 
 def test_an_unknown_field(clock: Clock) -> None:
@@ -302,7 +302,7 @@ def test_cyclic_references(clock: Clock) -> None:
     assert not Problem.objects.not_ended().exists()
 
 
-# -- records, people, jobs -------------------------------------------------------------------------------------------------
+# -- records, people, jobs --------------------------------------------------
 
 
 def test_a_record_that_changes_between_reading_and_writing() -> None:

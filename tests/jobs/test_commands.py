@@ -153,7 +153,7 @@ def test_a_bar_on_a_terminal_and_lines_elsewhere(monkeypatch: pytest.MonkeyPatch
     assert plain.getvalue() == "Customers: 200 records so far\nCustomers: 400 records so far\n"
 
 
-# -- dry run -------------------------------------------------------------------------------------------------------------
+# -- dry run --------------------------------------------------
 
 
 def test_a_dry_run_says_what_the_run_then_does_and_writes_nothing(clock: Clock) -> None:
@@ -216,7 +216,7 @@ def test_a_dry_run_of_a_mapping_that_cannot_run_says_why() -> None:
     assert not SynchJob.objects.exists() and not Problem.objects.exists()
 
 
-# -- pause and resume ------------------------------------------------------------------------------------------------------
+# -- pause and resume --------------------------------------------------
 
 
 def test_pause_and_resume_by_name() -> None:

@@ -34,7 +34,7 @@ def too_long() -> Failure:
     )
 
 
-# -- Transient -------------------------------------------------------------------------------------------------------
+# -- Transient --------------------------------------------------
 
 
 def test_a_temporary_fault_is_tried_again_ever_more_slowly_and_skipped_after_three_days(clock: Clock) -> None:
@@ -121,7 +121,7 @@ def test_an_app_that_is_away_touches_no_record_and_is_asked_for_ever(clock: Cloc
     assert read_ledger().drift == []
 
 
-# -- Blocked ---------------------------------------------------------------------------------------------------------
+# -- Blocked --------------------------------------------------
 
 
 def test_a_child_waits_and_is_released_in_the_transaction_that_stores_its_parent(clock: Clock) -> None:
@@ -235,7 +235,7 @@ def test_an_optional_reference_waits_for_nobody() -> None:
     assert person.fields["parent"] is None
 
 
-# -- Rejected, Unrecognised --------------------------------------------------------------------------------------------
+# -- Rejected, Unrecognised --------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -310,7 +310,7 @@ def test_after_a_manual_retry_a_temporary_fault_still_waits_by_itself(clock: Clo
     assert only_problem().state == Problem.State.RETRYING
 
 
-# -- Misconfigured -----------------------------------------------------------------------------------------------------
+# -- Misconfigured --------------------------------------------------
 
 
 def no_right() -> Failure:
@@ -385,7 +385,7 @@ def test_records_that_a_missing_right_held_come_back_when_the_check_passes(clock
     assert Problem.objects.get().ending == Problem.Ending.FIXED
 
 
-# -- our own errors ------------------------------------------------------------------------------------------------------
+# -- our own errors --------------------------------------------------
 
 
 def test_an_error_of_ours_is_tried_twice_then_skipped_and_its_call_stack_is_kept_once(
@@ -436,7 +436,7 @@ def test_an_error_of_ours_around_a_write_is_shown_and_the_write_is_looked_up_bef
     assert (len(world.rows(Side.LEFT)), len(world.rows(Side.RIGHT))) == (1, 1)
 
 
-# -- coming back ---------------------------------------------------------------------------------------------------------
+# -- coming back --------------------------------------------------
 
 
 def skipped_record(world: World, clock: Clock) -> tuple[str, Problem]:

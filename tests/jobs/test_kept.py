@@ -48,3 +48,19 @@ def test_a_counterpart_deleted_while_the_record_is_outside_the_filter_is_found_o
     arena.edit("company", LEFT, left, closed=None)
     settled(arena)
     assert left not in arena.rows("company", LEFT)
+
+
+def test_a_counterpart_outside_the_filter_is_coupled_by_its_number_and_waits() -> None:
+    arena = Arena(Setup(filtered=True, natural=True, conflicts="right"))
+    pair(arena)
+    left = arena.create("company", LEFT, phone="v1")
+    arena.edit("company", LEFT, left, closed="yes")
+    right = arena.create("company", RIGHT, no=arena.rows("company", LEFT)[left]["no"], phone="v2")
+    settled(arena)
+    assert arena.couplings().get(left_id=left).right_id == right
+    arena.edit("company", RIGHT, right, phone="v3")
+    settled(arena)
+    assert arena.rows("company", LEFT)[left]["phone"] == "v1"
+    arena.edit("company", LEFT, left, closed=None)
+    settled(arena)
+    assert arena.rows("company", LEFT)[left]["phone"] == "v3"

@@ -30,7 +30,11 @@ def test_new_records_are_created_once_and_own_writes_do_not_come_back() -> None:
     assert (job.state, job.code) == (SynchJob.State.FINISHED, "")
     assert (job.inserted, job.failed, job.scanned) == (3, 0, 3)
     assert job.by_direction == {"right": {"inserted": 3}}
-    assert {no: row["city"] for no, row in world.by_no(Side.RIGHT).items()} == {"C0": "Gent", "C1": "Gent", "C2": "Gent"}
+    assert {no: row["city"] for no, row in world.by_no(Side.RIGHT).items()} == {
+        "C0": "Gent",
+        "C1": "Gent",
+        "C2": "Gent",
+    }
     assert Coupling.objects.live().paired().count() == 3
     assert {row.state for row in world.journal()} == {Journal.State.DONE}
     again = world.run()
@@ -65,7 +69,11 @@ def test_a_conflict_waits_for_a_decision_and_ends_by_it() -> None:
     assert (job.failed, job.modified) == (1, 0)
     problem = world.problem("C1")
     assert problem is not None
-    assert (problem.kind, problem.code, problem.state) == ("conflict", "update_conflict", Problem.State.SKIPPED)
+    assert (problem.kind, problem.code, problem.state) == (
+        "conflict",
+        "update_conflict",
+        Problem.State.SKIPPED,
+    )
     assert SynchJobError.objects.count() == 1
     assert world.run().failed == 0
     assert SynchJobError.objects.count() == 1

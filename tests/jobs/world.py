@@ -95,7 +95,12 @@ class World:
         return jobs.enqueue(verb=verb, scope=scope, **values)
 
     def run(
-        self, verb: str = "synchronise", scope: str = "changes", *, observe: Callable[[str], None] | None = None, **values: Any
+        self,
+        verb: str = "synchronise",
+        scope: str = "changes",
+        *,
+        observe: Callable[[str], None] | None = None,
+        **values: Any,
     ) -> SynchJob:
         job = self.queue(verb, scope, **values)
         done = jobs.run(job.pk, observe=observe)
