@@ -19,7 +19,7 @@ from synccore.failures import Rejected, Unrecognised
 from synccore.models import Coupling, Journal
 from synccore.shapes import Record, Side
 
-from . import problems, store
+from . import items, problems
 from .lookup import read
 from .run import Run
 from .select import attach_problems, from_couplings
@@ -33,9 +33,7 @@ def settle_open(run: Run) -> None:
     Raises Failure where an app cannot be asked: then the rows stay open and nothing else is done.
     """
     while rows := list(
-        Journal.objects.filter(
-            mapping=run.mapping, state__in=(Journal.State.INTENDED, Journal.State.UNKNOWN)
-        )
+        Journal.objects.filter(mapping=run.mapping, state__in=(Journal.State.INTENDED, Journal.State.UNKNOWN))
         .select_related("coupling")
         .order_by("id")[:_PAGE]
     ):
@@ -47,7 +45,7 @@ def settle_open(run: Run) -> None:
                 record = candidates[row.pk]
                 left.append(_settle(run, row, record, at))
             run.settled.extend(rows)
-            store.find(run, [each for each in left if each is not None])
+            items.find(run, [each for each in left if each is not None])
             run.log(
                 "intentions_settled", n=len(rows), done=sum(row.state == Journal.State.DONE for row in rows)
             )
@@ -75,12 +73,7 @@ def _by_natural_key(run: Run, row: Journal, found: dict[Side, dict[str, Record]]
 
 
 def _is_coupled(run: Run, side: Side, id: str) -> bool:
-    return (
-        Coupling.objects.live()
-        .paired()
-        .filter(mapping=run.mapping, **{f"{side.value}_id": id})
-        .exists()
-    )
+    return Coupling.objects.live().paired().filter(mapping=run.mapping, **{f"{side.value}_id": id}).exists()
 
 
 def _settle(

@@ -8,12 +8,12 @@ from typing import Any, Final
 from uuid import uuid4
 
 from synccore.engine.rules import StepKind
-from synccore.failures import Bug, Failure, Stale
+from synccore.failures import Bug, Failure
 from synccore.models import Coupling, JobItem, Journal, Problem
 from synccore.models.bulk import insert, reserve, update
 from synccore.shapes import SIDES, Record, Side
 
-from . import problems
+from . import items, problems
 from .candidate import Candidate
 from .run import Run
 
@@ -61,7 +61,7 @@ def page(run: Run, candidates: Sequence[Candidate], at: datetime) -> None:
         if candidate.untouched:
             continue
         if candidate.outcome == "collected":
-            _close_item(candidate, JobItem.State.DONE)
+            items.close_item(candidate, JobItem.State.DONE)
             continue
         _safely(run, candidate, at)
         coupling = candidate.coupling
@@ -74,7 +74,7 @@ def page(run: Run, candidates: Sequence[Candidate], at: datetime) -> None:
         if candidate.failure is None:
             if candidate.problem is not None:
                 ended.append(candidate.problem)
-        elif not _is_open_question(candidate.failure):
+        elif not items.is_open_question(candidate.failure):
             failed.append(candidate)
         _collect_released(candidate, released)
         _count(run, candidate)
@@ -82,19 +82,11 @@ def page(run: Run, candidates: Sequence[Candidate], at: datetime) -> None:
     for candidate in failed:
         _fail(run, candidate, at)
     _end(run, ended, candidates, at)
-    _leave_for_next_run(run, candidates)
-    _store_items(run, candidates)
+    items.leave_for_next_run(run, candidates)
+    items.store_items(run, candidates)
     if any(released.values()):
         for mapping_id in problems.release(run.mapping, released, at):
             run.queue_next.add((mapping_id, "due"))
-
-
-def _is_open_question(failure: Failure | None) -> bool:
-    """The record moved, or no answer came: no failure yet, the next run looks. An error of ours is one, whatever the app
-    did: it is shown, and the write is looked up before the next try."""
-    if failure is None or isinstance(failure, Bug):
-        return False
-    return isinstance(failure, Stale) or failure.outcome_unknown
 
 
 def _safely(run: Run, candidate: Candidate, at: datetime) -> None:
@@ -121,12 +113,8 @@ def _remember(run: Run, candidate: Candidate, at: datetime) -> None:
                 coupling.ended_at = at
                 candidate.outcome = ""
         case StepKind.LEFT_FILTER:
-            assert coupling is not None and step.side is not None
-            if coupling.of(step.side, "out_of_filter_since") is None:
-                coupling.put(step.side, "out_of_filter_since", at)
-            for side in SIDES:
-                if coupling.of(side, "id") is not None and candidate.records.get(side, ...) is None:
-                    coupling.put(side, "exists", False)  # else every sweep would find it gone, and count it, again
+            assert step.side is not None
+            _left_filter(run, candidate, step.side, at)
         case StepKind.END:
             assert coupling is not None
             for side in SIDES:
@@ -145,6 +133,26 @@ def _remember(run: Run, candidate: Candidate, at: datetime) -> None:
             coupling.ended_at = at
         case _:
             _agree(run, candidate, at)
+
+
+def _left_filter(run: Run, candidate: Candidate, outside: Side, at: datetime) -> None:
+    """The pair stays as it is until its record comes back. A counterpart that the natural key found outside the filter is
+    remembered without a base: to create a second one beside it would be wrong, to forget it would find it again for ever."""
+    coupling = candidate.coupling
+    if coupling is None:
+        coupling = candidate.coupling = Coupling(mapping=run.mapping)
+        for side in SIDES:
+            record = candidate.records[side]
+            assert record is not None
+            coupling.see(side, record)
+            coupling.put(side, "version", record.version)
+        run.count("coupled", candidate.direction)
+    if coupling.of(outside, "out_of_filter_since") is None:
+        coupling.put(outside, "out_of_filter_since", at)
+    for side in SIDES:
+        if coupling.of(side, "id") is not None and side in candidate.records:
+            # Else every sweep would find it gone, and count it, again.
+            coupling.put(side, "exists", candidate.records[side] is not None)
 
 
 def _agree(run: Run, candidate: Candidate, at: datetime) -> None:
@@ -199,14 +207,14 @@ def _still_to_flow(run: Run, candidate: Candidate, side: Side, base: dict[str, A
         if not each.allows(side.other) and (key := str(each.rule.id)) in known and known[key] != base.get(key)
     }
     if edited:
-        find(run, [(coupling, side, coupling.of(side, "id"))])
+        items.find(run, [(coupling, side, coupling.of(side, "id"))])
     return {**base, **edited}
 
 
 def _remember_failed(run: Run, candidate: Candidate) -> None:
     """A failed record keeps its base images and versions; a new one gets a half coupling that carries its problem."""
     if candidate.coupling is None:
-        if _is_open_question(candidate.failure):
+        if items.is_open_question(candidate.failure):
             return
         candidate.coupling = Coupling(mapping=run.mapping)
     coupling = candidate.coupling
@@ -240,7 +248,7 @@ def _count(run: Run, candidate: Candidate) -> None:
     failure = candidate.failure
     if failure is None:
         outcome = "unchanged" if candidate.step is None else _OUTCOME[candidate.step.kind]
-    elif _is_open_question(failure) or failure.kind.value == "blocked":
+    elif items.is_open_question(failure) or failure.kind.value == "blocked":
         outcome = "waiting"
     else:
         outcome = "failed"
@@ -332,71 +340,3 @@ def _note(run: Run, candidate: Candidate, operation: Journal.Operation, at: date
     )
     row.save()
     run.settled.append(row)
-
-
-# -- items -------------------------------------------------------------------------------------------------------------
-
-
-def _leave_for_next_run(run: Run, candidates: Sequence[Candidate]) -> None:
-    """Records that kept moving, or whose write got no answer, are taken up by the next run: no error, nothing forgotten."""
-    left = []
-    for candidate in candidates:
-        failure = candidate.failure
-        if failure is None or candidate.untouched and not failure.outcome_unknown:
-            continue
-        if _is_open_question(failure):
-            side = candidate.origin if candidate.id(candidate.origin) else candidate.origin.other
-            left.append((candidate.coupling, side, candidate.id(side) or ""))
-    find(run, left)
-
-
-def find(run: Run, found: Sequence[tuple[Coupling | None, Side, str]]) -> int:
-    """Leave records for the next run of the mapping; one open item per record. Returns how many were new."""
-    items = [
-        JobItem(
-            job=run.job,
-            mapping=run.mapping,
-            coupling=coupling if coupling is not None and coupling.pk else None,
-            side=side.value,
-            record_id=id,
-            purpose=JobItem.Purpose.FOUND,
-        )
-        for coupling, side, id in found
-    ]
-    return len(JobItem.objects.bulk_create(items, ignore_conflicts=True)) if items else 0
-
-
-def _close_item(candidate: Candidate, state: JobItem.State, note: str = "") -> None:
-    if candidate.item is not None:
-        candidate.item.state, candidate.item.note = state, note[:200]
-
-
-def _store_items(run: Run, candidates: Sequence[Candidate]) -> None:
-    collected: list[JobItem] = run.known.pop("collected", [])
-    seen: set[Any] = run.known.setdefault("collected_keys", set())
-    fresh = []
-    for item in collected:
-        key = (item.purpose, item.coupling_id, item.side, item.record_id)
-        if key not in seen:
-            seen.add(key)
-            fresh.append(item)
-    if fresh:
-        JobItem.objects.bulk_create(fresh)
-    closed = []
-    for candidate in candidates:
-        if candidate.item is None or candidate.untouched:
-            continue
-        failure = candidate.failure
-        if _is_open_question(failure) and candidate.item.purpose == JobItem.Purpose.FOUND:
-            continue  # still open: the next run takes it
-        if candidate.outcome in ("failed", "waiting"):
-            _close_item(
-                candidate,
-                JobItem.State.FAILED,
-                candidate.failure.code if candidate.failure else candidate.note,
-            )
-        elif candidate.item.state == JobItem.State.OPEN:
-            _close_item(candidate, JobItem.State.DONE, candidate.note)
-        closed.append(candidate.item)
-    if closed:
-        JobItem.objects.bulk_update(closed, ["state", "note"], batch_size=1000)

@@ -21,14 +21,15 @@ from .store import UNFILLED
 
 _TABLE = "tandem_sweep"
 
-#: A row whose pair is not at this version, unless its open problem failed at this very version.
+#: A row whose pair is not at this version, unless its open problem failed at this very version. Where its counterpart is
+#: outside the filter nothing is done until that comes back, which the other side's scan tells.
 _MOVED = """
 INSERT INTO synccore_jobitem (job_id, mapping_id, coupling_id, side, record_id, title, purpose, state, note)
 SELECT %(job)s, %(mapping)s, c.id, %(side)s, s.id, '', 'found', 'open', 'moved'
 FROM {table} s
 JOIN synccore_coupling c ON c.mapping_id = %(mapping)s AND c.{id} = s.id AND c.removed_at IS NULL AND c.ended_at IS NULL
 LEFT JOIN synccore_problem p ON p.coupling_id = c.id AND p.state <> 'ended'
-WHERE (c.{version} <> s.version OR NOT c.{exists} OR c.{outside} IS NOT NULL)
+WHERE (c.{version} <> s.version AND c.{other_outside} IS NULL OR NOT c.{exists} OR c.{outside} IS NOT NULL)
   AND (p.id IS NULL OR (p.{seen} <> s.version AND p.state <> 'on_purpose'))
 ON CONFLICT DO NOTHING
 """
@@ -132,6 +133,7 @@ def _compare(run: Run, side: Side, *, flows: bool) -> int:
             ("outside", "out_of_filter_since"), ("name", "name"), ("seen", "seen_version"),
         )
     }  # fmt: skip
+    names["other_outside"] = sql.Identifier(f"{side.other.value}_out_of_filter_since")
     found = 0
     with connection.cursor() as cursor:
         cursor.execute(f"ANALYZE {_TABLE}")

@@ -143,6 +143,7 @@ class Arena:
         #: Mappings whose policy ever decided conflicts; fields whose bases were ever void.
         self.policy_decides: set[Kind] = set(KINDS) if self.setup.conflicts != "ask" else set()
         self.has_coupled = False
+        self.coupled_by_hand: set[str] = set()
         self.voided: set[tuple[Kind, str]] = set()
         self._n = 0
         self._troubles: list[Trouble] = []
@@ -467,6 +468,10 @@ class Arena:
         self.look()
         self._asked.add((left, right))
         self.has_coupled = True
+        self.coupled_by_hand |= {
+            self.births.get((kind, Side.LEFT, left), ""),
+            self.births.get((kind, Side.RIGHT, right), ""),
+        }
         services.couple(self.mappings[kind], left=left, right=right, user=None, prefer=prefer)
 
     def uncoupled(self, kind: Kind, side: Side) -> list[str]:

@@ -187,7 +187,11 @@ class _Mapping:
             column = field.left_field if side is Side.LEFT else field.right_field
             known, text = base.get(str(field.pk)), canonical(row[column])
             # A base taken under earlier rules of the field stands until the pair is touched.
-            anew = known is not None and known[0] < field.revision and (self.kind, field.left_field) in self.arena.voided
+            anew = (
+                known is not None
+                and known[0] < field.revision
+                and (self.kind, field.left_field) in self.arena.voided
+            )
             if column and known != [known[0] if known and anew else field.revision, text]:
                 yield f"{name}: base of {column} on the {side} is {known}, the app holds {text}"
 

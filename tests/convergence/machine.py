@@ -78,12 +78,21 @@ class Convergence(RuleBasedStateMachine):
     @rule(kind=kinds, side=sides, n=which)
     def create_twin(self, kind: Kind, side: Side, n: int) -> None:
         """Somebody types into the other app what stands in the first, under the same number."""
-        here = {str(row["no"]) for row in self.arena.rows(kind, side).values()}
-        others = [
-            str(row["no"]) for row in self.arena.rows(kind, side.other).values() if row["no"] not in here
+        arena = self.arena
+        arena.look()
+        here = {arena.birth(kind, side, id) for id in arena.rows(kind, side)}
+        # Where that number was deleted a pair may wait for its restore, which only one of the two records can have.
+        here |= {arena.one(birth) for k, s, birth in arena.deleted if (k, s) == (kind, side)}
+        here |= {
+            arena.one(birth) for birth in arena.coupled_by_hand
+        }  # nor where a person says that it is another one
+        free = [
+            row
+            for id, row in arena.rows(kind, side.other).items()
+            if arena.birth(kind, side.other, id) not in here
         ]
-        if others:
-            self.arena.create(kind, side, no=others[n % len(others)], phone=self.arena.fresh("v"))
+        if free:
+            arena.create(kind, side, no=str(free[n % len(free)]["no"]), phone=arena.fresh("v"))
 
     @rule(
         kind=kinds, side=sides, n=which, name=fields, word=words, late=st.sampled_from([0.0, 0.0, 2.0, 600.0])
