@@ -245,6 +245,8 @@ class Convergence(RuleBasedStateMachine):
                 verb, found[n % len(found)], **({"side": side.value} if verb == "resolve" else {})
             )
 
+    # Where numbers are unique, people who couple crosswise block each other for good, and only they can end it.
+    @precondition(lambda self: not self.arena.setup.natural)
     @rule(kind=kinds, left=which, right=which, prefer=st.sampled_from(["", "left", "right"]))
     def couple(self, kind: Kind, left: int, right: int, prefer: str) -> None:
         ids = [self.arena.uncoupled(kind, side) for side in SIDES]

@@ -64,3 +64,15 @@ def test_a_counterpart_outside_the_filter_is_coupled_by_its_number_and_waits() -
     arena.edit("company", LEFT, left, closed=None)
     settled(arena)
     assert arena.rows("company", LEFT)[left]["phone"] == "v3"
+
+
+def test_a_record_deleted_and_typed_in_again_under_its_id_is_not_taken_for_the_old_one() -> None:
+    arena = Arena()
+    left, right = pair(arena)
+    version = arena.memory("company", LEFT).rows[left].version
+    arena.delete("company", LEFT, left)
+    arena.undelete()
+    arena.edit("company", LEFT, left, phone="v1")
+    assert arena.memory("company", LEFT).rows[left].version > version
+    settled(arena)
+    assert arena.rows("company", RIGHT)[right]["phone"] == "v1"

@@ -32,6 +32,8 @@ class MemoryTable:
     modified_by_field: str | None = None
     rows: dict[str, Row] = field(default_factory=dict)
     sequence: int = 0
+    #: The highest version a deleted row had: one that comes back under its old id is at no version it was at before.
+    past: int = 0
 
     def next_id(self) -> str:
         """An id nobody else gets: a random GUID, or the next number."""
@@ -125,7 +127,8 @@ class MemoryApp:
     def remove(self, table: str, id: str) -> None:
         """Delete a record as a user of the app."""
         with self.lock:
-            del self.table(table).rows[id]
+            found = self.table(table)
+            found.past = max(found.past, found.rows.pop(id).version)
             self._tick()
 
     def touch(self, table: str, id: str) -> None:
@@ -144,7 +147,7 @@ class MemoryApp:
             changed[table.modified_by_field] = by
         row = table.rows.get(id)
         if row is None:
-            table.rows[id] = row = Row(dict.fromkeys(info.fields))
+            table.rows[id] = row = Row(dict.fromkeys(info.fields), version=table.past + 1)
         row.fields = {name: changed.get(name, old) for name, old in row.fields.items()}
         row.version += 1
         if id.isdecimal():
