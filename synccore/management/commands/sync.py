@@ -89,14 +89,15 @@ class Command(BaseCommand):
                 job = jobs.enqueue(verb="synchronise", mapping=mapping, scope=scope, origin=origin)
                 first = min(first or job.pk, job.pk)
                 self._work(job)
-            while first is not None and (job := _next_after(first)) is not None:
-                self._work(job)
+            while first is not None and (queued := _next_after(first)) is not None:
+                self._work(queued)
         self._summary()
 
     def _work(self, job: SynchJob) -> None:
         assert job.mapping is not None
         title = job.mapping.name
-        progress = Progress(title, self.stderr._out, total=job.total)  # type: ignore[attr-defined]
+        plain: Any = self.stderr._out  # the wrapper ends every text with a line; a bar does not
+        progress = Progress(title, plain, total=job.total)
         started = time.monotonic()
 
         def observe(point: str) -> None:
