@@ -23,6 +23,7 @@ from synccore.shapes import SIDES
 from . import problems
 from .clocks import measure
 from .resume import settle_open
+from .rights import still_allowed
 from .run import Run
 from .sweep import sweep
 from .synchronise import collected
@@ -106,6 +107,8 @@ def purge(run: Run) -> None:
 
     Rows move to *Deleted entries* in batches, and can be brought back for 30 days. No problem changes.
     """
+    if not _may_clean_up(run):
+        return
     options = run.job.options
     older_than = parse_datetime(options["older_than"]) if options.get("older_than") else None
     purge_id = UUID(options["purge"])
@@ -138,6 +141,8 @@ def purgeable(entries: Any, *, older_than: datetime | None, include_relevant: bo
 
 def undo_purge(run: Run) -> None:
     """Bring back the entries of one clean-up (option ``purge``)."""
+    if not _may_clean_up(run):
+        return
     deleted = DeletedEntry.objects.filter(purge=UUID(run.job.options["purge"]))
     if run.job.requested_by:
         deleted = deleted.visible_to(run.job.requested_by)
@@ -150,6 +155,13 @@ def undo_purge(run: Run) -> None:
             moved = _move(DeletedEntry, SynchJobError, ids, extra={})
             _count_entries(run, ids, SynchJobError, +1)
             run.count("inserted", "", moved)
+
+
+def _may_clean_up(run: Run) -> bool:
+    if still_allowed(run.job, "synccore.clean_up"):
+        return True
+    run.log("right_missing", n=0)
+    return False
 
 
 def _move(source: Any, target: Any, ids: list[int], *, extra: dict[str, Any]) -> int:

@@ -262,3 +262,24 @@ def test_only_entries_older_than_the_moment_go(clock: Clock) -> None:
     assert services.count_old_entries(user=user, older_than=before) == (0, 0)
     clock.move(minutes=10)
     assert services.count_old_entries(user=user, older_than=clock.now - timedelta(days=7)) == (1, 0)
+
+
+def test_a_clean_up_asks_again_for_the_right_when_it_runs(clock: Clock) -> None:
+    world = World()
+    user = make_user(ADMINISTRATOR)
+    skipped(world, clock)
+    services.delete_old_entries(user=user, older_than=None, include_relevant=True)
+    user.groups.clear()
+    [done] = work()
+    assert (done.state, done.deleted, SynchJobError.objects.count()) == ("finished", 0, 1)
+    assert [line.code for line in done.log.all()] == ["right_missing"]
+
+
+def test_a_clean_up_of_a_person_who_was_deleted_deletes_nothing(clock: Clock) -> None:
+    world = World()
+    user = make_user(ADMINISTRATOR)
+    skipped(world, clock)
+    services.delete_old_entries(user=user, older_than=None, include_relevant=True)
+    user.delete()
+    [done] = work()
+    assert (done.state, done.deleted, SynchJobError.objects.count()) == ("finished", 0, 1)
