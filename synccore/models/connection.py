@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from synccore import crypto
-from synccore.connectors import connect
+from synccore.connectors import CONNECTORS, connect
 from synccore.connectors.base import Connector
 from synccore.engine.rules import Skew
 from synccore.shapes import Side
+
+#: Options by which a kind of connector limits how long one step of a call may last, in seconds.
+TIME_LIMITS: Final = ("connect_timeout", "lock_timeout", "statement_timeout")
 
 
 class Connection(models.Model):
@@ -45,13 +48,25 @@ class Connection(models.Model):
     def set_secrets(self, secrets: Mapping[str, str]) -> None:
         self.credentials = crypto.seal(secrets)
 
-    def connect(self) -> Connector:
+    def connect(self, *, longest: int | None = None) -> Connector:
         """A connector with this connection's options and credentials; the caller closes it.
 
-        Raises Misconfigured where options or credentials cannot be used.
+        ``longest``: no step of a call (connecting, a lock, a statement) may last longer than so many seconds, for a
+        person who waits; kinds without such options know their own limits. Raises Misconfigured where options or
+        credentials cannot be used.
         """
         options: dict[str, Any] = {"overlap": self.overlap_seconds, **self.options}
+        if longest is not None:
+            options.update(self._short(longest))
         return connect(self.kind, options, self.secrets(), app=self.name)
+
+    def _short(self, longest: int) -> dict[str, int]:
+        kind = CONNECTORS.get(self.kind)
+        limits = [each for each in kind.options if each.name in TIME_LIMITS] if kind else []
+        chosen = {each.name: self.options.get(each.name, each.default) for each in limits}
+        return {
+            name: min(value, longest) if isinstance(value, int) else longest for name, value in chosen.items()
+        }
 
     @property
     def skew(self) -> Skew:

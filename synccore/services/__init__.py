@@ -3,6 +3,7 @@
 Rows first: a service stores what is wanted and rings for a worker on commit; it never works itself.
 """
 
+from .comparing import being_decided, kept_pair, live_pair, open_problem, resolve_one
 from .counts import counts, problem_counts
 from .entries import count_old_entries, delete_old_entries, undo_purge
 from .jobs import allow_once, cancel, keep_stopped, pause, resume, run_now, start_job
@@ -12,14 +13,19 @@ __all__ = [
     "Refused",
     "Retried",
     "allow_once",
+    "being_decided",
     "cancel",
     "count_old_entries",
     "counts",
     "couple",
     "delete_old_entries",
     "keep_stopped",
+    "kept_pair",
+    "live_pair",
+    "open_problem",
     "pause",
     "problem_counts",
+    "resolve_one",
     "resume",
     "retry",
     "run_now",

@@ -13,6 +13,8 @@ from synccore.failures import Failure
 from synccore.models import Coupling, JobItem, Journal, Problem
 from synccore.shapes import Record, Side, Value
 
+from .seen import Seen, changed, seen_record
+
 
 @dataclass(slots=True)
 class Write:
@@ -57,6 +59,9 @@ class Candidate:
     basis: dict[str, Any] = field(default_factory=dict)
     outcome: str = ""
     note: str = ""
+    #: What the person saw who decided; a side that moved since is not written. ``changed``: rules that did, per side.
+    seen: dict[Side, Seen] | None = None
+    changed: dict[Side, list[int]] = field(default_factory=dict)
     #: The job's end overtook it (its app went away): nothing about this record is stored, the next run takes it.
     untouched: bool = False
 
@@ -69,6 +74,21 @@ class Candidate:
             found = {str(rule): list(entry) for rule, entry in image(rules, side, record).items()}
             known = self.images[side] = (record, found)
         return known[1]
+
+    def still_as_seen(self, rules: Compiled) -> bool:
+        """Whether the records read are those the decision was made on; else ``changed`` says which fields moved."""
+        for side, before in (self.seen or {}).items():
+            record = self.records.get(side)
+            if record is not None and (moved := changed(rules, side, record, before)):
+                self.changed[side] = moved
+        self.untouched = bool(self.changed)
+        return not self.changed
+
+    def see_own_writes(self, rules: Compiled) -> None:
+        """What we wrote ourselves in this job is no change behind the person's back."""
+        for write in self.writes:
+            if self.seen is not None and isinstance(write.result, Record):
+                self.seen[write.side] = seen_record(rules, write.side, write.result)
 
     def record(self, side: Side) -> Record | None:
         return self.records.get(side)

@@ -6,8 +6,10 @@ the job runs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -38,6 +40,9 @@ NEEDS = {
     "restore": ("synccore.restore_records", GrantLevel.DELETE),
     "delete": ("synccore.delete_records", GrantLevel.DELETE),
 }
+
+#: Begins the note of an item whose record was not what the person saw any more.
+CHANGED_MEANWHILE = "changed_meanwhile"
 
 
 def allowed(run: Run) -> bool:
@@ -78,7 +83,11 @@ def _not_applicable(run: Run, candidates: Sequence[Candidate], note: str) -> Non
 
 
 def resolve(run: Run) -> None:
-    """Choose the version to use in both apps: option ``side``, ``newest``, or ``units`` (unit → side) for one record."""
+    """Choose the version to use in both apps: option ``side``, ``newest``, or ``units`` (unit → side) for one record.
+
+    With ``seen`` (side → ``seen.Seen``) the decision holds for what the person saw: both records are read again, and where
+    a mapped field moved since, nothing more is written and the item says which.
+    """
     options = run.job.options
     resolution = Resolution(
         side=Side(options["side"]) if options.get("side") else None,
@@ -88,7 +97,38 @@ def resolve(run: Run) -> None:
     for candidates in _pages(run):
         for candidate in candidates:
             candidate.resolution = resolution
-        process(run, candidates, carry_out=True)
+            if options.get("seen"):
+                candidate.seen = {Side(side): before for side, before in options["seen"].items()}
+        process(run, candidates, carry_out=True, advance=partial(_close_changed, run, candidates))
+
+
+def _close_changed(run: Run, candidates: Sequence[Candidate], _at: datetime) -> None:
+    """Items of records that moved since the person looked: they say what moved, as ``changed_meanwhile:`` and JSON."""
+    items = []
+    for candidate in candidates:
+        if candidate.item is not None and candidate.changed:
+            candidate.item.state = JobItem.State.NOT_APPLICABLE
+            candidate.item.note = changed_note(run, candidate.changed)
+            items.append(candidate.item)
+    JobItem.objects.bulk_update(items, ["state", "note"])
+
+
+def changed_note(run: Run, changed: Mapping[Side, Sequence[int]]) -> str:
+    """``changed_meanwhile:{"right": ["phone", 2]}``: side → fields by their name, a number for how many more there are."""
+    names = {each.rule.id: each for each in run.rules.fields}
+    told: dict[str, list[str | int]] = {
+        side.value: [str(names[rule].name(side)) for rule in rules] for side, rules in changed.items()
+    }
+    longest = 200  # of the column
+    cut = dict.fromkeys(told, 0)
+    while True:
+        shown = {side: [*fields, cut[side]] if cut[side] else fields for side, fields in told.items()}
+        note = f"{CHANGED_MEANWHILE}:{json.dumps(shown, ensure_ascii=False)}"
+        if len(note) <= longest:
+            return note
+        side = max(told, key=lambda each: len(told[each]))
+        told[side] = told[side][:-1]
+        cut[side] += 1
 
 
 def synchronise_chosen(run: Run) -> None:

@@ -6,7 +6,7 @@ One call per page and side, whatever the number of records.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from django.db.models import Q
 
@@ -112,15 +112,22 @@ def references(run: Run, candidates: Iterable[Candidate]) -> References:
             run.rules, c.record(Side.LEFT), c.record(Side.RIGHT), c.link()
         ):
             wanted[(mapping, side)].add(id)
-    found: dict[tuple[int, Side, str], str | Blocker] = {}
+    found: dict[tuple[int, Side, str], str | Blocker] = dict(coupled(wanted))
+    for (mapping, side), ids in wanted.items():
+        missing = [id for id in ids if (mapping, side, id) not in found]
+        if missing:
+            found.update(_blockers(run, mapping, side, missing))
+    return found
+
+
+def coupled(wanted: Mapping[tuple[int, Side], Iterable[str]]) -> dict[tuple[int, Side, str], str]:
+    """The counterparts that the memory knows: one query per target mapping and side. ``wanted``: (mapping, side) → ids."""
+    found = {}
     for (mapping, side), ids in wanted.items():
         here, there = f"{side.value}_id", f"{side.other.value}_id"
         pairs = Coupling.objects.live().paired().filter(mapping_id=mapping, **{f"{here}__in": ids})
         for id, other in pairs.values_list(here, there):
             found[(mapping, side, id)] = other
-        missing = [id for id in ids if (mapping, side, id) not in found]
-        if missing:
-            found.update(_blockers(run, mapping, side, missing))
     return found
 
 

@@ -51,6 +51,7 @@ def process(
     try:
         for _round in range(ROUNDS + 1):
             lookup.complete(run, todo)
+            todo = [c for c in todo if c.still_as_seen(run.rules)]
             lookup.adopt(run, todo)
             decide_all(run, todo)
             run.known["adopted"] = run.known.get("adopted", 0) + sum(
@@ -67,6 +68,7 @@ def process(
             if not todo or _round == ROUNDS:
                 break
             for candidate in todo:
+                candidate.see_own_writes(run.rules)
                 candidate.records.clear()
                 candidate.failure, candidate.step, candidate.writes = None, None, []
                 candidate.adopted = False

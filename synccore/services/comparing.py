@@ -1,0 +1,222 @@
+"""A coupled pair as it is compared: from what Tandem kept, or from both apps now; and the decision about it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils.dateparse import parse_datetime
+
+from synccore.engine.compare import UnitView, compare, from_texts
+from synccore.engine.compiled import Compiled, compile_rules, id_text
+from synccore.engine.decide import decide
+from synccore.engine.images import reference_values
+from synccore.engine.policies import newest
+from synccore.engine.rules import Link, References, Step
+from synccore.failures import Failure
+from synccore.models import Coupling, JobItem, Problem, SynchJob
+from synccore.models.build import rules_of
+from synccore.models.scoping import GrantLevel
+from synccore.shapes import SIDES, Record, Side
+from synccore.verbs.lookup import coupled
+from synccore.verbs.seen import Seen, seen, seen_record
+
+from .jobs import NotNow
+from .live import Reading, read_pair
+from .records import start_bulk
+from .rights import require_on
+
+
+@dataclass(slots=True)
+class Pair:
+    """Both sides of a coupling and what a run would do about them.
+
+    ``live``: sides that were read from their app just now; the others are as kept. ``kept_at``: when what is kept was true.
+    ``failure``: why the two cannot be compared at all (a value that is not of its type, rules that do not compile).
+    ``seen`` goes into the decision. ``step``: what the next run would do; only where both sides are live.
+    """
+
+    coupling: Coupling
+    problem: Problem | None
+    records: dict[Side, Record | None] = field(default_factory=dict)
+    live: frozenset[Side] = frozenset()
+    readings: Mapping[Side, Reading] = field(default_factory=dict)
+    kept_at: datetime | None = None
+    units: list[UnitView] = field(default_factory=list)
+    seen: dict[str, Seen] = field(default_factory=dict)
+    newest: Side | None = None
+    step: Step | None = None
+    failure: Failure | None = None
+    #: What references point to: (mapping, side, id) → number and name.
+    names: Mapping[tuple[int, Side, str], str] = field(default_factory=dict)
+
+    @property
+    def gone(self) -> list[Side]:
+        """Sides whose record is not there."""
+        return [side for side in SIDES if side in self.records and self.records[side] is None]
+
+
+def open_problem(coupling: Coupling) -> Problem | None:
+    return Problem.objects.not_ended().filter(coupling=coupling).select_related("mapping").first()
+
+
+def kept_pair(coupling: Coupling, problem: Problem | None) -> Pair:
+    """The pair from memory: what both sides held when the conflict was found, else when they last agreed. Calls no app."""
+    pair = Pair(coupling, problem, kept_at=coupling.agreed_at)
+    try:
+        compiled = compile_rules(rules_of(coupling.mapping))
+        _from_memory(pair, compiled)
+    except Failure as failure:
+        pair.failure = failure
+    return pair
+
+
+def live_pair(coupling: Coupling, problem: Problem | None) -> Pair:
+    """The pair as both apps hold it now. A side whose app does not answer is as kept."""
+    pair = Pair(coupling, problem, kept_at=coupling.agreed_at)
+    try:
+        compiled = compile_rules(rules_of(coupling.mapping))
+        readings = read_pair(coupling, compiled)
+        if any(each.trouble for each in readings.values()):
+            # One side now beside the other as it was says nothing about what would happen.
+            _from_memory(pair, compiled)
+            pair.readings = readings
+            return pair
+        pair.readings, pair.live = readings, frozenset(SIDES)
+        pair.records = {side: readings[side].record for side in SIDES}
+        _look(pair, compiled, unknown=frozenset(), conflicts=frozenset())
+    except Failure as failure:
+        pair.failure = failure
+    return pair
+
+
+def _from_memory(pair: Pair, compiled: Compiled) -> None:
+    coupling, problem = pair.coupling, pair.problem
+    told = problem.params if problem is not None and problem.code == "update_conflict" else {}
+    # Older conflicts named their fields only: they say nothing about values.
+    fields = [each for each in told.get("fields", ()) if isinstance(each, dict)]
+    texts = {
+        side: {
+            rule: text
+            for rule, (revision, text) in coupling.base(side).items()
+            if any(each.rule.id == rule and each.rule.revision == revision for each in compiled.fields)
+        }
+        for side in SIDES
+    }
+    for each in [*fields, *told.get("joined", ())]:
+        for side in SIDES:
+            if each.get("sensitive"):
+                texts[side].pop(each["field"], None)
+            else:
+                texts[side][each["field"]] = each[side.value]
+    if problem is not None and problem.last_failure and fields:
+        pair.kept_at = problem.last_failure
+    unknown: frozenset[int] = frozenset()
+    for side in SIDES:
+        version = coupling.of(side, "version")
+        failed_at = getattr(problem, f"{side.value}_seen_version") if problem is not None and fields else ""
+        at = told.get(f"{side.value}_modified_at")
+        kept = from_texts(
+            compiled,
+            side,
+            texts[side],
+            id=str(coupling.of(side, "id")),
+            version=failed_at or version,
+            modified_at=parse_datetime(at) if at else coupling.of(side, "modified_at"),
+            modified_by=told.get(f"{side.value}_modified_by"),
+        )
+        pair.records[side] = kept.record
+        unknown |= kept.unknown
+        image = getattr(problem, f"{side.value}_seen") if problem is not None and fields else ""
+        known = {rule: text for rule, text in texts[side].items() if rule not in kept.unknown}
+        pair.seen[side.value] = seen(kept.record.version, known, hash=image)
+    gone = [side for side in SIDES if not coupling.of(side, "exists")]
+    _look(pair, compiled, unknown=unknown, conflicts=frozenset(str(each["unit"]) for each in fields))
+    for side in gone:
+        pair.records[side] = None
+
+
+def _look(pair: Pair, compiled: Compiled, *, unknown: frozenset[int], conflicts: frozenset[str]) -> None:
+    left, right = pair.records[Side.LEFT], pair.records[Side.RIGHT]
+    if left is None or right is None:
+        return
+    link = pair.coupling.link()
+    refs = _references(compiled, left, right)
+    pair.units = compare(compiled, link, left, right, refs, unknown=unknown, conflicts=conflicts)
+    pair.newest = newest(compiled.rules, left, right)
+    pair.names = _names(refs)
+    if pair.live:
+        pair.seen = {
+            side.value: seen_record(compiled, side, record)
+            for side, record in ((Side.LEFT, left), (Side.RIGHT, right))
+        }
+        pair.step = decide(link, left, right, compiled, refs)
+
+
+def _references(compiled: Compiled, left: Record, right: Record) -> References:
+    """All references of both records through the memory alone; one without counterpart is left out."""
+    wanted: dict[tuple[int, Side], set[str]] = defaultdict(set)
+    for mapping, side, id in reference_values(compiled, left, right, Link()):
+        wanted[(mapping, side)].add(id)
+    return coupled(wanted)
+
+
+def _names(refs: References) -> dict[tuple[int, Side, str], str]:
+    """Numbers and names of the records that references point to, on both sides."""
+    ids: dict[int, dict[str, tuple[Side, str]]] = defaultdict(dict)
+    for (mapping, side, id), other in refs.items():
+        left = id if side is Side.LEFT else str(other)
+        ids[mapping][left] = (side, id)
+    found = {}
+    for mapping, lefts in ids.items():
+        pairs = Coupling.objects.live().paired().filter(mapping_id=mapping, left_id__in=list(lefts))
+        for coupling in pairs.defer("left_base", "right_base"):
+            for side in SIDES:
+                found[(mapping, side, str(coupling.of(side, "id")))] = coupling.title(side)
+    return found
+
+
+def reference_name(pair: Pair, mapping: int, side: Side, text: str | None) -> str:
+    """Number and name of what a reference's canonical text points to; "" where that is not known."""
+    id = id_text(text)
+    return pair.names.get((mapping, side, id), "") if id else ""
+
+
+# -- deciding ----------------------------------------------------------------------------------------------------------
+
+
+def being_decided(coupling: Coupling) -> JobItem | None:
+    """The unfinished job of a person that has this record among its own."""
+    return (
+        JobItem.objects.filter(
+            coupling=coupling,
+            purpose=JobItem.Purpose.CHOSEN,
+            state=JobItem.State.OPEN,
+            job__state__in=(SynchJob.State.QUEUED, SynchJob.State.RUNNING),
+        )
+        .select_related("job__requested_by")
+        .first()
+    )
+
+
+@transaction.atomic
+def resolve_one(
+    coupling: Coupling, *, user: Any, units: Mapping[str, Side], seen: Mapping[str, Seen]
+) -> SynchJob:
+    """Start the job that carries a decision out: unit → the side whose version counts.
+
+    The job reads both records again; where a mapped field is not what ``seen`` says, it writes nothing and names it.
+    Raises RightMissing; NotNow ``not_coupled``, or ``in_job`` with ``job`` and ``who`` where somebody decided already.
+    """
+    require_on(user, coupling.mapping, "synccore.synchronize", GrantLevel.RESOLVE)
+    locked = Coupling.objects.select_for_update(of=("self",)).live().paired().filter(pk=coupling.pk).first()
+    if locked is None:
+        raise NotNow("not_coupled")
+    if (busy := being_decided(coupling)) is not None:
+        raise NotNow("in_job", job=busy.job_id, who=str(busy.job.requested_by or ""))
+    options = {"units": {unit: side.value for unit, side in units.items()}, "seen": dict(seen)}
+    return start_bulk("resolve", Coupling.objects.filter(pk=coupling.pk), user=user, options=options)
