@@ -42,7 +42,7 @@ _UNHELD: Final = ("check", "allow_once", "purge", "undo_purge")
 def enqueue(
     *, verb: str, mapping: TableMapping | None = None, scope: str = SynchJob.Scope.CHANGES, **values: Any
 ) -> SynchJob:
-    """Insert a queued job, or give back the one that waits already for the same mapping, scope and verb.
+    """Insert a queued job, or give back the one that waits already for the same mapping (or connection), scope and verb.
 
     Never gives back a running one: it has read past some of what the new one is wanted for.
     """
@@ -50,9 +50,8 @@ def enqueue(
         with transaction.atomic():
             return SynchJob.objects.create(verb=verb, mapping=mapping, scope=scope, **values)
     except IntegrityError:
-        twin = SynchJob.objects.filter(
-            verb=verb, mapping=mapping, scope=scope, state=SynchJob.State.QUEUED
-        ).first()
+        queued = SynchJob.objects.filter(verb=verb, mapping=mapping, scope=scope, state=SynchJob.State.QUEUED)
+        twin = queued.filter(connection=values.get("connection")).first()
         if twin is None:  # it was claimed between the two statements
             return enqueue(verb=verb, mapping=mapping, scope=scope, **values)
         return twin
@@ -298,9 +297,13 @@ def _back_to_queue(work: Run) -> None:
 
 def _requeue(job: SynchJob, at: Any) -> None:
     twins = SynchJob.objects.filter(
-        mapping=job.mapping, verb=job.verb, scope=job.scope, state=SynchJob.State.QUEUED
+        mapping=job.mapping,
+        connection=job.connection,
+        verb=job.verb,
+        scope=job.scope,
+        state=SynchJob.State.QUEUED,
     )
-    if job.mapping_id is not None and job.scope != SynchJob.Scope.ITEMS:
+    if (job.mapping_id or job.connection_id) is not None and job.scope != SynchJob.Scope.ITEMS:
         twins.update(
             state=SynchJob.State.CANCELLED, finished_at=at, code="taken_over", params={"job": job.pk}
         )

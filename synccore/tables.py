@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy
 
 from synccore import guides
 from synccore.failures import Kind
-from synccore.models import Coupling, Problem, SynchJob, TableMapping
+from synccore.models import Connection, Coupling, Problem, SynchJob, TableMapping
 from synccore.models.job import OUTCOMES
 from synccore.models.problem import ADMINISTRATORS_KINDS, KindChoices
 from synccore.shapes import SIDES, Side
@@ -76,8 +76,10 @@ def person_name(person: Any) -> str:
     return (person.get_full_name() or person.get_username()) if person else ""
 
 
-def app_names(mapping: TableMapping | None) -> dict[str, str]:
-    """The two apps as the user named them."""
+def app_names(mapping: TableMapping | None, connection: Connection | None = None) -> dict[str, str]:
+    """The two apps as the user named them; of a job about one connection, its app (under no side)."""
+    if mapping is None and connection is not None:
+        return {"": connection.name}
     if mapping is None:
         return {"left": _("the left app"), "right": _("the right app")}
     return {"left": mapping.integration.left.name, "right": mapping.integration.right.name}
@@ -230,6 +232,7 @@ VERBS = {
     "edit": gettext_lazy("Edit"),
     "retry": gettext_lazy("Retry"),
     "check": gettext_lazy("Check the connection"),
+    "check_connection": gettext_lazy("Test Connection"),
     "purge": gettext_lazy("Delete entries"),
     "undo": gettext_lazy("Undo"),
     "undo_purge": gettext_lazy("Bring deleted entries back"),
@@ -244,10 +247,11 @@ class JobRow:
 
     def __init__(self, job: SynchJob) -> None:
         self.job, self.pk = job, job.pk
-        self.apps = app_names(job.mapping)
+        self.apps = app_names(job.mapping, job.connection)
         self.url = reverse("synccore:job", args=[job.pk])
         self.what = str(VERBS.get(job.verb, job.verb.replace("_", " ")))
-        self.scope = "" if job.scope == SynchJob.Scope.ITEMS else str(job.get_scope_display())
+        of_records = job.scope != SynchJob.Scope.ITEMS and job.connection_id is None
+        self.scope = str(job.get_scope_display()) if of_records else ""
         if job.scope == SynchJob.Scope.SWEEP:
             self.what, self.scope = self.scope, ""
         self.counters = [

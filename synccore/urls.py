@@ -1,8 +1,8 @@
-"""Addresses of home, jobs, schedules and couplings."""
+"""Addresses of home, jobs, schedules, connections and couplings."""
 
 from django.urls import path
 
-from synccore.views import couplings, home, jobs, queue
+from synccore.views import connections, couplings, home, jobs, queue
 
 app_name = "synccore"
 
@@ -17,5 +17,10 @@ urlpatterns = [
     path("mappings/<int:pk>/run/", jobs.run_now, name="run_now"),
     path("queue/", queue.QueuePage.as_view(), name="queue"),
     path("queue/<int:pk>/interval/", queue.interval, name="interval"),
+    path("connections/", connections.connections, name="connections"),
+    path("connections/new/", connections.new, name="new_connection"),
+    path("connections/<int:pk>/", connections.connection, name="connection"),
+    path("connections/<int:pk>/edit/", connections.edit, name="edit_connection"),
+    path("connections/<int:pk>/test/", connections.test, name="test_connection"),
     path("couplings/", couplings.CouplingsPage.as_view(), name="couplings"),
 ]

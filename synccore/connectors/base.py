@@ -38,6 +38,8 @@ class Connector(ABC):
 
     #: Name of the kind in the ``CONNECTORS`` dict and on the set-up page.
     kind: ClassVar[str]
+    #: What people call this kind of app, an English message id; "" is not offered for new connections.
+    label: ClassVar[str] = ""
     #: What the set-up page asks for; read with ``read_options``.
     options: ClassVar[tuple[Option, ...]] = ()
     #: False: the app takes no changes at all.

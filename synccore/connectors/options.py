@@ -40,6 +40,9 @@ class Option:
     choices: tuple[str, ...] = ()
     minimum: int | None = None
     help: str = ""
+    #: Says where secrets are sent: with another one they must be typed again, else an editor could have them sent to
+    #: a server of his own.
+    address: bool = False
 
 
 _EMPTY: Final = (None, "")
@@ -47,7 +50,8 @@ _EMPTY: Final = (None, "")
 
 def bad_option(field: str, reason: str, **params: Any) -> Misconfigured:
     """The failure for an option that cannot be used. ``reason`` is a stable word (``required``, ``unknown``,
-    ``not_a_number``, ``too_small``, ``not_a_choice``, ``not_a_boolean``, ``wrong_shape``)."""
+    ``not_a_number``, ``too_small``, ``too_large``, ``not_a_choice``, ``not_a_boolean``, ``wrong_shape``, ``is_secret``,
+    ``is_not_secret``, ``address_changed``)."""
     return Misconfigured(
         "bad_connection_options", {"field": field, "reason": reason, **params}, scope=Scope.CONNECTION
     )

@@ -120,6 +120,11 @@ class SynchJob(models.Model):
                 condition=Q(state="queued", mapping__isnull=False) & ~Q(scope="items"),
                 name="one_queued_job_per_scope",
             ),
+            models.UniqueConstraint(
+                fields=["connection", "verb"],
+                condition=Q(state="queued", mapping=None, connection__isnull=False),
+                name="one_queued_job_per_connection",
+            ),
         ]
         indexes = [
             models.Index(fields=["-queued_at", "-id"], name="job_by_time"),

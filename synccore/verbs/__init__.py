@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from .chosen import couple, delete, leave_out, resolve, restore, synchronise_chosen, uncouple
 from .run import Run
+from .set_up import check_connection
 from .sweep import sweep
 from .synchronise import synchronise
 from .upkeep import allow_once, check, purge, undo_purge
@@ -32,6 +33,7 @@ VERBS: dict[str, Callable[[Run], None]] = {
     "uncouple": uncouple,
     "leave_out": leave_out,
     "check": check,
+    "check_connection": check_connection,
     "allow_once": allow_once,
     "purge": purge,
     "undo_purge": undo_purge,

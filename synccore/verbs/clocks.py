@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
 from django.utils import timezone
 
+from synccore.connectors.base import Connector
 from synccore.models import Connection
 from synccore.shapes import SIDES, Side
 
@@ -16,19 +18,38 @@ from .run import Run
 FRESH: Final = timedelta(minutes=15)
 
 
+@dataclass(frozen=True)
+class Clock:
+    """An app's clock minus ours, in seconds, and how sure we are."""
+
+    skew: float
+    uncertainty: float
+    at: datetime
+
+
 def measure(run: Run, side: Side) -> None:
     """Ask an app for its time and keep the difference, with half the round trip as its uncertainty.
 
     Raises Failure where the app does not answer.
     """
     with run.remote(side) as connector:
-        before = timezone.now()
-        app = connector.now()
-        after = timezone.now()
-    connection = run.mapping.connection(side)
-    connection.skew_seconds = (app - (before + (after - before) / 2)).total_seconds()
-    connection.skew_uncertainty = (after - before).total_seconds() / 2
-    connection.checked_at = after
+        clock = read(connector)
+    store(run.mapping.connection(side), clock)
+
+
+def read(connector: Connector) -> Clock:
+    """Ask an app for its time. Raises Failure where it does not answer."""
+    before = timezone.now()
+    app = connector.now()
+    after = timezone.now()
+    skew = (app - (before + (after - before) / 2)).total_seconds()
+    return Clock(skew, (after - before).total_seconds() / 2, after)
+
+
+def store(connection: Connection, clock: Clock) -> None:
+    """Keep what was measured, in the database and on the object."""
+    connection.skew_seconds, connection.skew_uncertainty = clock.skew, clock.uncertainty
+    connection.checked_at = clock.at
     Connection.objects.filter(pk=connection.pk).update(
         skew_seconds=connection.skew_seconds,
         skew_uncertainty=connection.skew_uncertainty,

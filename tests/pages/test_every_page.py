@@ -31,13 +31,20 @@ PAGES = {
     "synccore:job": [""],
     "synccore:queue": ["", "?status=on_hold", "?sort=-next"],
     "synccore:interval": [""],
+    "synccore:connections": [""],
+    "synccore:connection": [""],
+    "synccore:new_connection": ["", "?kind=postgresql"],
+    "synccore:edit_connection": [""],
     "synccore:couplings": ["", "?tab=removed", "?sort=-agreed", "?q=cont"],
 }
 ONLY_POST = {
     "errors:clean_up", "synccore:cancel", "synccore:allow_once", "synccore:keep_stopped", "synccore:undo_purge",
-    "synccore:run_now",
+    "synccore:run_now", "synccore:test_connection",
 }  # fmt: skip
-FOR_ADMINISTRATORS = {"errors:ask_clean_up", "synccore:interval"}
+FOR_ADMINISTRATORS = {
+    "errors:ask_clean_up", "synccore:interval", "synccore:connections", "synccore:connection",
+    "synccore:new_connection", "synccore:edit_connection",
+}  # fmt: skip
 ADDRESSES = [(name, query) for name, queries in PAGES.items() for query in queries]
 LISTS = [
     "coupling:coupled",
@@ -54,6 +61,10 @@ def address(name: str, world) -> str:
         "coupling:problem": world.conflict.pk,
         "errors:entry": world.entry.pk,
         "synccore:run_now": world.mapping.pk,
+        **{
+            f"synccore:{each}": world.mapping.integration.left_id
+            for each in ("connection", "edit_connection", "test_connection")
+        },
         "synccore:interval": world.mapping.queue_entries.get().pk,
     }
     if name in keys:

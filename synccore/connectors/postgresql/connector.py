@@ -43,15 +43,16 @@ class PostgresqlConnector(Connector):
     """
 
     kind = "postgresql"
+    label = "PostgreSQL database"
     page_size = 1000
     options: ClassVar[tuple[Option, ...]] = (
-        Option("host", "Server"),
-        Option("port", "Port", OptionType.INTEGER, minimum=1),
-        Option("dbname", "Database"),
-        Option("user", "Integration user"),
+        Option("host", "Server", address=True),
+        Option("port", "Port", OptionType.INTEGER, minimum=1, address=True),
+        Option("dbname", "Database", address=True),
+        Option("user", "Integration user", address=True),
         Option("password", "Password", secret=True),
         Option("dsn", "Connection string", secret=True, help="Instead of the fields above, or beside them."),
-        Option("sslmode", "Encryption", OptionType.CHOICE, choices=_SSL_MODES),
+        Option("sslmode", "Encryption", OptionType.CHOICE, choices=_SSL_MODES, address=True),
         Option("schema", "Schema", default="public"),
         Option(
             "connect_timeout",

@@ -1,0 +1,187 @@
+"""Connections as people set them up. Saving reads and checks the options; only jobs contact an app."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from hashlib import sha256
+from json import dumps
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from synccore import crypto, jobs
+from synccore.connectors import CONNECTORS, connect, read_options
+from synccore.connectors.options import Option, bad_option
+from synccore.failures import Misconfigured
+from synccore.models import Connection, SynchJob
+from synccore.models.scoping import SET_UP
+from synccore.tasks import kick_on_commit
+
+from .jobs import NotNow
+from .rights import require
+
+#: The option that stands in a column of its own, because the engine needs it of every kind.
+OVERLAP = "overlap"
+
+
+class BadOptions(Exception):
+    """Answers that cannot be used: option name → why. "" is about the whole connection. Holds no value."""
+
+    def __init__(self, found: Mapping[str, Misconfigured]) -> None:
+        super().__init__(", ".join(sorted(found)))
+        self.found = dict(found)
+
+
+class NameTaken(Exception):
+    """Another connection has this name."""
+
+
+def options_of(connection: Connection) -> dict[str, Any]:
+    """The stored answers, secrets left out, as the form shows them."""
+    known = {OVERLAP: connection.overlap_seconds} if _asks_overlap(connection.kind) else {}
+    return {**known, **connection.options}
+
+
+def secrets_set(connection: Connection) -> set[str] | None:
+    """Names of the secrets that are stored; None where no key of this installation opens them."""
+    try:
+        return set(connection.secrets())
+    except Misconfigured:
+        return None
+
+
+def revision_of(connection: Connection) -> str:
+    """A word that changes whenever somebody saves the connection. Says nothing of what it holds: it is a hash, and the
+    credentials in it are sealed with a random salt."""
+    facts = (
+        connection.name, connection.integration_user, connection.overlap_seconds, connection.options,
+        connection.credentials,
+    )  # fmt: skip
+    return sha256(dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:24]
+
+
+@transaction.atomic
+def save_connection(
+    connection: Connection | None,
+    *,
+    user: Any,
+    kind: str = "",
+    name: str,
+    integration_user: str = "",
+    options: Mapping[str, Any],
+    secrets: Mapping[str, str],
+    forget: Collection[str] = (),
+    revision: str = "",
+) -> Connection:
+    """Create or change a connection. Contacts nobody.
+
+    Args:
+        connection: None for a new one of ``kind``; the kind of an old one stays.
+        options: all answers that are no secrets; what is left out has its default.
+        secrets: those that were typed; the others stay as they are stored.
+        forget: secrets that are to be removed.
+        revision: ``revision_of`` what the person saw.
+
+    Raises RightMissing; BadOptions; NameTaken; NotNow ``connection_moved`` where somebody saved it in the meantime.
+    """
+    require(user, SET_UP)
+    if connection is None:
+        row = Connection(kind=kind)
+    else:
+        row = Connection.objects.select_for_update().get(pk=connection.pk)
+        if revision != revision_of(row):
+            raise NotNow("connection_moved", mapping=row.name)
+    declared = CONNECTORS[row.kind].options if row.kind in CONNECTORS else ()
+    stored = _stored(row)
+    kept = {key: value for key, value in stored.items() if key not in secrets and key not in forget}
+    merged = {**kept, **secrets}
+    _check_address(row, declared, options, kept)
+    clean = _read(row.kind, declared, options, merged, app=name)
+    row.name, row.options = name, clean
+    if OVERLAP in clean:
+        row.overlap_seconds = int(row.options.pop(OVERLAP))
+    elif _asks_overlap(row.kind):
+        row.overlap_seconds = Connection._meta.get_field("overlap_seconds").get_default()
+    asks_user = any(option.name == "user" for option in declared)
+    row.integration_user = str(clean.get("user", "")) if asks_user else integration_user
+    if secrets or forget or row.pk is None:
+        row.set_secrets(merged)
+    try:
+        with transaction.atomic():
+            row.save()
+    except IntegrityError:
+        raise NameTaken(name) from None
+    return row
+
+
+def start_test(connection: Connection, *, user: Any) -> SynchJob:
+    """*Test Connection*: a job that signs in and reads the app's clock. Raises RightMissing."""
+    return _start(connection, "check_connection", user)
+
+
+def _start(connection: Connection, verb: str, user: Any) -> SynchJob:
+    require(user, SET_UP)
+    with transaction.atomic():
+        job = jobs.enqueue(verb=verb, connection=connection, requested_by=user, origin=SynchJob.Origin.PERSON)
+        kick_on_commit()
+    return job
+
+
+def _asks_overlap(kind: str) -> bool:
+    return kind in CONNECTORS and any(option.name == OVERLAP for option in CONNECTORS[kind].options)
+
+
+def _stored(row: Connection) -> dict[str, str]:
+    """The stored secrets; none where no key opens them (the page says so, they must be typed again)."""
+    try:
+        return crypto.open_sealed(row.credentials, app=row.name)
+    except Misconfigured:
+        return {}
+
+
+def _check_address(
+    row: Connection, declared: Collection[Option], options: Mapping[str, Any], kept: Mapping[str, str]
+) -> None:
+    """Secrets are sent where they were typed for, and nowhere else."""
+    if row.pk is None or not kept:
+        return
+    moved = [
+        option.name
+        for option in declared
+        if option.address and str(options.get(option.name) or "") != str(row.options.get(option.name) or "")
+    ]
+    if moved:
+        raise BadOptions({name: bad_option(name, "address_changed") for name in kept})
+
+
+def _read(
+    kind: str,
+    declared: Collection[Option],
+    options: Mapping[str, Any],
+    secrets: Mapping[str, str],
+    *,
+    app: str,
+) -> dict[str, Any]:
+    """The answers as they are stored, each judged for itself, then together. Raises BadOptions."""
+    clean: dict[str, Any] = {}
+    wrong: dict[str, Misconfigured] = {}
+    for option in declared:
+        here = {key: value for key, value in options.items() if key == option.name}
+        secret = {key: value for key, value in secrets.items() if key == option.name}
+        try:
+            value = read_options((option,), here, secret)[option.name]
+        except Misconfigured as failure:
+            wrong[option.name] = failure
+            continue
+        if here and here[option.name] not in (None, ""):
+            clean[option.name] = value
+    if not wrong:
+        try:
+            connect(kind, {**clean}, secrets, app=app)
+        except Misconfigured as failure:
+            names = {option.name for option in declared}
+            field = "patterns" if failure.code == "bad_pattern" else str(failure.params.get("field", ""))
+            wrong[field if field in names else ""] = failure
+    if wrong:
+        raise BadOptions(wrong)
+    return clean
