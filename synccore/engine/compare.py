@@ -16,7 +16,7 @@ from synccore.engine import fields, policies
 from synccore.engine.canonical import parse
 from synccore.engine.compiled import Compiled, CompiledField, Rules, compile_rules
 from synccore.engine.fields import FieldState, Plan
-from synccore.engine.rules import FieldRule, Link, References
+from synccore.engine.rules import Direction, FieldRule, Link, References
 from synccore.failures import Blocked, Failure, Rejected
 from synccore.shapes import SIDES, Record, Side, Value
 
@@ -72,12 +72,14 @@ def compare(
     *,
     unknown: AbstractSet[int] = frozenset(),
     conflicts: AbstractSet[str] = frozenset(),
+    flows: Mapping[int, Side] | None = None,
 ) -> list[UnitView]:
     """Every unit of the mapping, in the order of its fields.
 
     Args:
         unknown: ids of rules whose values on these records are not known (they were not kept).
         conflicts: units known to be in conflict although their values are not known.
+        flows: rule id → the side it is written to, of rules known to flow although their values are not known.
 
     Raises what ``fields.moved`` raises: ``Rejected`` for a stored value that is not of its field's type,
     ``Misconfigured`` for a field that was not read.
@@ -101,10 +103,16 @@ def compare(
         name = each.rule.unit if each.both_ways else f"field:{each.rule.id}"
         view = _field(each, link, records, refs, by_rule.get(each.rule.id), each.rule.id in unknown)
         members.setdefault(name, []).append(view)
-    return [_unit(name, tuple(views), plan, conflicts) for name, views in members.items()]
+    return [_unit(name, tuple(views), plan, conflicts, flows or {}) for name, views in members.items()]
 
 
-def _unit(name: str, views: tuple[FieldView, ...], plan: Plan, conflicts: AbstractSet[str]) -> UnitView:
+def _unit(
+    name: str,
+    views: tuple[FieldView, ...],
+    plan: Plan,
+    conflicts: AbstractSet[str],
+    flows: Mapping[int, Side],
+) -> UnitView:
     if name in plan.conflicts or name in conflicts:
         return UnitView(name, Fate.CONFLICT, views)
     if name in plan.settled:
@@ -114,6 +122,10 @@ def _unit(name: str, views: tuple[FieldView, ...], plan: Plan, conflicts: Abstra
         if state.field.rule.id in mine and _writes(views, side):
             both = state.field.both_ways
             return UnitView(name, Fate.JOINED if both else Fate.ONE_WAY, views, side)
+    for view in views:
+        if view.unknown and view.rule.id in flows:
+            one_way = view.rule.has_constant or view.rule.direction is not Direction.BOTH
+            return UnitView(name, Fate.ONE_WAY if one_way else Fate.JOINED, views, flows[view.rule.id])
     return UnitView(name, Fate.EQUAL, views)
 
 

@@ -223,7 +223,10 @@ def first_of(failures: list[Failure]) -> Failure:
 def conflict_params(plan: Plan, left: Record, right: Record) -> dict[str, Any]:
     """The params of ``update_conflict``; values of sensitive fields are blanked."""
     fields = [_conflicting(unit, state) for unit, states in plan.conflicts.items() for state in states]
-    joined = [_joined(state, side) for state, side in plan.writes]
+    joined = [
+        {"field": state.field.rule.id, "left": state.field.left, "right": state.field.right, "to": side.value}
+        for state, side in plan.writes
+    ]
     return {
         "fields": fields,
         "groups": sorted({each["group"] for each in fields if each["group"]}),
@@ -237,13 +240,6 @@ def conflict_params(plan: Plan, left: Record, right: Record) -> dict[str, Any]:
             )
         },
     }
-
-
-def _joined(state: FieldState, side: Side) -> dict[str, Any]:
-    rule = state.field.rule
-    if rule.sensitive:
-        return {"field": rule.id, "left": None, "right": None, "to": side.value, "sensitive": True}
-    return {"field": rule.id, "left": state.left, "right": state.right, "to": side.value}
 
 
 def _conflicting(unit: str, state: FieldState) -> dict[str, Any]:

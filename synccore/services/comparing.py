@@ -88,7 +88,7 @@ def live_pair(coupling: Coupling, problem: Problem | None) -> Pair:
             return pair
         pair.readings, pair.live = readings, frozenset(SIDES)
         pair.records = {side: readings[side].record for side in SIDES}
-        _look(pair, compiled, unknown=frozenset(), conflicts=frozenset())
+        _look(pair, compiled)
     except Failure as failure:
         pair.failure = failure
     return pair
@@ -107,9 +107,12 @@ def _from_memory(pair: Pair, compiled: Compiled) -> None:
         }
         for side in SIDES
     }
-    for each in [*fields, *told.get("joined", ())]:
-        for side in SIDES:
-            if each.get("sensitive"):
+    flows = {each["field"]: Side(each["to"]) for each in told.get("joined", ())} if fields else {}
+    for side in SIDES:
+        for rule in flows:
+            texts[side].pop(rule, None)  # the conflict names them, without their values
+        for each in fields:
+            if each["sensitive"]:
                 texts[side].pop(each["field"], None)
             else:
                 texts[side][each["field"]] = each[side.value]
@@ -135,18 +138,26 @@ def _from_memory(pair: Pair, compiled: Compiled) -> None:
         known = {rule: text for rule, text in texts[side].items() if rule not in kept.unknown}
         pair.seen[side.value] = seen(kept.record.version, known, hash=image)
     gone = [side for side in SIDES if not coupling.of(side, "exists")]
-    _look(pair, compiled, unknown=unknown, conflicts=frozenset(str(each["unit"]) for each in fields))
+    conflicts = frozenset(str(each["unit"]) for each in fields)
+    _look(pair, compiled, unknown=unknown, conflicts=conflicts, flows=flows)
     for side in gone:
         pair.records[side] = None
 
 
-def _look(pair: Pair, compiled: Compiled, *, unknown: frozenset[int], conflicts: frozenset[str]) -> None:
+def _look(
+    pair: Pair,
+    compiled: Compiled,
+    *,
+    unknown: frozenset[int] = frozenset(),
+    conflicts: frozenset[str] = frozenset(),
+    flows: Mapping[int, Side] | None = None,
+) -> None:
     left, right = pair.records[Side.LEFT], pair.records[Side.RIGHT]
     if left is None or right is None:
         return
     link = pair.coupling.link()
     refs = _references(compiled, left, right)
-    pair.units = compare(compiled, link, left, right, refs, unknown=unknown, conflicts=conflicts)
+    pair.units = compare(compiled, link, left, right, refs, unknown=unknown, conflicts=conflicts, flows=flows)
     pair.newest = newest(compiled.rules, left, right)
     pair.names = _names(refs)
     if pair.live:
