@@ -25,6 +25,7 @@ from synccore.models.job import OUTCOMES
 from synccore.models.scoping import GrantLevel
 from synccore.services.jobs import NotNow
 from synccore.tables import COUNTER_LABELS, JobRow, JobTable, app_names, say
+from synccore.verbs.chosen import CHANGED_MEANWHILE
 from ui.paging import Sort
 from ui.views import Tab
 
@@ -101,8 +102,10 @@ def _job_context(request: HttpRequest, found: SynchJob) -> dict[str, Any]:
         "outcomes": [str(COUNTER_LABELS[name]) for name in OUTCOMES],
         "items": [(JobItem.State(state).label, n) for state, n in sorted(items.items())],
         "left_over": [
-            (item, item_note(item.note))
-            for item in left_over.select_related("mapping").order_by("pk")[:SHOWN]
+            (item, item_note(item.note, app_names(item.mapping)), item.note.startswith(CHANGED_MEANWHILE))
+            for item in left_over.select_related(
+                "mapping__integration__left", "mapping__integration__right"
+            ).order_by("pk")[:SHOWN]
         ],
         "children": [JobRow(child) for child in jobs_of(request.user).filter(parent=found).order_by("pk")],
         "log": [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from synccore import guides
 from synccore.codes import CODES
+from synccore.verbs.chosen import CHANGED_MEANWHILE
 
 
 def log_line(code: str, params: Mapping[str, Any], apps: Mapping[str, str]) -> str:
@@ -32,9 +34,11 @@ def log_line(code: str, params: Mapping[str, Any], apps: Mapping[str, str]) -> s
     return ", ".join([code.replace("_", " "), *(f"{name}: {value}" for name, value in params.items())])
 
 
-def item_note(note: str) -> str:
-    """Why a chosen record ended as it did."""
+def item_note(note: str, apps: Mapping[str, str] | None = None) -> str:
+    """Why a chosen record ended as it did. ``apps``: the two apps as the user named them, by side."""
     name, _colon, value = note.partition(":")
+    if name == CHANGED_MEANWHILE:
+        return _changed_meanwhile(value, apps or {"left": _("the left app"), "right": _("the right app")})
     if name == "in_job":
         return _("already in job %(n)s") % {"n": value}
     known = {
@@ -51,6 +55,18 @@ def item_note(note: str) -> str:
     if note in known:
         return known[note]
     return guides.render(note, {}).sentence if note in CODES else note.replace("_", " ")
+
+
+def _changed_meanwhile(told: str, apps: Mapping[str, str]) -> str:
+    """``told``: JSON, side → names of fields, and a number for how many more there are (``verbs.chosen.changed_note``)."""
+    parts = []
+    for side, fields in json.loads(told).items():
+        names = ", ".join(str(each) for each in fields if isinstance(each, str))
+        more = sum(each for each in fields if isinstance(each, int))
+        if more:
+            names = _("%(names)s and %(n)s more") % {"names": names, "n": more}
+        parts.append(_("%(fields)s in %(app)s") % {"fields": names, "app": apps[side]})
+    return _("changed meanwhile: %(what)s. Nothing was written over it.") % {"what": "; ".join(parts)}
 
 
 def not_retried(reason: str) -> str:

@@ -83,7 +83,7 @@ def test_the_list_stays_where_it_was(world, owner, as_user):
 
 
 def test_synchronize_asks_which_version_and_offers_no_answer_for_a_conflict(world, owner, as_user):
-    answer = press(as_user(owner), "synchronize", world.conflict)
+    answer = press(as_user(owner), "synchronize", world.conflict, world.rejected)
     text = answer.content.decode()
     assert "Synchronize: which version?" in text
     assert "Van Dijk &amp; Zn." in text

@@ -24,6 +24,8 @@ PAGES = {
     ],
     "coupling:skipped": ["", "?tab=on_purpose"],
     "coupling:problem": [""],
+    "coupling:compare": ["", "?choose=left"],
+    "coupling:live_compare": [""],
     "errors:entries": ["", "?tab=entries", "?kind=rejected&tab=entries", "?destination=right&tab=entries"],
     "errors:entry": [""],
     "errors:ask_clean_up": ["", "?which=all"],
@@ -59,6 +61,8 @@ LISTS = [
 def address(name: str, world) -> str:
     keys = {
         "coupling:problem": world.conflict.pk,
+        "coupling:compare": world.conflict.coupling_id,
+        "coupling:live_compare": world.conflict.coupling_id,
         "errors:entry": world.entry.pk,
         "synccore:run_now": world.mapping.pk,
         **{
@@ -159,12 +163,16 @@ def test_somebody_without_a_role_reads_who_can_help(world, as_user):
     assert "Record owner" in answer.content.decode()
 
 
-@pytest.mark.parametrize("name", ["coupling:problem", "errors:entry", "synccore:job"])
+@pytest.mark.parametrize(
+    "name", ["coupling:problem", "coupling:compare", "coupling:live_compare", "errors:entry", "synccore:job"]
+)
 def test_what_one_may_not_see_is_not_there(world, owner, as_user, name):
     from tests import factories as make
 
     keys = {
         "coupling:problem": world.secret.pk,
+        "coupling:compare": world.secret.coupling_id,
+        "coupling:live_compare": world.secret.coupling_id,
         "errors:entry": make.make_entry(world.secret).pk,
         "synccore:job": make.make_job(world.hidden).pk,
     }
