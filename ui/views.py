@@ -120,6 +120,10 @@ class ListPage(View):
     def check_size(self, action: Action, count: int) -> None:
         """Raise PermissionDenied where so many rows are too many for this user."""
 
+    def opens(self, action: Action, targets: QuerySet[Any]) -> str:
+        """Address of a page that asks better than the question does, where one row alone was chosen."""
+        return ""
+
     def branches(self) -> Sequence[Q]:
         """The rows of the current tab, as conditions that each have an index (see ``paginate``)."""
         return self.tab.branches if self.tab else EVERYTHING
@@ -264,6 +268,8 @@ class ListPage(View):
         answered = self.request.POST.get("answered") == "1"
         form = self._form(action, fitting, answered=answered)
         if action.asks and not (answered and (form is None or form.is_valid())):
+            if not answered and count == total == 1 and (page := self.opens(action, fitting)):
+                return HttpResponseRedirect(page)
             return self._ask(
                 action, selection, fitting, form, count=count, forbidden=total - within, other=within - count
             )

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db.models import Min, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import JSONObject
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -200,6 +201,13 @@ class RecordListPage(ListPage):
 
     def perform(self, action: Action, targets: QuerySet[Any], options: dict[str, Any]) -> Outcome:
         return actions.perform(action, targets, options, user=self.request.user)
+
+    def opens(self, action: Action, targets: QuerySet[Any]) -> str:
+        """*Synchronize* of one pair opens the comparison; a record without counterpart has nothing to compare."""
+        pair = targets.filter(left_id__isnull=False, right_id__isnull=False).first()
+        if action is not actions.SYNCHRONIZE or pair is None:
+            return ""
+        return reverse("coupling:compare", args=[pair.pk])
 
     def refusal(self, action: Action | None) -> str:
         if action is None:

@@ -46,12 +46,13 @@ def test_sign_in_and_retry_by_keyboard(world, open_browser):
     assert Problem.objects.exclude(requested_at=None).count() == 2
 
 
-def test_resolve_a_conflict_by_choosing_a_side_by_keyboard(world, open_browser):
+def test_resolve_several_records_by_choosing_a_side_by_keyboard(world, open_browser):
     make_user("Record owner", username="otto", password=PASSWORD, grants={world.mapping: 2})
     page = open_browser()
     sign_in(page, "otto")
-    tab_to(page, f"input[name=row][value='{world.conflict.pk}']")
-    page.keyboard.press("x")
+    for problem in (world.conflict, world.rejected):
+        page.locator(f"input[name=row][value='{problem.pk}']").focus()
+        page.keyboard.press("x")
     page.keyboard.press("s")
     page.get_by_role("heading", level=1, name="Synchronize: which version?").wait_for()
     expect(page.get_by_role("link", name="Cancel")).to_be_focused()
@@ -64,7 +65,8 @@ def test_resolve_a_conflict_by_choosing_a_side_by_keyboard(world, open_browser):
     job = SynchJob.objects.exclude(pk=world.job.pk).get()
     assert job.verb == "resolve"
     assert job.options.get("side") or job.options.get("newest")
-    assert JobItem.objects.get(job=job).coupling_id == world.conflict.coupling_id
+    chosen = JobItem.objects.filter(job=job).values_list("coupling_id", flat=True)
+    assert set(chosen) == {world.conflict.coupling_id, world.rejected.coupling_id}
 
 
 def test_single_keys_can_be_switched_off(world, administrator, open_browser):

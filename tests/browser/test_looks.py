@@ -53,6 +53,7 @@ def test_questions_and_refusals(world, administrator, viewer, open_browser, dark
     for action, name in QUESTIONS.items():
         page.goto(address("coupling:coupled", world) + "?tab=all")
         page.get_by_label("Van Dijk & Zn.").check()
+        page.get_by_label("Trey Research").check()
         picture(page, f"bulk-{tone}")
         page.locator(f"button[name={action}]").click()
         expect(page.get_by_role("link", name="Cancel")).to_be_focused()
