@@ -45,6 +45,7 @@ setups = st.builds(
     page=st.sampled_from([None, 1, 2]),
     skew=st.sampled_from([0.0, 0.0, 3.0, -3600.0, 3600.0]),
     overlap=st.sampled_from([300, 300, 5]),
+    deletions_min=st.sampled_from([10_000, 10_000, 10_000, 0]),  # 0: the brake holds back every deletion
 )
 
 
