@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 from django.utils import timezone
 
 from synccore.engine.images import image_hash
 from synccore.engine.rules import Resolution
-from synccore.models import Coupling, JobItem, Problem
+from synccore.models import Coupling, JobItem, Problem, SynchJob
 from synccore.shapes import SIDES, Record, Side
 
 from .candidate import Candidate
 from .lookup import read
 from .problems import UNCERTAIN
 from .run import Run
+from .store import UNFILLED
 
 
 def from_changes(run: Run, side: Side, records: Sequence[Record]) -> list[Candidate]:
@@ -37,14 +39,28 @@ def from_changes(run: Run, side: Side, records: Sequence[Record]) -> list[Candid
 
 
 def _agreed_versions(run: Run, side: Side, ids: Sequence[str]) -> dict[str, str]:
-    """Versions at which whole pairs last agreed: most of what an overlap reads again needs no more than these."""
-    known = (
-        Coupling.objects.live()
-        .paired()
-        .filter(mapping_id=run.job.mapping_id, **{f"{side.value}_id__in": ids})
-        .values_list(f"{side.value}_id", f"{side.value}_version")
-    )
-    return dict(known)
+    """Versions at which whole pairs last agreed: most of what an overlap reads again needs no more than these.
+
+    A run over all records takes up pairs that agreed under other rules of their fields, though nothing in them changed.
+    """
+    known = Coupling.objects.live().paired().filter(mapping=run.mapping, **{f"{side.value}_id__in": ids})
+    id, version = f"{side.value}_id", f"{side.value}_version"
+    if run.job.scope != SynchJob.Scope.FULL:
+        return dict(known.values_list(id, version))
+    return {
+        found[0]: found[1]
+        for found in known.values_list(id, version, "left_base", "right_base")
+        if all(_under_these_rules(run, each, base) for each, base in zip(SIDES, found[2:], strict=True))
+    }
+
+
+def _under_these_rules(run: Run, side: Side, base: dict[str, list[Any]]) -> bool:
+    for rule in run.rules.rules.fields:
+        if rule.name(side) is not None:
+            entry = base.get(str(rule.id))
+            if entry is None or entry[0] not in (rule.revision, UNFILLED):
+                return False
+    return True
 
 
 def _couplings(run: Run, side: Side, ids: Sequence[str]) -> dict[str, Coupling]:
