@@ -120,6 +120,10 @@ class Comparison:
         return [row for row in self.rows if row.fate == Fate.CONFLICT.value]
 
     @property
+    def equal_fields(self) -> int:
+        return sum(len(row.lines) for row in self.equal)
+
+    @property
     def by_themselves(self) -> int:
         return len(self.rows) - len(self.conflicts)
 

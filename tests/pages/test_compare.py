@@ -295,7 +295,8 @@ def test_a_group_is_one_choice(duo, people, as_user):
     [row] = answer.context["shown"].conflicts
     assert (row.name, [line.label for line in row.lines]) == ("group:address", ["phone", "city"])
     assert answer.content.decode().count('type="radio"') == 2
-    assert "one thing" in answer.content.decode()
+    assert '<span class="muted small">group</span>' in answer.content.decode()
+    assert "1 field is equal" in answer.content.decode()
 
 
 def test_a_one_way_field_says_that_it_replaces_an_edit(duo, people, as_user):
