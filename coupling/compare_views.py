@@ -123,7 +123,7 @@ def _context(
         and pair.failure is None
         and coupling.removed_at is None
         and coupling.ended_at is None
-        and (bool(pair.live) or kept_conflict)
+        and (bool(pair.live and (shown.rows or problem)) or kept_conflict)
         and not _is_left_alone(pair),
         "missing": missing,
         "token": _token(pair, [row.name for row in shown.conflicts]),

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 from django.db import connection, connections, transaction
-from django.urls import reverse
+from django.urls import get_resolver, reverse
 
 from coupling.compare import differs_in_format_only, readable
 from synccore import jobs
@@ -156,6 +156,21 @@ def test_only_the_live_address_calls_an_app(duo, people, as_user):
     assert called == []
     browser.get(address(duo, "live_compare"))
     assert set(called) == {"fetch"}
+
+
+def test_every_live_address_is_known_here():
+    """What calls an app while a person waits: GET, checked, limited. A new one comes with tests like these."""
+    found = {
+        each.name
+        for pattern in get_resolver().url_patterns
+        for each in getattr(pattern, "url_patterns", [])
+        if str(each.pattern).startswith("live/")
+    }
+    assert found == {"live_compare"}
+
+
+def test_live_takes_no_post(duo, people, as_user):
+    assert as_user(people["administrator"]).post(address(duo, "live_compare")).status_code == 405
 
 
 def test_live_answers_a_fragment_to_htmx_and_a_page_to_everybody_else(duo, people, as_user):
@@ -365,8 +380,23 @@ def test_a_pair_in_sync_has_nothing_to_choose(duo, people, as_user):
     where = reverse("coupling:live_compare", args=[duo.coupling("C2").pk])
     answer = as_user(people["owner"]).get(where)
     assert answer.context["shown"].rows == []
-    assert "4 fields are equal" in answer.content.decode()
-    assert 'type="radio"' not in answer.content.decode()
+    text = answer.content.decode()
+    assert "4 fields are equal" in text
+    assert "Nothing differs from what the two last agreed on" in text
+    assert 'type="radio"' not in text
+    assert "data-apply" not in text
+
+
+def test_a_problem_that_is_no_conflict_any_more_is_ended_by_synchronizing(duo, people, as_user):
+    duo.right.put("account", duo.ids[1], {"phone": "+32 2 555 01 77"}, by="a.berg")
+    browser = as_user(people["owner"])
+    answer = browser.get(address(duo, "live_compare"))
+    assert answer.context["shown"].conflicts == []
+    assert "Synchronize now</button>" in answer.content.decode()
+    browser.post(address(duo), {"token": token(answer)})
+    jobs.run(resolve_jobs().get().pk)
+    assert duo.problem("C1") is None
+    assert duo.rows(Side.RIGHT)[duo.ids[1]]["name"] == "<script>x</script>"
 
 
 # --- the decision ---------------------------------------------------------------------------------------
@@ -464,6 +494,13 @@ def test_synchronize_of_one_record_opens_the_comparison(duo, people, as_user, wh
     answer = as_user(people["owner"]).post(reverse(where), {"synchronize": str(problem.pk)})
     assert answer.url == address(duo)
     assert not resolve_jobs().exists()
+
+
+@pytest.mark.parametrize("who", ["owner", "viewer"])
+def test_the_problem_leads_to_the_comparison(duo, people, as_user, who):
+    problem = Problem.objects.get(coupling=duo.coupling("C1"))
+    text = as_user(people[who]).get(reverse("coupling:problem", args=[problem.pk])).content.decode()
+    assert f'href="{address(duo)}"' in text
 
 
 def test_synchronize_of_several_keeps_the_question(duo, people, as_user):
