@@ -13,12 +13,12 @@ from django.dispatch import Signal
 from django.utils import timezone
 
 from synccore.connectors.base import Connector
-from synccore.failures import Bug, Failure, Scope, Transient
+from synccore.failures import Bug, Failure, Kind, Scope, Transient
 from synccore.models import JobItem, JobQueueEntry, Problem, SynchJob, TableMapping
 from synccore.models.instance import MISMATCH
 from synccore.models.job import EXTRAS, OUTCOMES
 from synccore.models.seals import close_job
-from synccore.shapes import Side
+from synccore.shapes import SIDES, Side
 from synccore.verbs import VERBS, problems
 from synccore.verbs.run import LEASE, BackToQueue, Cancelled, LeaseLost, Run, page_stored
 from synccore.verbs.stats import Tally
@@ -213,7 +213,7 @@ def _describe(work: Run, failure: Failure, at: Any) -> None:
     if job.mapping is None or (failure.scope is Scope.RECORD and job.scope == SynchJob.Scope.ITEMS):
         return  # of the records a person chose: the job says it, the mapping goes on
     of_connection = failure.scope is Scope.CONNECTION and side in list(Side)
-    problems.setup_failure(
+    problem = problems.setup_failure(
         job=job,
         tally=work.tally,
         entries=work.entries,
@@ -222,6 +222,16 @@ def _describe(work: Run, failure: Failure, at: Any) -> None:
         failure=failure,
         now=at,
     )
+    if failure.kind is Kind.MISCONFIGURED and problem.attempts == 1:
+        _look_at_set_up(job.mapping, side)
+
+
+def _look_at_set_up(mapping: TableMapping, side: str) -> None:
+    """A new or changed set-up fault: what else is wrong with the account and the tables of its app (of both, where the
+    failure names none)?"""
+    for each in [Side(side)] if side in list(Side) else SIDES:
+        app = mapping.connection(each)
+        enqueue(verb="check_set_up", connection=app, origin=SynchJob.Origin.ENGINE)
 
 
 def _cancel_items(job: SynchJob) -> None:

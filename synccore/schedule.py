@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from celery import shared_task
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from synccore import jobs, tasks
 from synccore.failures import Kind
-from synccore.models import JobQueueEntry, Problem, SynchJob, TableMapping
+from synccore.models import Connection, JobQueueEntry, Problem, SynchJob, TableMapping
 from synccore.models.instance import guard_instance
 from synccore.verbs import problems
 from synccore.verbs.stats import Tally
 from synccore.verbs.synchronise import due_problems
+
+#: Accounts and rights change without a word to us: each app's set-up is looked at so often.
+SET_UP_CHECKS: Final = timedelta(days=1)
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +36,7 @@ def tick() -> None:
     claim_schedules()
     start_due()
     start_checks()
+    start_set_up_checks()
     fold_stats()
     tasks.kick()
 
@@ -140,6 +144,19 @@ def start_checks() -> int:
 def _first_mapping_of(connection_id: int | None) -> int | None:
     of_app = Q(integration__left=connection_id) | Q(integration__right=connection_id)
     return TableMapping.objects.filter(of_app, enabled=True).values_list("pk", flat=True).first()
+
+
+def start_set_up_checks() -> int:
+    """Apps with a mapping that runs, and whose set-up nobody looked at for a day, get a job that does. Returns how many."""
+    lately = SynchJob.objects.filter(
+        verb="check_set_up", connection=OuterRef("pk"), queued_at__gt=timezone.now() - SET_UP_CHECKS
+    )
+    runs = TableMapping.objects.filter(enabled=True, integration__paused_since=None)
+    of_app = Q(integration__left=OuterRef("pk")) | Q(integration__right=OuterRef("pk"))
+    due = Connection.objects.filter(Exists(runs.filter(of_app))).exclude(Exists(lately))
+    for app in due:
+        jobs.enqueue(verb="check_set_up", connection=app, origin=SynchJob.Origin.ENGINE)
+    return len(due)
 
 
 def end_on_purpose() -> int:

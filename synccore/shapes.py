@@ -219,3 +219,34 @@ class Precondition:
     field: str
     exempt: tuple[str, ...] = ()
     filter: Filter = ()
+
+
+class CheckState(StrEnum):
+    """What a set-up check found. UNKNOWN: it could not be made, which is not a pass."""
+
+    PASS = "pass"
+    WARN = "warn"
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class TableUse:
+    """A table as a mapping uses it: ``fields`` are read, ``written`` are written too; ``write`` is False where no record
+    of it is created, updated or deleted."""
+
+    table: TableRef
+    fields: tuple[str, ...] = ()
+    written: tuple[str, ...] = ()
+    write: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One set-up check of an app. ``code`` has a guide in ``synccore.guides.checks``; ``params`` (JSON) are its facts, and
+    ``table`` names the table it is about, if it is about one."""
+
+    code: str
+    state: CheckState
+    params: Mapping[str, Any]
+    table: str = ""

@@ -233,6 +233,7 @@ VERBS = {
     "retry": gettext_lazy("Retry"),
     "check": gettext_lazy("Check the connection"),
     "check_connection": gettext_lazy("Test Connection"),
+    "check_set_up": gettext_lazy("Check the set-up"),
     "purge": gettext_lazy("Delete entries"),
     "undo": gettext_lazy("Undo"),
     "undo_purge": gettext_lazy("Bring deleted entries back"),

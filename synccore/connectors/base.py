@@ -20,10 +20,12 @@ from synccore.shapes import (
     CreateItem,
     DeleteItem,
     Filter,
+    Finding,
     Page,
     Record,
     TableInfo,
     TableRef,
+    TableUse,
     UpdateItem,
     Value,
     VersionPage,
@@ -85,6 +87,18 @@ class Connector(ABC):
     @abstractmethod
     def describe(self) -> dict[str, TableInfo]:
         """Every table and view the integration user can see, by name."""
+
+    def audit(self, uses: Sequence[TableUse]) -> list[Finding]:
+        """What the app says about the set-up of its integration user, for these uses of its tables. Reads only.
+
+        At most one finding per code and table: ``not_superuser`` (no administrator's account), ``not_owner`` (owns none
+        of the tables), ``password_valid`` (neither expired nor about to), ``privileges`` per table (every right that
+        ``write`` and the fields need; ``params["grant"]`` is what to run where one is missing). What an app cannot tell
+        is left out: the page says that it could not be checked. A table that is not there is left out too.
+
+        Raises Failure only where the app does not answer. Default: nothing can be checked.
+        """
+        return []
 
     @abstractmethod
     def record_url(self, table: TableRef, id: str) -> str | None:

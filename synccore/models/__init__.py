@@ -1,6 +1,7 @@
 """The memory of Tandem (ENGINE §1). One module per subject; everything is imported from here."""
 
 from .build import brakes_of, rules_of
+from .checks import SetupCheck
 from .connection import Connection, Instance, Integration
 from .coupling import Coupling
 from .instance import guard_instance, instance_matches
@@ -27,6 +28,7 @@ __all__ = [
     "JournalSeal",
     "MappingGrant",
     "Problem",
+    "SetupCheck",
     "Stat",
     "SynchJob",
     "SynchJobError",

@@ -119,6 +119,11 @@ def start_test(connection: Connection, *, user: Any) -> SynchJob:
     return _start(connection, "check_connection", user)
 
 
+def start_set_up_check(connection: Connection, *, user: Any) -> SynchJob:
+    """A job that looks at the integration user's account and rights, the clock and the tables. Raises RightMissing."""
+    return _start(connection, "check_set_up", user)
+
+
 def _start(connection: Connection, verb: str, user: Any) -> SynchJob:
     require(user, SET_UP)
     with transaction.atomic():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from .audit import check_set_up
 from .chosen import couple, delete, leave_out, resolve, restore, synchronise_chosen, uncouple
 from .run import Run
 from .set_up import check_connection
@@ -34,6 +35,7 @@ VERBS: dict[str, Callable[[Run], None]] = {
     "leave_out": leave_out,
     "check": check,
     "check_connection": check_connection,
+    "check_set_up": check_set_up,
     "allow_once": allow_once,
     "purge": purge,
     "undo_purge": undo_purge,

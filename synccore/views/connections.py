@@ -28,6 +28,8 @@ from synccore.services import connections as services
 from synccore.services.jobs import NotNow
 from synccore.tables import JobRow, Said, State, say
 
+from .checks import check_rows
+
 FORM_VERBS = ["GET", "HEAD", "POST"]
 
 
@@ -160,9 +162,11 @@ def connection(request: HttpRequest, pk: int) -> HttpResponse:
 def _context(app: Any) -> dict[str, Any]:
     jobs = SynchJob.objects.select_related("mapping", "connection", "requested_by")
     row = ConnectionRow(app, jobs.filter(pk=app.tested).first())
+    checked = jobs.filter(connection=app, verb="check_set_up").order_by("-pk").first()
     of_app = Q(integration__left=app) | Q(integration__right=app)
     mappings = list(TableMapping.objects.filter(of_app).order_by("name", "pk").values_list("name", flat=True))
     problems = Problem.objects.of_setup().open().filter(connection=app, mapping=None).order_by("since", "pk")
+    checks = check_rows(app)
     return {
         "page_title": app.name,
         "app": app,
@@ -171,7 +175,11 @@ def _context(app: Any) -> dict[str, Any]:
         "unreadable": services.secrets_set(app) is None,
         "problems": [(problem, say(problem, {"": app.name, problem.side: app.name})) for problem in problems],
         "mappings": mappings,
-        "busy": bool(row.test and row.test.job.is_unfinished),
+        "set_up_job": JobRow(checked) if checked else None,
+        "checks": [each for each in checks if each.state.tone != "good"],
+        "passed": [each for each in checks if each.state.tone == "good"],
+        "checked_at": checks[0].at if checks else None,
+        "busy": bool(row.test and row.test.job.is_unfinished) or bool(checked and checked.is_unfinished),
     }
 
 
@@ -184,6 +192,19 @@ def test(request: HttpRequest, pk: int) -> HttpResponse:
         '<a href="{}">{}</a>', reverse("synccore:job", args=[job.pk]), _("job %(n)s") % {"n": job.pk}
     )
     text = _("{app} is being tested by {job}; what it finds appears below.")
+    messages.success(request, format_html(text, app=app.name, job=link))
+    return redirect("synccore:connection", pk=pk)
+
+
+@require_POST
+def check(request: HttpRequest, pk: int) -> HttpResponse:
+    """*Check the set-up*: a job; what it found appears on the page."""
+    app = get_object_or_404(Connection, pk=pk)
+    job = services.start_set_up_check(app, user=request.user)
+    link = format_html(
+        '<a href="{}">{}</a>', reverse("synccore:job", args=[job.pk]), _("job %(n)s") % {"n": job.pk}
+    )
+    text = _("The set-up of {app} is being checked by {job}; what it finds appears below.")
     messages.success(request, format_html(text, app=app.name, job=link))
     return redirect("synccore:connection", pk=pk)
 

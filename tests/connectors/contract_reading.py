@@ -14,12 +14,14 @@ from synccore.engine.filters import matches
 from synccore.failures import Misconfigured, Scope
 from synccore.shapes import (
     ALL,
+    CheckState,
     Condition,
     CreateItem,
     Filter,
     KeyKind,
     Operator,
     TableRef,
+    TableUse,
     UpdateItem,
     Value,
     by_id,
@@ -43,6 +45,24 @@ class ReadingContract:
             connector.check(TableRef("nothing"))
         assert (caught.value.code, caught.value.scope) == ("unknown_table", Scope.TABLE)
         assert caught.value.params["table"] == "nothing"
+
+    def test_an_audit_tells_known_checks_once_each_and_changes_nothing(self, harness: Harness) -> None:
+        harness.put("item", "A", {"name": "a"})
+        before = harness.connector.fetch(ITEM, ["A"], FIELDS)
+        uses = [
+            TableUse(ITEM, FIELDS, ("name", "price"), write=True),
+            TableUse(TICKET, ("title",)),
+            TableUse(TableRef("nothing")),
+        ]
+        found = harness.connector.audit(uses)
+        assert {each.code for each in found} <= {"not_superuser", "not_owner", "password_valid", "privileges"}
+        assert len({(each.code, each.table) for each in found}) == len(found)
+        assert {each.table for each in found if each.code == "privileges"} <= {"item", "ticket"}
+        assert {each.state for each in found} <= {
+            CheckState.PASS
+        }  # the harness signs in with an ordinary account
+        json.dumps([each.params for each in found])
+        assert harness.connector.fetch(ITEM, ["A"], FIELDS) == before
 
     def test_now_is_aware(self, connector: Connector) -> None:
         assert connector.now().utcoffset() == timedelta(0)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from synccore import tasks
+from synccore import jobs, schedule, tasks
 from synccore.verbs.run import shutting_down
 
 
@@ -48,6 +48,14 @@ def rung(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(tasks.run_job, "apply_async", ring)
     return heard
+
+
+@pytest.fixture(autouse=True)
+def set_up_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests of other subjects do without the daily look at each app's set-up, and the one after a set-up fault;
+    ``test_set_up_checks`` has them."""
+    monkeypatch.setattr(schedule, "start_set_up_checks", lambda: 0)
+    monkeypatch.setattr(jobs, "_look_at_set_up", lambda *_given: None)
 
 
 @pytest.fixture(autouse=True)

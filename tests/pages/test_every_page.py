@@ -41,7 +41,7 @@ PAGES = {
 }
 ONLY_POST = {
     "errors:clean_up", "synccore:cancel", "synccore:allow_once", "synccore:keep_stopped", "synccore:undo_purge",
-    "synccore:run_now", "synccore:test_connection",
+    "synccore:run_now", "synccore:test_connection", "synccore:check_set_up",
 }  # fmt: skip
 FOR_ADMINISTRATORS = {
     "errors:ask_clean_up", "synccore:interval", "synccore:connections", "synccore:connection",
@@ -67,7 +67,7 @@ def address(name: str, world) -> str:
         "synccore:run_now": world.mapping.pk,
         **{
             f"synccore:{each}": world.mapping.integration.left_id
-            for each in ("connection", "edit_connection", "test_connection")
+            for each in ("connection", "edit_connection", "test_connection", "check_set_up")
         },
         "synccore:interval": world.mapping.queue_entries.get().pk,
     }

@@ -10,7 +10,7 @@ from urllib.parse import quote as url_quote
 
 from synccore.connectors.base import Connector, WriteResult
 from synccore.connectors.options import Option, OptionType, bad_option
-from synccore.connectors.postgresql import reading, writing
+from synccore.connectors.postgresql import audit, reading, writing
 from synccore.connectors.postgresql.database import Database
 from synccore.connectors.postgresql.patterns import read_patterns
 from synccore.connectors.postgresql.session import Session
@@ -19,11 +19,13 @@ from synccore.shapes import (
     CreateItem,
     DeleteItem,
     Filter,
+    Finding,
     KeyKind,
     Page,
     Record,
     TableInfo,
     TableRef,
+    TableUse,
     UpdateItem,
     Value,
     VersionPage,
@@ -136,6 +138,9 @@ class PostgresqlConnector(Connector):
     def describe(self) -> dict[str, TableInfo]:
         relations = self._run("", "read", self._database.relations)
         return {name: relation.describe() for name, relation in relations.items()}
+
+    def audit(self, uses: Sequence[TableUse]) -> list[Finding]:
+        return audit.audit(self._database, uses)
 
     def record_url(self, table: TableRef, id: str) -> str | None:
         if not self._record_url:

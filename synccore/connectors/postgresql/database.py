@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
@@ -199,15 +199,32 @@ class Database:
 
     def check_rights(self, relation: Relation, operations: Sequence[str], fields: Sequence[str] = ()) -> None:
         """Raise Misconfigured ``missing_privilege`` for the first right that one of the operations lacks."""
+        for failure in self.missing_rights(relation, operations, fields):
+            raise failure
+
+    def missing_rights(
+        self,
+        relation: Relation,
+        operations: Sequence[str],
+        fields: Sequence[str] = (),
+        written: Sequence[str] = (),
+    ) -> Iterator[Misconfigured]:
+        """A Misconfigured ``missing_privilege`` for each right that the operations lack, one after the other.
+
+        ``fields`` are those that are read, ``written`` those that are inserted and updated.
+        """
         now = replace(self._situation, table=relation.name)
         if failure := self._schema_privilege(now):
-            raise failure
-        for operation in operations:
-            for privilege in _NEEDS[operation]:
-                if failure := self._lacks(now, relation, privilege, fields if privilege == "SELECT" else ()):
-                    raise failure
+            yield failure
+        for privilege in dict.fromkeys(each for operation in operations for each in _NEEDS[operation]):
+            columns = {"SELECT": fields, "DELETE": ()}.get(privilege, written)
+            if failure := self._lacks(now, relation, privilege, columns):
+                yield failure
         if "create" in operations and relation.key_kind is KeyKind.SEQUENCE:
-            self.check_sequence(relation)
+            try:
+                self.check_sequence(relation)
+            except Misconfigured as missing:
+                yield missing
 
     def check_sequence(self, relation: Relation) -> None:
         """Raise Misconfigured ``missing_privilege`` where ids may not be taken from the table's sequence."""

@@ -1,0 +1,162 @@
+"""Guides of the set-up checks: what each looks at, what its result means, what to do and who can do it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.utils.translation import gettext_lazy as _
+
+from synccore.guides.shape import Text, fill
+from synccore.shapes import CheckState
+
+_RUNS_THE_APP = _("Whoever runs {app}")
+_ADMINISTRATOR = _("An administrator of Tandem")
+
+
+@dataclass(frozen=True, slots=True)
+class CheckGuide:
+    """Lazy texts in English with ``{param}`` in them. ``warned`` is "" where a check only passes or fails."""
+
+    title: Text
+    passed: Text
+    failed: Text
+    unknown: Text
+    who: Text
+    warned: Text = ""
+    steps: tuple[Text, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedCheck:
+    title: str
+    sentence: str
+    who: str
+    steps: tuple[str, ...]
+    statement: str
+
+
+_NOT_TOLD = _("{app} did not tell.")
+
+CHECKS: Final[dict[str, CheckGuide]] = {
+    "signs_in": CheckGuide(
+        _("Sign-in"),
+        _("{app} answers and signs Tandem in."),
+        _("{app} does not sign Tandem in."),
+        _("{app} did not answer."),
+        _ADMINISTRATOR,
+        steps=(
+            _("Type the integration user's password again; if it is right, it may have expired."),
+            _("Ask whoever runs {app} whether the account is locked or its password has ended."),
+        ),
+    ),
+    "clock": CheckGuide(
+        _("Clock"),
+        _("Its clock is {skew} s from ours, give or take {uncertainty} s. Stamps are corrected by it."),
+        _("Its clock is {skew} s from ours."),
+        _NOT_TOLD,
+        _RUNS_THE_APP,
+        warned=_(
+            "Its clock is {skew} s from ours, give or take {uncertainty} s. Stamps are corrected by it, but it may drift."
+        ),
+        steps=(_("Let the server of {app} and this one take their time from the same source (NTP)."),),
+    ),
+    "not_superuser": CheckGuide(
+        _("Integration user is no administrator"),
+        _("{user} is an ordinary account."),
+        _("{user} has an administrator's rights in {app}: no rule of the app holds Tandem back."),
+        _NOT_TOLD,
+        _RUNS_THE_APP,
+        warned=_("{user} has rights that synchronizing does not need: {privilege}."),
+        steps=(
+            _(
+                "Give Tandem an account of its own with the rights on the mapped tables only, and enter it here."
+            ),
+        ),
+    ),
+    "not_owner": CheckGuide(
+        _("Integration user owns no mapped table"),
+        _("The mapped tables belong to somebody else."),
+        _("{user} owns {tables}, or belongs to the role that does: it could change or drop them."),
+        _NOT_TOLD,
+        _RUNS_THE_APP,
+        steps=(_("Let another role own them and grant {user} the rights on the rows."),),
+    ),
+    "password_valid": CheckGuide(
+        _("Password of the integration user"),
+        _("It has not expired and does not end soon."),
+        _("The password of {user} ended on {until}: the next sign-in by password is refused."),
+        _("{app} did not tell when it ends."),
+        _RUNS_THE_APP,
+        warned=_("The password of {user} ends on {until}, in {days} days."),
+        steps=(
+            _("Set a new password for {user} in {app}."),
+            _("Enter it on Connection Setup and press Test Connection."),
+        ),
+    ),
+    "privileges": CheckGuide(
+        _("Rights on {table}"),
+        _("{user} may do what the mapping needs."),
+        _("{user} lacks {privilege} on {table}."),
+        _("{app} did not tell."),
+        _RUNS_THE_APP,
+        steps=(_("Run the statement below in {app}, then check again."),),
+    ),
+    "fields": CheckGuide(
+        _("Table {table} and its mapped fields"),
+        _("All are there, with the types the mapping was made with."),
+        _("The field {field} of {table} is gone: it was renamed or removed in {app}."),
+        _("{app} did not tell."),
+        _ADMINISTRATOR,
+        steps=(_("Map the field that took its place, or remove the line from the mapping."),),
+    ),
+    "table": CheckGuide(
+        _("Table {table}"),
+        _("It is there."),
+        _("{app} has no table {table}, or the integration user cannot see it."),
+        _NOT_TOLD,
+        _ADMINISTRATOR,
+        steps=(_("Choose the table again on the mapping, or ask whoever runs {app}."),),
+    ),
+    "field_type": CheckGuide(
+        _("Type of {field} in {table}"),
+        _("It is what it was."),
+        _("{field} was {was} when the mapping was made, and is {now} now: values may no longer compare."),
+        _NOT_TOLD,
+        _ADMINISTRATOR,
+        warned=_(
+            "{field} was {was} when the mapping was made, and is {now} now. Longer values may be refused."
+        ),
+        steps=(_("Open the mapping and save it again; Tandem reads the fields anew."),),
+    ),
+}
+
+_TEXTS: Final = {
+    CheckState.PASS: "passed",
+    CheckState.WARN: "warned",
+    CheckState.FAIL: "failed",
+    CheckState.UNKNOWN: "unknown",
+}
+
+
+def render_check(code: str, state: str, params: Mapping[str, Any], *, app: str) -> RenderedCheck:
+    """A check in the language that is active now. Values are data: templates escape all of it.
+
+    ``params["because"]`` is the sentence of a failure that kept the check from being made, or made it fail; the caller
+    renders it. Never raises: an unknown code is shown by its name.
+    """
+    guide = CHECKS.get(code) or CheckGuide(code, "", "", "", _ADMINISTRATOR)
+    values = {**params, "app": app}
+    found = CheckState(state)
+    text = getattr(guide, _TEXTS[found]) or guide.failed
+    sentence = str(params.get("because") or "") or fill(text, values)
+    passed = found is CheckState.PASS
+    to_do = found in (CheckState.FAIL, CheckState.WARN)
+    return RenderedCheck(
+        title=fill(guide.title, values),
+        sentence=sentence,
+        who="" if passed else fill(guide.who, values),
+        steps=tuple(fill(step, values) for step in guide.steps) if to_do else (),
+        statement=str(params.get("grant") or "") if found is CheckState.FAIL else "",
+    )
