@@ -55,6 +55,11 @@ class Line:
     only_formatting: bool
     refused: dict[str, str]
 
+    @property
+    def differs(self) -> bool:
+        """Whether choosing one side loses something on the other."""
+        return self.values["left"] != self.values["right"]
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:

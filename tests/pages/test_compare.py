@@ -312,6 +312,7 @@ def test_a_group_is_one_choice(duo, people, as_user):
     assert answer.content.decode().count('type="radio"') == 2
     assert '<span class="muted small">group</span>' in answer.content.decode()
     assert "1 field is equal" in answer.content.decode()
+    assert [line.differs for line in row.lines] == [True, False]  # only what differs can be lost
 
 
 def test_a_one_way_field_says_that_it_replaces_an_edit(duo, people, as_user):
