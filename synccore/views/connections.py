@@ -17,13 +17,14 @@ from django.urls import reverse
 from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from synccore import guides, roles
 from synccore.connectors import CONNECTORS
 from synccore.failures import Misconfigured
 from synccore.forms import ConnectionForm
-from synccore.models import Connection, Problem, SynchJob, TableMapping
+from synccore.models import Connection, Problem, SetupCheck, SynchJob, TableMapping
 from synccore.services import connections as services
 from synccore.services.jobs import NotNow
 from synccore.tables import JobRow, Said, State, say
@@ -42,8 +43,10 @@ def _all() -> QuerySet[Any]:
     tests = SynchJob.objects.filter(connection=OuterRef("pk"), verb="check_connection").order_by("-pk")
     problems = Problem.objects.of_setup().open().filter(connection=OuterRef("pk"), mapping=None).order_by()
     count = problems.values("connection").annotate(n=Count("pk")).values("n")
+    failing = SetupCheck.objects.filter(connection=OuterRef("pk"), state=SetupCheck.State.FAIL).order_by()
+    failed = failing.values("connection").annotate(n=Count("pk")).values("n")
     return Connection.objects.annotate(
-        tested=Subquery(tests.values("pk")[:1]), trouble=Subquery(count)
+        tested=Subquery(tests.values("pk")[:1]), trouble=Subquery(count), failed=Subquery(failed)
     ).order_by("name", "pk")
 
 
@@ -60,6 +63,9 @@ class ConnectionRow:
         """What the last test found; a set-up problem of the app stands before it."""
         if self.app.trouble:
             return State(_("Set-up problem"), "wrench", "person")
+        if self.app.failed and not (self.test and self.test.job.is_unfinished):
+            text = ngettext("%(n)s set-up check failed", "%(n)s set-up checks failed", self.app.failed)
+            return State(text % {"n": self.app.failed}, "wrench", "person")
         if self.test is None:
             if self.app.checked_at:
                 return State(_("Answered"), "check", "good", self.app.checked_at)

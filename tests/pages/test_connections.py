@@ -17,7 +17,7 @@ from synccore.connectors.memory import MemoryApp
 from synccore.connectors.options import OptionType
 from synccore.connectors.postgresql import PostgresqlConnector
 from synccore.failures import Misconfigured, Scope
-from synccore.models import Connection, Problem, SynchJob
+from synccore.models import Connection, Problem, SetupCheck, SynchJob
 from synccore.services import connections as services
 from synccore.services.rights import RightMissing
 from tests import factories as make
@@ -354,3 +354,67 @@ def test_the_postgresql_kind_declares_where_secrets_go():
     assert {option.name for option in PostgresqlConnector.options if option.address} == {
         "host", "port", "dbname", "user", "sslmode",
     }  # fmt: skip
+
+
+# --- set-up checks on the page -------------------------------------------------------------------------
+
+
+def store(app: Connection, code: str, state: str, mapping=None, **params) -> None:
+    SetupCheck.objects.create(
+        connection=app, mapping=mapping, code=code, state=state, params=params, at=timezone.now()
+    )
+
+
+def test_what_failed_stands_first_with_what_to_do_who_and_the_statement(world, app, administrator, as_user):
+    grant = 'GRANT UPDATE ON TABLE "public"."item" TO "tandem";'
+    store(app, "signs_in", "pass")
+    store(app, "not_owner", "unknown")
+    store(
+        app,
+        "privileges",
+        "fail",
+        world.mapping,
+        table="item",
+        user="tandem",
+        privilege=["UPDATE"],
+        grant=grant,
+    )
+    browser = as_user(administrator)
+    answer = browser.get(page(app))
+    text = answer.content.decode()
+    assert [row.state.word for row in answer.context["checks"]] == ["Failed", "Could not be checked"]
+    assert "tandem lacks UPDATE on item." in text
+    assert "GRANT UPDATE ON TABLE &quot;public&quot;.&quot;item&quot; TO &quot;tandem&quot;;" in text
+    assert "Who can do it: Whoever runs Books" in text
+    assert "Books did not tell." in text
+    assert "1 check passed" in text
+    assert "1 set-up check failed" in browser.get(LIST).content.decode()
+
+
+def test_nothing_checked_yet_is_not_called_passed(world, app, administrator, as_user):
+    text = as_user(administrator).get(page(app)).content.decode()
+    assert "Not checked yet." in text
+    assert "passed" not in text
+
+
+def test_words_of_an_app_are_data(world, app, administrator, as_user):
+    store(app, "signs_in", "fail", said="<script>alert(1)</script>", table="<b>")
+    store(app, "fields", "fail", world.mapping, table="<i>t</i>", field=["<u>f</u>"])
+    text = as_user(administrator).get(page(app)).content.decode()
+    for raw in ("<script>alert", "<i>t</i>", "<u>f</u>"):
+        assert raw not in text
+
+
+def test_check_the_set_up_is_a_job_and_needs_the_right(world, app, administrator, viewer, as_user):
+    assert as_user(viewer).post(page(app, "check_set_up")).status_code == 403
+    assert not SynchJob.objects.filter(connection=app).exists()
+    answer = as_user(administrator).post(page(app, "check_set_up"), follow=True)
+    job = SynchJob.objects.get(connection=app)
+    assert (job.verb, job.state) == ("check_set_up", "queued")
+    assert f"The set-up of Books is being checked by job {job.pk}" in said(answer)
+    assert 'hx-trigger="every 2s"' in answer.content.decode()
+
+
+def test_the_region_alone_is_sent_to_a_page_that_asks_again(world, app, administrator, as_user):
+    answer = as_user(administrator).get(page(app), headers={"HX-Request": "true"})
+    assert answer.content.decode().strip().startswith('<div id="connection-region"')
