@@ -244,7 +244,9 @@ def couple(run: Run) -> None:
     prefer = Side(options["prefer"]) if options.get("prefer") else None
     coupling, spare = _coupling_for(run, ids)
     coupling.prefer = prefer.value if prefer else ""
-    if prefer is not None:  # that side wins wherever they differ, whatever was agreed before the pair was taken apart
+    if (
+        prefer is not None
+    ):  # that side wins wherever they differ, whatever was agreed before the pair was taken apart
         coupling.left_base, coupling.right_base = {}, {}
     for side in SIDES:
         coupling.put(side, "id", ids[side])

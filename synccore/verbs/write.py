@@ -140,7 +140,9 @@ def _send_batch(run: Run, side: Side, operation: Journal.Operation, batch: list[
         return None
     if len(results) != len(batch):
         # The contract is broken; whatever happened over there is found out by settling the intentions.
-        _unknown(batch, Bug("bug", {"step": f"{operation} gave {len(results)} results for {len(batch)} items"}))
+        _unknown(
+            batch, Bug("bug", {"step": f"{operation} gave {len(results)} results for {len(batch)} items"})
+        )
         return None
     for write, result in zip(batch, results, strict=True):
         write.result = result
