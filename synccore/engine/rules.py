@@ -21,7 +21,9 @@ class Direction(StrEnum):
     TO_LEFT = "to_left"
 
     def allows(self, destination: Side) -> bool:
-        return self is Direction.BOTH or self is (Direction.TO_RIGHT if destination is Side.RIGHT else Direction.TO_LEFT)
+        return self is Direction.BOTH or self is (
+            Direction.TO_RIGHT if destination is Side.RIGHT else Direction.TO_LEFT
+        )
 
     def __and__(self, other: Direction) -> Direction | None:
         """The directions both allow; None where that is none."""

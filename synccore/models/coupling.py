@@ -106,8 +106,12 @@ class Coupling(models.Model):
             models.Index(OpClass(Lower("left_name"), name="text_pattern_ops"), name="coupling_left_name"),
             models.Index(OpClass(Lower("right_name"), name="text_pattern_ops"), name="coupling_right_name"),
             # Removed tab, and "is this record marked not to be coupled by itself?"
-            models.Index(fields=["mapping", "left_id"], condition=Q(removed_at__isnull=False), name="removed_left"),
-            models.Index(fields=["mapping", "right_id"], condition=Q(removed_at__isnull=False), name="removed_right"),
+            models.Index(
+                fields=["mapping", "left_id"], condition=Q(removed_at__isnull=False), name="removed_left"
+            ),
+            models.Index(
+                fields=["mapping", "right_id"], condition=Q(removed_at__isnull=False), name="removed_right"
+            ),
         ]
 
     def __str__(self) -> str:

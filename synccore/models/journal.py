@@ -75,7 +75,9 @@ class Journal(models.Model):
         verbose_name = _("journal row")
         verbose_name_plural = _("journal")
         indexes = [
-            models.Index(fields=["mapping", "id"], condition=Q(state__in=["intended", "unknown"]), name="journal_open"),
+            models.Index(
+                fields=["mapping", "id"], condition=Q(state__in=["intended", "unknown"]), name="journal_open"
+            ),
             models.Index(fields=["coupling", "-id"], name="journal_of_coupling"),
             models.Index(fields=["mapping", "side", "record_id"], name="journal_of_record"),
         ]

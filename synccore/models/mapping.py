@@ -67,7 +67,10 @@ class TableMapping(models.Model):
     right_watermark = models.JSONField(null=True, blank=True, editable=False)
 
     conflicts = models.CharField(
-        _("resolve update conflicts"), max_length=10, default="ask", choices=[(p.value, p.value) for p in ConflictPolicy]
+        _("resolve update conflicts"),
+        max_length=10,
+        default="ask",
+        choices=[(p.value, p.value) for p in ConflictPolicy],
     )
     deletions = models.CharField(
         _("resolve deletion conflicts"),
@@ -173,10 +176,12 @@ class FieldMapping(models.Model):
         verbose_name_plural = _("integration field mappings")
         constraints = [
             models.CheckConstraint(
-                condition=~models.Q(left_field="") | ~models.Q(right_field=""), name="field_mapping_names_a_field"
+                condition=~models.Q(left_field="") | ~models.Q(right_field=""),
+                name="field_mapping_names_a_field",
             ),
             models.CheckConstraint(
-                condition=models.Q(has_constant=False) | ~models.Q(direction="both"), name="constant_is_one_way"
+                condition=models.Q(has_constant=False) | ~models.Q(direction="both"),
+                name="constant_is_one_way",
             ),
         ]
 

@@ -135,7 +135,9 @@ class Problem(models.Model):
     fingerprint = models.CharField(max_length=64, blank=True, default="")
     bucket = models.ForeignKey(Bucket, models.PROTECT, related_name="+")
     call_stack = models.ForeignKey(CallStack, models.PROTECT, null=True, related_name="+")
-    name = models.TextField(blank=True, default="")  # for sorting and search; the record's title at its last failure
+    name = models.TextField(
+        blank=True, default=""
+    )  # for sorting and search; the record's title at its last failure
 
     state = models.CharField(max_length=10, choices=State)
     attempts = models.PositiveIntegerField(default=0)
@@ -193,7 +195,8 @@ class Problem(models.Model):
                 name="one_problem_per_connection_and_code",
             ),
             models.CheckConstraint(
-                condition=Q(mapping__isnull=False) | Q(connection__isnull=False), name="problem_is_of_something"
+                condition=Q(mapping__isnull=False) | Q(connection__isnull=False),
+                name="problem_is_of_something",
             ),
             models.CheckConstraint(
                 condition=(Q(state="ended") & ~Q(ending="") & Q(ended_at__isnull=False))
@@ -203,23 +206,35 @@ class Problem(models.Model):
         ]
         indexes = [
             # tabs Needs you, With the administrator, Waiting, Will retry, by since
-            models.Index(fields=["state", "-since", "-id"], condition=~Q(state="ended"), name="problem_tab_since"),
+            models.Index(
+                fields=["state", "-since", "-id"], condition=~Q(state="ended"), name="problem_tab_since"
+            ),
             # the same by last failure and by name, within one bucket
             models.Index(
-                fields=["state", "-last_failure", "-id"], condition=~Q(state="ended"), name="problem_tab_failed"
+                fields=["state", "-last_failure", "-id"],
+                condition=~Q(state="ended"),
+                name="problem_tab_failed",
             ),
-            models.Index(fields=["state", "name", "id"], condition=~Q(state="ended"), name="problem_tab_name"),
             models.Index(
-                fields=["bucket", "state", "-since", "-id"], condition=~Q(state="ended"), name="problem_bucket_since"
+                fields=["state", "name", "id"], condition=~Q(state="ended"), name="problem_tab_name"
+            ),
+            models.Index(
+                fields=["bucket", "state", "-since", "-id"],
+                condition=~Q(state="ended"),
+                name="problem_bucket_since",
             ),
             # tab Ended
             models.Index(fields=["-ended_at", "-id"], condition=Q(state="ended"), name="problem_ended"),
             # due retries of a mapping
             models.Index(
-                fields=["mapping", "next_attempt"], condition=Q(next_attempt__isnull=False), name="problem_due"
+                fields=["mapping", "next_attempt"],
+                condition=Q(next_attempt__isnull=False),
+                name="problem_due",
             ),
             # pressed Retry, in the next synchronization
-            models.Index(fields=["mapping", "id"], condition=Q(requested_at__isnull=False), name="problem_requested"),
+            models.Index(
+                fields=["mapping", "id"], condition=Q(requested_at__isnull=False), name="problem_requested"
+            ),
             # what waits for this record
             models.Index(
                 fields=["blocker_mapping", "blocker_side", "blocker_record"],

@@ -29,9 +29,7 @@ class ScopedQuerySet(models.QuerySet[Any]):
 
     mapping_path = "mapping"
 
-    def visible_to(
-        self, user: User | AnonymousUser, level: GrantLevel = GrantLevel.VIEW
-    ) -> Self:
+    def visible_to(self, user: User | AnonymousUser, level: GrantLevel = GrantLevel.VIEW) -> Self:
         """Rows of mappings on which one of the user's groups has at least ``level``.
 
         Administrators (permission *set up*) see every row, also those of no mapping; an inactive or anonymous user none.

@@ -93,8 +93,10 @@ def cancel(job: SynchJob, *, user: Any) -> bool:
         state=SynchJob.State.CANCELLED, finished_at=now, cancel_requested_at=now, cancel_requested_by=user
     )
     n += wanted.filter(state=SynchJob.State.RUNNING).update(cancel_requested_at=now, cancel_requested_by=user)
-    for parent_id in {job.parent_id, job.pk if job.children.exists() else None} - {None}:
-        jobs.end_parent(parent_id, now)
+    if job.parent_id is not None:
+        jobs.end_parent(job.parent_id, now)
+    if job.children.exists():
+        jobs.end_parent(job.pk, now)
     return n > 0
 
 

@@ -30,11 +30,7 @@ class Tally:
         key = (mapping_id, connection_id, destination, kind, code)
         if key not in self._buckets:
             row, _made = Bucket.objects.get_or_create(
-                mapping_id=mapping_id,
-                connection_id=connection_id,
-                destination=destination,
-                kind=kind,
-                code=code,
+                mapping=mapping, connection=connection, destination=destination, kind=kind, code=code
             )
             self._buckets[key] = row.pk
         return self._buckets[key]
