@@ -132,6 +132,12 @@ def places(profile: str, clone: Path = CLONE) -> Places:
     return Places(profile, state, private_folder(folder / profile, account), sockets, account)
 
 
+def forget_servers(found: Places) -> None:
+    """Empties what the servers of a profile kept outside the clone. They must be stopped."""
+    shutil.rmtree(found.servers)
+    private_folder(found.servers, found.account)
+
+
 def forget(profile: str, clone: Path = CLONE) -> None:
     """Removes everything a profile kept. Its servers must be stopped."""
     found = places(profile, clone)

@@ -12,7 +12,7 @@ from types import TracebackType
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from tandem.runtime.places import CLONE, Places, forget, places
+from tandem.runtime.places import CLONE, Places, forget, forget_servers, places
 from tandem.runtime.postgres import ADMIN, Postgres
 from tandem.runtime.valkey import Valkey
 
@@ -89,6 +89,7 @@ class Services:
         with self._alone():
             try:
                 if "DATABASE_URL" not in self._given:
+                    self._clear_after_another_clone()
                     self._postgres = self._server()
                     if self._postgres.start():
                         self.started.append("PostgreSQL")
@@ -129,6 +130,18 @@ class Services:
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+    def _clear_after_another_clone(self) -> None:
+        """As root the data is outside the clone. Data without its password, which is inside, belonged to a clone that was
+        deleted and made again at this path: nobody can open it, and this clone starts afresh."""
+        found = self.places
+        if found.servers == found.state or (found.state / f"password-{ADMIN}").exists():
+            return
+        if any(found.servers.iterdir()):
+            Valkey(found).stop_any()
+            self._server().stop_any()
+            self._postgres = None
+            forget_servers(found)
 
     def _server(self) -> Postgres:
         if self._postgres is None:

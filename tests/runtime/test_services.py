@@ -1,6 +1,7 @@
 """The embedded servers, really started: in a folder of their own, not the clone's."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -102,6 +103,17 @@ def test_data_is_kept_until_it_is_reset(alone, tmp_path):
     ):
         assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)
     Services(profile="check", root=tmp_path).reset()
+    with (
+        Services(profile="check", root=tmp_path) as services,
+        psycopg.connect(services.database_url) as connection,
+    ):
+        assert connection.execute("SELECT to_regclass('kept')").fetchone() == (None,)
+
+
+def test_a_clone_made_again_at_the_same_path_starts_afresh(alone, tmp_path):
+    with alone as services, psycopg.connect(services.database_url) as connection:
+        connection.execute("CREATE TABLE kept (id int)")
+    shutil.rmtree(tmp_path / ".tandem")  # the clone was deleted; as root its servers' data was not inside
     with (
         Services(profile="check", root=tmp_path) as services,
         psycopg.connect(services.database_url) as connection,
