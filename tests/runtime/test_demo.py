@@ -46,6 +46,11 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def at_a_terminal() -> None:
+    """A shell starts what it puts in the background with SIGINT ignored, and children inherit that; a terminal does not."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def family(process: psutil.Process) -> list[psutil.Process]:
     return [process, *process.children(recursive=True)]
 
@@ -62,7 +67,13 @@ def test_make_demo_comes_up_and_leaves_no_process_behind(copy, outside, how):
     environment = outside | {"PORT": str(port)}
     with (copy / "said.txt").open("wb") as said:
         make = subprocess.Popen(
-            ["make", "demo"], cwd=copy, env=environment, stdout=said, stderr=said, start_new_session=True
+            ["make", "demo"],
+            cwd=copy,
+            env=environment,
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
+            preexec_fn=at_a_terminal,
         )
     address = f"http://127.0.0.1:{port}/"
     wait_for(lambda: address in (copy / "said.txt").read_text() or make.poll() is not None, READY_SECONDS)
@@ -78,9 +89,14 @@ def test_make_demo_comes_up_and_leaves_no_process_behind(copy, outside, how):
         os.killpg(make.pid, how)  # Ctrl-C: the terminal tells the whole group
     else:
         make.send_signal(how)
-    make.wait(30)
-    _, alive = psutil.wait_procs(everyone, timeout=30)
-    assert not alive, f"{alive}\n{(copy / 'said.txt').read_text()}"
+    try:
+        make.wait(30)
+        _, alive = psutil.wait_procs(everyone, timeout=30)
+        assert not alive, f"{alive}\n{(copy / 'said.txt').read_text()}"
+    finally:
+        for each in everyone:
+            if each.is_running():  # a failed test leaves nothing behind either
+                each.kill()
 
 
 def wait_for(ready, seconds):
