@@ -9,16 +9,20 @@ function show() {
   const all = units();
   if (!all.length) return;
   const to = { left: 0, right: 0 };
+  let open = all.length;
+  const goes = (winner) => { to[winner === "left" ? "right" : "left"] += 1; };
+  // What flows by itself is written with the decision.
+  document.querySelectorAll("[data-flows]").forEach((each) => goes(each.dataset.flows));
   all.forEach((unit) => {
     const winner = side(unit);
     if (winner) {
       unit.dataset.chosen = winner;
-      to[winner === "left" ? "right" : "left"] += 1;
+      goes(winner);
+      open -= 1;
     } else delete unit.dataset.chosen;
     unit.querySelectorAll("[data-after]").forEach((each) => { each.hidden = each.dataset.after !== winner; });
     unit.querySelectorAll("[data-open]").forEach((each) => { each.hidden = Boolean(winner); });
   });
-  const open = all.length - to.left - to.right;
   const words = form().dataset;
   const apply = form().querySelector("[data-apply]");
   if (apply) apply.disabled = open > 0;
