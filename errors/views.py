@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -22,10 +22,9 @@ from errors.forms import CleanUpForm
 from errors.tables import EntryRow, EntryTable
 from synccore import roles, services
 from synccore.actions import REMOVE_COUPLING, RETRY, SYNCHRONIZE, couplings_of
-from synccore.failures import Kind
 from synccore.filters import EntryFilter
 from synccore.models import SynchJobError
-from synccore.models.problem import ADMINISTRATORS_KINDS
+from synccore.models.problem import SET_UP_ENTRIES
 from synccore.views.lists import RecordListPage, banners, mapping_lines, may_run
 from ui.paging import Sort
 from ui.views import Tab
@@ -55,7 +54,7 @@ class EntriesPage(RecordListPage):
             gettext_lazy("Set-up"),
             explain=gettext_lazy("Faults of whole mappings or apps, brakes, and errors in Tandem."),
             empty=gettext_lazy("Nothing in the set-up needs an administrator."),
-            branches=(Q(kind__in=(*ADMINISTRATORS_KINDS, Kind.STOPPED.value)) | Q(coupling_id=None),),
+            branches=(SET_UP_ENTRIES,),
         ),
         Tab("entries", gettext_lazy("All entries"), empty=gettext_lazy("The diary is empty.")),
     )

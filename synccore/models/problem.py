@@ -34,6 +34,10 @@ class KindChoices(models.TextChoices):
 #: Skipped records of these kinds wait for the administrator, all others for the record's owner.
 ADMINISTRATORS_KINDS = (Kind.MISCONFIGURED.value, Kind.BUG.value)
 
+#: Entries of these kinds stand on the diary's tab *Set-up*, and so does every entry that is of no single record.
+SET_UP_KINDS = (*ADMINISTRATORS_KINDS, Kind.STOPPED.value)
+SET_UP_ENTRIES = Q(kind__in=SET_UP_KINDS) | Q(coupling_id=None)
+
 
 class Bucket(models.Model):
     """A mapping × direction × kind × code combination that occurs; filters resolve to ids of these few rows."""
@@ -276,10 +280,6 @@ class EntryFields(models.Model):
 
 
 class EntryQuerySet(ScopedQuerySet):
-    def set_up(self) -> Self:
-        """What an administrator must change: faults of the whole job, set-up, brakes and our own errors."""
-        return self.filter(Q(kind__in=(*ADMINISTRATORS_KINDS, Kind.STOPPED.value)) | Q(coupling_id=None))
-
     def relevant(self) -> Self:
         """First and last entry of a problem that has not ended: kept by every clean-up."""
         open_problems = Problem.objects.not_ended()

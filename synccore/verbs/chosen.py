@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
-from uuid import uuid4
 
 from django.utils.dateparse import parse_datetime
 
@@ -28,6 +27,7 @@ from .page import process
 from .resume import settle_open
 from .run import Run
 from .select import attach_problems, from_items
+from .store import note_in_journal
 from .synchronise import open_items
 
 #: Permission and level of grant that each verb needs.
@@ -186,20 +186,7 @@ def _uncouple(run: Run, candidate: Candidate, at: datetime) -> None:
             job=run.job,
             by=run.job.requested_by,
         )
-    row = Journal.objects.create(
-        job=run.job,
-        mapping=run.mapping,
-        coupling=coupling,
-        side=candidate.origin.value,
-        operation=Journal.Operation.UNCOUPLE,
-        record_id=coupling.of(candidate.origin, "id") or "",
-        before={"left": coupling.left_id, "right": coupling.right_id},
-        key=uuid4(),
-        state=Journal.State.DONE,
-        at=at,
-        settled_at=at,
-    )
-    run.settled.append(row)
+    note_in_journal(run, coupling, candidate.origin, Journal.Operation.UNCOUPLE, at)
     run.count("uncoupled", candidate.origin.other)
     run.count("unchanged", candidate.origin.other)
     if candidate.item is not None:

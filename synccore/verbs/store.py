@@ -120,11 +120,11 @@ def _remember(run: Run, candidate: Candidate, at: datetime) -> None:
             for side in SIDES:
                 coupling.put(side, "exists", False)
             coupling.ended_at = at
-            _note(run, candidate, Journal.Operation.END, at)
+            note_in_journal(run, coupling, candidate.direction, Journal.Operation.END, at)
         case StepKind.UNCOUPLE:
             assert coupling is not None
             coupling.removed_at, coupling.removed_by = at, run.job.requested_by
-            _note(run, candidate, Journal.Operation.UNCOUPLE, at)
+            note_in_journal(run, coupling, candidate.direction, Journal.Operation.UNCOUPLE, at)
             run.count("uncoupled", candidate.direction)
         case StepKind.DELETE:
             assert coupling is not None
@@ -321,22 +321,22 @@ def _end(run: Run, ended: list[Problem], candidates: Sequence[Candidate], at: da
         problems.end(found, ending, tally=run.tally, now=at, job=run.job, by=run.job.requested_by)
 
 
-def _note(run: Run, candidate: Candidate, operation: Journal.Operation, at: datetime) -> None:
+def note_in_journal(
+    run: Run, coupling: Coupling, side: Side, operation: Journal.Operation, at: datetime
+) -> None:
     """A journal row of something that writes to no app but changes what synchronises: done at once, sealed with the page."""
-    row = Journal(
-        job=run.job,
-        mapping=run.mapping,
-        coupling=candidate.coupling,
-        side=candidate.direction.value,
-        operation=operation,
-        record_id=candidate.id(candidate.direction) or "",
-        before={"left": candidate.coupling.left_id, "right": candidate.coupling.right_id}
-        if candidate.coupling
-        else {},
-        key=uuid4(),
-        state=Journal.State.DONE,
-        at=at,
-        settled_at=at,
+    run.settled.append(
+        Journal.objects.create(
+            job=run.job,
+            mapping=run.mapping,
+            coupling=coupling,
+            side=side.value,
+            operation=operation,
+            record_id=coupling.of(side, "id") or "",
+            before={"left": coupling.left_id, "right": coupling.right_id},
+            key=uuid4(),
+            state=Journal.State.DONE,
+            at=at,
+            settled_at=at,
+        )
     )
-    row.save()
-    run.settled.append(row)

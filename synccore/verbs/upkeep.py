@@ -12,7 +12,6 @@ from django.utils.dateparse import parse_datetime
 from synccore.failures import Kind
 from synccore.models import (
     DeletedEntry,
-    JobItem,
     JobQueueEntry,
     Problem,
     SynchJob,
@@ -92,11 +91,6 @@ def _end_brake(run: Run) -> None:
             list(held), Problem.Ending.ACCEPTED, tally=run.tally, now=at, job=run.job, by=run.job.requested_by
         )
     run.queue_next.add((run.mapping.pk, SynchJob.Scope.CHANGES.value))
-
-
-def keep_items_cancelled(job: SynchJob) -> int:
-    """A person keeps the mapping stopped: what was collected is not carried out."""
-    return job.items.filter(state=JobItem.State.OPEN).update(state=JobItem.State.CANCELLED)
 
 
 # -- clean-up ----------------------------------------------------------------------------------------------------------
