@@ -157,17 +157,22 @@ def _settle_create(
     elif coupling.of(side, "id") not in (None, record.id) and coupling.of(side, "exists"):
         return (coupling, side, coupling.of(side, "id"))  # paired with another record meanwhile
     coupling.see(side, record)
-    # The base is what we wrote, not what stands there now: an edit made since then is an edit.
+    # A field that is not as we wrote it was edited since, or the app spells it its own way: nobody can tell, so it has no
+    # base, and both values are shown to whoever (or whatever policy) decides.
     infos = run.rules.rules.infos(side)
     meant = _texts(run, row, side) or {}
-    base = {}
+    bases: dict[Side, dict[str, Any]] = {side: {}, side.other: dict(source[2])}
     for each in run.rules.fields:
-        name = each.name(side)
-        if name is not None:
-            text = meant[name] if name in meant else _canon(record, name, infos)
-            base[str(each.rule.id)] = [each.rule.revision, text]
-    coupling.put(side, "base", base)
-    coupling.put(side.other, "base", source[2])
+        name, key = each.name(side), str(each.rule.id)
+        if name is None:
+            continue
+        stored = _canon(record, name, infos)
+        if name in meant and meant[name] != stored:
+            bases[side.other].pop(key, None)
+        else:
+            bases[side][key] = [each.rule.revision, stored]
+    for each_side, base in bases.items():
+        coupling.put(each_side, "base", base)
     coupling.agreed_at, coupling.agreed_job = at, row.job_id
     coupling.save()
     row.coupling = coupling

@@ -107,3 +107,18 @@ def test_a_deletion_is_found_by_the_sweep_and_asks() -> None:
     sweep = world.run(scope="sweep")
     assert sweep.state == "finished"
     assert world.run().scanned == 0
+
+
+def test_what_an_app_made_of_a_create_without_an_answer_does_not_flow_back_unasked() -> None:
+    world = World()
+    world.right.faults.normalise = lambda name, value: value.upper() if name == "name" else value
+    world.right.faults.lose_answers = 1
+    left = new(world, Side.LEFT, "C1", city="Gent")
+    assert world.run().state == SynchJob.State.FAILED
+    for _run in range(3):
+        world.run()
+    assert [row["name"] for row in world.rows(Side.RIGHT).values()] == ["FIRM C1"]
+    assert world.rows(Side.LEFT)[left]["name"] == "Firm C1"
+    problem = world.problem("C1")
+    assert problem is not None and problem.code == "update_conflict"
+    assert [field["left_field"] for field in problem.params["fields"]] == ["name"]
