@@ -40,13 +40,23 @@ PAGES = {
     "synccore:couplings": ["", "?tab=removed", "?sort=-agreed", "?q=cont"],
 }
 ONLY_POST = {
-    "errors:clean_up", "synccore:cancel", "synccore:allow_once", "synccore:keep_stopped", "synccore:undo_purge",
-    "synccore:run_now", "synccore:test_connection", "synccore:check_set_up",
-}  # fmt: skip
+    "errors:clean_up",
+    "synccore:allow_once",
+    "synccore:cancel",
+    "synccore:check_set_up",
+    "synccore:keep_stopped",
+    "synccore:run_now",
+    "synccore:test_connection",
+    "synccore:undo_purge",
+}
 FOR_ADMINISTRATORS = {
-    "errors:ask_clean_up", "synccore:interval", "synccore:connections", "synccore:connection",
-    "synccore:new_connection", "synccore:edit_connection",
-}  # fmt: skip
+    "errors:ask_clean_up",
+    "synccore:connection",
+    "synccore:connections",
+    "synccore:edit_connection",
+    "synccore:interval",
+    "synccore:new_connection",
+}
 ADDRESSES = [(name, query) for name, queries in PAGES.items() for query in queries]
 LISTS = [
     "coupling:coupled",
