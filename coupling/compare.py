@@ -133,7 +133,7 @@ class Comparison:
         return len(self.rows) - len(self.conflicts)
 
 
-class _Reader:
+class Reader:
     """Turns canonical texts of one pair into what this person may read."""
 
     def __init__(self, pair: Pair, see_sensitive: bool) -> None:
@@ -167,7 +167,7 @@ class _Reader:
 
 def build(pair: Pair, *, see_sensitive: bool, choices: Mapping[str, str]) -> Comparison:
     """The whole page. ``choices``: unit → side, chosen so far."""
-    reader = _Reader(pair, see_sensitive)
+    reader = Reader(pair, see_sensitive)
     found = Comparison([_head(pair, side, reader.apps) for side in SIDES])
     for number, unit in enumerate(pair.units):
         row = _row(reader, unit, number, choices)
@@ -176,7 +176,7 @@ def build(pair: Pair, *, see_sensitive: bool, choices: Mapping[str, str]) -> Com
     found.rows.sort(key=lambda row: order.index(Fate(row.fate)))
     if pair.newest is not None and found.conflicts:
         found.newest = next(head for head in found.heads if head.side == pair.newest.value)
-    found.troubles = _troubles(pair, reader.apps)
+    found.troubles = troubles(pair, reader.apps)
     return found
 
 
@@ -194,7 +194,7 @@ def _head(pair: Pair, side: Side, apps: Mapping[str, str]) -> Head:
     )
 
 
-def _row(reader: _Reader, unit: UnitView, number: int, chosen: Mapping[str, str]) -> Row:
+def _row(reader: Reader, unit: UnitView, number: int, chosen: Mapping[str, str]) -> Row:
     lines = tuple(_line(reader, unit, view) for view in unit.fields)
     winner = unit.to.other if unit.to is not None else None
     row_choices: tuple[Choice, ...] = ()
@@ -237,7 +237,7 @@ def _sentence(unit: UnitView, apps: Mapping[str, str]) -> str:
     return _("one way: %(app)s’s value goes to %(to)s") % names
 
 
-def _line(reader: _Reader, unit: UnitView, view: FieldView) -> Line:
+def _line(reader: Reader, unit: UnitView, view: FieldView) -> Line:
     rule = view.rule
     values, refused = {}, {}
     left, right = view.now[Side.LEFT], view.now[Side.RIGHT]
@@ -260,8 +260,8 @@ def _line(reader: _Reader, unit: UnitView, view: FieldView) -> Line:
         label=_label(rule, Side.LEFT) or label,
         other_label=other if _same_name(label) != _same_name(other) else "",
         values=values,
-        agreed=_both(reader, view, view.base) if view.based else (("", Value(note=_("not agreed yet"))),),
-        after={side.value: _both(reader, view, after) for side, after in view.after.items()},
+        agreed=both(reader, view, view.base) if view.based else (("", Value(note=_("not agreed yet"))),),
+        after={side.value: both(reader, view, after) for side, after in view.after.items()},
         moved=frozenset(side.value for side in view.moved),
         only_formatting=(
             not view.unknown
@@ -284,9 +284,7 @@ def _same_name(name: str) -> str:
     return re.sub(r"[\W_]+", "", name).casefold()
 
 
-def _both(
-    reader: _Reader, view: FieldView, texts: Mapping[Side, str | None]
-) -> tuple[tuple[str, Value], ...]:
+def both(reader: Reader, view: FieldView, texts: Mapping[Side, str | None]) -> tuple[tuple[str, Value], ...]:
     """One value where both apps hold the same, else one per app."""
     rule = view.rule
     sides = [side for side in SIDES if rule.name(side) is not None]
@@ -296,7 +294,7 @@ def _both(
     return tuple(found)
 
 
-def _troubles(pair: Pair, apps: Mapping[str, str]) -> list[str]:
+def troubles(pair: Pair, apps: Mapping[str, str]) -> list[str]:
     """Why what is shown is not how it stands in the apps now; one sentence per app."""
     found = []
     for side, reading in pair.readings.items():

@@ -9,7 +9,8 @@ app_name = "coupling"
 urlpatterns = [
     path("coupled-errors/", views.CoupledPage.as_view(), name="coupled"),
     path("skipped/", views.SkippedPage.as_view(), name="skipped"),
-    path("problems/<int:pk>/", views.problem, name="problem"),
+    path("problems/<int:pk>/", views.ProblemPage.as_view(), name="problem"),
+    path("live/problems/<int:pk>/", views.LiveProblem.as_view(), name="live_problem"),
     path("compare/<int:pk>/", compare_views.page, name="compare"),
     path("live/compare/<int:pk>/", compare_views.live, name="live_compare"),
 ]

@@ -6,25 +6,25 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_safe
 
-from synccore import actions, roles
 from synccore.actions import ON_RECORDS, couplings_of
 from synccore.filters import ProblemFilter
-from synccore.models import Problem, SynchJobError
+from synccore.models import Problem
 from synccore.models.problem import ADMINISTRATORS_KINDS
-from synccore.tables import ProblemRow, ProblemTable, app_names, say
-from synccore.views.lists import RecordListPage, banners, mapping_lines, may_run, visible_mappings
-from ui.actions import Action, permitted
+from synccore.tables import ProblemRow, ProblemTable
+from synccore.views.lists import RecordListPage, banners, mapping_lines, may_run
+from ui.actions import Action
 from ui.paging import Sort
 from ui.views import Tab
+
+from . import panel
 
 #: How long an ended problem still stands under *Ended*.
 ENDED_SHOWN = timedelta(days=7)
@@ -180,32 +180,32 @@ class SkippedPage(ProblemListPage):
         return super().extra() | {"show_comes_back": True}
 
 
-@require_safe
-def problem(request: HttpRequest, pk: int) -> HttpResponse:
-    """One problem: who, what happened, what to do, and every try that the diary keeps."""
-    if not request.user.has_perm("synccore.view"):  # type: ignore[union-attr]
-        raise PermissionDenied(roles.refusal("synccore.view"))
-    found = get_object_or_404(problems_of_records(request.user), pk=pk)
-    next_runs = {each.pk: each.next_run for each in visible_mappings(request.user)}  # type: ignore[attr-defined]
-    row = ProblemRow(found, next_runs)
-    apps = app_names(found.mapping)
-    entries = SynchJobError.objects.visible_to(request.user).filter(problem_id=found.pk).order_by("-pk")[:50]
-    offered = []
-    if found.coupling is not None and found.state in Problem.OPEN:
-        mine = couplings_of(Problem.objects.filter(pk=found.pk).values("coupling"))
-        offered = [
-            action
-            for action in permitted(ON_RECORDS, request.user)
-            if actions.allowed(action, mine, request.user).filter(action.applies_to).exists()
-        ]
-        likely = row.said.actions  # the guide's order: the likely one first
-        offered.sort(key=lambda each: likely.index(each.name) if each.name in likely else len(likely))
-    context = {
-        "page_title": row.name or _("Problem %(n)s") % {"n": found.pk},
-        "row": row,
-        "problem": found,
-        "entries": [(entry, say(entry, apps)) for entry in entries],
-        "actions": offered,
-        "is_open": found.state in Problem.OPEN,
-    }
-    return render(request, "coupling/problem.html", context)
+class ProblemPage(ProblemListPage):
+    """One problem: who, what happened, what to do, both records, history. What is pressed comes back here."""
+
+    tabs = ()
+    live = False
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponse:  # type: ignore[override]
+        found = get_object_or_404(problems_of_records(request.user), pk=pk)
+        context = panel.context(request, found, heading="h2", live=self.live)
+        context["load_live"] = not self.live
+        if self.live and request.htmx:  # type: ignore[attr-defined]
+            answer = render(request, "coupling/records_now.html", context)
+        else:
+            context["page_title"] = context["row"].name or _("Problem %(n)s") % {"n": found.pk}
+            context["action_url"] = reverse("coupling:problem", args=[found.pk])
+            answer = render(request, "coupling/problem.html", context)
+        if self.live:
+            answer["Cache-Control"] = "no-store"
+        return answer
+
+    def post(self, request: HttpRequest, pk: int) -> HttpResponse:  # type: ignore[override]
+        return super().post(request)
+
+
+class LiveProblem(ProblemPage):
+    """The same with both records read now: the region alone for the page, a whole page without JavaScript."""
+
+    http_method_names = ["get", "head", "options"]
+    live = True

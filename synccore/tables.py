@@ -123,7 +123,7 @@ class ProblemRow:
         self.said = say(problem, self.apps)
         self._next_runs = next_runs
         coupling = problem.coupling
-        first, second = self._order(coupling)
+        self.order = first, second = self._order(coupling)
         self.record = record_name(coupling, first, self.apps[first.value])
         self.other = record_name(coupling, second, self.apps[second.value])
         self.name = self.record.title or self.other.title or problem.name

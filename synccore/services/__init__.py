@@ -3,6 +3,7 @@
 Rows first: a service stores what is wanted and rings for a worker on commit; it never works itself.
 """
 
+from .addresses import app_address, app_addresses
 from .comparing import being_decided, kept_pair, live_pair, open_problem, resolve_one
 from .counts import counts, problem_counts
 from .entries import count_old_entries, delete_old_entries, undo_purge
@@ -13,6 +14,8 @@ __all__ = [
     "Refused",
     "Retried",
     "allow_once",
+    "app_address",
+    "app_addresses",
     "being_decided",
     "cancel",
     "count_old_entries",

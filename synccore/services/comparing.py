@@ -76,7 +76,7 @@ def kept_pair(coupling: Coupling, problem: Problem | None) -> Pair:
 
 
 def live_pair(coupling: Coupling, problem: Problem | None) -> Pair:
-    """The pair as both apps hold it now. A side whose app does not answer is as kept."""
+    """The pair as both apps hold it now; where one does not answer, both are as kept. A half has one record."""
     pair = Pair(coupling, problem, kept_at=coupling.agreed_at)
     try:
         compiled = compile_rules(rules_of(coupling.mapping))
@@ -86,8 +86,8 @@ def live_pair(coupling: Coupling, problem: Problem | None) -> Pair:
             _from_memory(pair, compiled)
             pair.readings = readings
             return pair
-        pair.readings, pair.live = readings, frozenset(SIDES)
-        pair.records = {side: readings[side].record for side in SIDES}
+        pair.readings, pair.live = readings, frozenset(readings)
+        pair.records = {side: reading.record for side, reading in readings.items()}
         _look(pair, compiled)
     except Failure as failure:
         pair.failure = failure
@@ -119,7 +119,7 @@ def _from_memory(pair: Pair, compiled: Compiled) -> None:
     if problem is not None and problem.last_failure and fields:
         pair.kept_at = problem.last_failure
     unknown: frozenset[int] = frozenset()
-    for side in SIDES:
+    for side in coupling.sides():
         version = coupling.of(side, "version")
         failed_at = getattr(problem, f"{side.value}_seen_version") if problem is not None and fields else ""
         at = told.get(f"{side.value}_modified_at")
@@ -137,7 +137,7 @@ def _from_memory(pair: Pair, compiled: Compiled) -> None:
         image = getattr(problem, f"{side.value}_seen") if problem is not None and fields else ""
         known = {rule: text for rule, text in texts[side].items() if rule not in kept.unknown}
         pair.seen[side.value] = seen(kept.record.version, known, hash=image)
-    gone = [side for side in SIDES if not coupling.of(side, "exists")]
+    gone = [side for side in coupling.sides() if not coupling.of(side, "exists")]
     conflicts = frozenset(str(each["unit"]) for each in fields)
     _look(pair, compiled, unknown=unknown, conflicts=conflicts, flows=flows)
     for side in gone:
@@ -152,7 +152,7 @@ def _look(
     conflicts: frozenset[str] = frozenset(),
     flows: Mapping[int, Side] | None = None,
 ) -> None:
-    left, right = pair.records[Side.LEFT], pair.records[Side.RIGHT]
+    left, right = pair.records.get(Side.LEFT), pair.records.get(Side.RIGHT)
     if left is None or right is None:
         return
     link = pair.coupling.link()

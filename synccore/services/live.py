@@ -47,13 +47,14 @@ class Reading:
 
 
 def read_pair(coupling: Coupling, rules: Compiled, *, longest: float = LONGEST) -> dict[Side, Reading]:
-    """Read both records now, both apps at the same time. Never raises for what an app does; writes nothing."""
+    """Read the records of a pair now, both apps at the same time; a side without a record is left out. Never raises for
+    what an app does; writes nothing."""
     found: dict[Side, Reading] = {}
     with ExitStack() as held:
         futures: dict[Side, Future[Record | None]] = {}
         pool = ThreadPoolExecutor(max_workers=len(SIDES), thread_name_prefix="live")
         held.callback(pool.shutdown, wait=False, cancel_futures=True)
-        for side in SIDES:
+        for side in coupling.sides():
             app = coupling.mapping.connection(side)
             if not held.enter_context(_slot(app.pk)):
                 found[side] = Reading(trouble="busy")

@@ -166,7 +166,10 @@ def test_every_live_address_is_known_here():
         for each in getattr(pattern, "url_patterns", [])
         if str(each.pattern).startswith("live/")
     }
-    assert found == {"live_compare"}
+    assert found == {
+        "live_compare",
+        "live_problem",
+    }
 
 
 def test_live_takes_no_post(duo, people, as_user):

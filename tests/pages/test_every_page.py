@@ -24,6 +24,7 @@ PAGES = {
     ],
     "coupling:skipped": ["", "?tab=on_purpose"],
     "coupling:problem": [""],
+    "coupling:live_problem": [""],
     "coupling:compare": ["", "?choose=left"],
     "coupling:live_compare": [""],
     "errors:entries": ["", "?tab=entries", "?kind=rejected&tab=entries", "?destination=right&tab=entries"],
@@ -71,6 +72,7 @@ LISTS = [
 def address(name: str, world) -> str:
     keys = {
         "coupling:problem": world.conflict.pk,
+        "coupling:live_problem": world.conflict.pk,
         "coupling:compare": world.conflict.coupling_id,
         "coupling:live_compare": world.conflict.coupling_id,
         "errors:entry": world.entry.pk,
