@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from synccore.views import connections, couplings, home, jobs, queue
+from synccore.views import connections, couplings, home, job_records, jobs, queue
 
 app_name = "synccore"
 
@@ -10,6 +10,8 @@ urlpatterns = [
     path("", home.home, name="home"),
     path("jobs/", jobs.JobsPage.as_view(), name="jobs"),
     path("jobs/<int:pk>/", jobs.job, name="job"),
+    path("jobs/<int:pk>/records/", job_records.JobRecordsPage.as_view(), name="job_records"),
+    path("jobs/<int:pk>/retry-failed/", jobs.retry_failed, name="retry_failed"),
     path("jobs/<int:pk>/cancel/", jobs.cancel, name="cancel"),
     path("jobs/<int:pk>/allow-once/", jobs.allow_once, name="allow_once"),
     path("jobs/<int:pk>/keep-stopped/", jobs.keep_stopped, name="keep_stopped"),

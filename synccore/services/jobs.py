@@ -104,15 +104,14 @@ def cancel(job: SynchJob, *, user: Any) -> bool:
 def allow_once(job: SynchJob, *, user: Any, reason: str) -> SynchJob:
     """Carry out what a brake stopped in ``job``: the same records, once. The reason is kept.
 
-    Raises RightMissing; NotNow: ``reason_missing``, or ``not_stopped`` where the mapping is not held by a brake (any more).
+    Raises RightMissing; NotNow: ``reason_missing``, ``not_stopped`` where the mapping is not held by a brake (any more), or
+    ``allowed_already`` where somebody else's press is being carried out.
     """
     assert job.mapping is not None
     require_on(user, job.mapping, "synccore.set_up")
     if not reason.strip():
         raise NotNow("reason_missing")
-    held = _brakes_of(job.mapping).select_for_update().first()
-    if held is None:
-        raise NotNow("not_stopped", mapping=job.mapping.name)
+    held = _undecided(job.mapping)
     return start_job(
         verb="allow_once",
         mapping=job.mapping,
@@ -126,10 +125,11 @@ def allow_once(job: SynchJob, *, user: Any, reason: str) -> SynchJob:
 def keep_stopped(job: SynchJob, *, user: Any) -> None:
     """The mapping stays off: what the brake held back is not carried out, the mapping is disabled, its problem ends.
 
-    Raises RightMissing.
+    Raises RightMissing; NotNow: ``not_stopped`` or ``allowed_already`` where somebody decided otherwise before.
     """
     assert job.mapping is not None
     require_on(user, job.mapping, "synccore.set_up")
+    _undecided(job.mapping)
     JobItem.objects.filter(
         mapping=job.mapping,
         state=JobItem.State.OPEN,
@@ -137,6 +137,16 @@ def keep_stopped(job: SynchJob, *, user: Any) -> None:
     ).update(state=JobItem.State.CANCELLED)
     TableMapping.objects.filter(pk=job.mapping.pk).update(enabled=False)
     jobs.end_problems(_brakes_of(job.mapping), Problem.Ending.ACCEPTED, by=user)
+
+
+def _undecided(mapping: TableMapping) -> Problem:
+    """The brake that holds the mapping, locked. Raises NotNow where there is none, or it was allowed and that runs."""
+    held = _brakes_of(mapping).select_for_update().first()
+    if held is None:
+        raise NotNow("not_stopped", mapping=mapping.name)
+    if SynchJob.objects.unfinished().filter(mapping=mapping, verb="allow_once").exists():
+        raise NotNow("allowed_already", mapping=mapping.name)
+    return held  # type: ignore[no-any-return]
 
 
 def _brakes_of(mapping: TableMapping) -> Any:

@@ -10,26 +10,13 @@ from django.utils.translation import gettext as _
 
 from synccore import guides
 from synccore.codes import CODES
+from synccore.guides import job_log
 from synccore.verbs.chosen import CHANGED_MEANWHILE
 
 
 def log_line(code: str, params: Mapping[str, Any], apps: Mapping[str, str]) -> str:
     """One line of a job's log."""
-    values = {"n": 0, "done": 0, "rows": 0, "found": 0, "reason": "", "job": "", **params}
-    values["app"] = apps.get(str(params.get("side", "")), _("the app"))
-    lines = {
-        "right_missing": _(
-            "The person who started this no longer has the right to it; %(n)s records were left alone."
-        ),
-        "allowed_once": _("Allowed once what job %(job)s had stopped before. Reason: %(reason)s"),
-        "intentions_settled": _(
-            "%(n)s writes of an interrupted run were looked up; %(done)s had reached the app."
-        ),
-        "swept": _("Compared %(rows)s records of %(app)s with the memory; %(found)s differ."),
-    }
-    if code in lines:
-        return lines[code] % values
-    if code in CODES:
+    if code in job_log.LINES or code in CODES:
         return guides.render(code, params, apps=apps).sentence
     return ", ".join([code.replace("_", " "), *(f"{name}: {value}" for name, value in params.items())])
 
@@ -93,6 +80,9 @@ def not_now(code: str, params: Mapping[str, Any]) -> str:
             "Somebody changed how often %(mapping)s runs while you looked at it; this is how it is now. Nothing was changed."
         ),
         "entry_gone": _("The schedule of %(mapping)s was deleted in the meantime; nothing was changed."),
+        "allowed_already": _(
+            "%(mapping)s was allowed once already; what was held back is being carried out."
+        ),
         "not_stopped": _("%(mapping)s is not stopped any more; somebody decided before you."),
     }
     found = reasons.get(str(params.get("reason", "")) if code == "held" else code)

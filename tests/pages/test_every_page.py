@@ -32,6 +32,7 @@ PAGES = {
     "errors:ask_clean_up": ["", "?which=all"],
     "synccore:jobs": ["", "?tab=unfinished", "?tab=trouble", "?state=finished"],
     "synccore:job": [""],
+    "synccore:job_records": ["", "?tab=done", "?q=van&purpose=chosen"],
     "synccore:queue": ["", "?status=on_hold", "?sort=-next"],
     "synccore:interval": [""],
     "synccore:connections": [""],
@@ -46,6 +47,7 @@ ONLY_POST = {
     "synccore:cancel",
     "synccore:check_set_up",
     "synccore:keep_stopped",
+    "synccore:retry_failed",
     "synccore:run_now",
     "synccore:test_connection",
     "synccore:undo_purge",
@@ -87,6 +89,8 @@ def address(name: str, world) -> str:
         return reverse(name, args=[keys[name]])
     if name.startswith("synccore:") and name.split(":")[1] in (
         "job",
+        "job_records",
+        "retry_failed",
         "cancel",
         "allow_once",
         "keep_stopped",
