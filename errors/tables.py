@@ -6,9 +6,10 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from synccore.models import SynchJobError
+from synccore.models import DeletedEntry, SynchJobError
+from synccore.services.entries import KEPT_DELETED
 from synccore.shapes import SIDES, Side
-from synccore.tables import RecordName, app_names, say
+from synccore.tables import RecordName, app_names, person_name, say
 from ui.tables import Column, ListTable
 
 
@@ -28,7 +29,7 @@ class EntryTable(ListTable):
 class EntryRow:
     """An entry as the list and its own page show it."""
 
-    def __init__(self, entry: SynchJobError) -> None:
+    def __init__(self, entry: SynchJobError | DeletedEntry) -> None:
         self.entry, self.pk = entry, entry.pk
         self.apps = app_names(entry.mapping)
         if entry.mapping is None and entry.connection is not None and entry.side:
@@ -67,3 +68,30 @@ class EntryRow:
         return RecordName(
             self.apps[side.value], "", _("not coupled") if self._of_record else _("whole mapping")
         )
+
+
+class DeletedTable(ListTable):
+    caption = gettext_lazy("Deleted entries, those deleted last first")
+    row_template = "errors/deleted_row.html"
+    newest_first = ("deleted",)
+
+    deleted = Column(gettext_lazy("Deleted"), sort="deleted", narrow=True)
+    at = Column(gettext_lazy("Date/Time"), narrow=True)
+    mapping = Column(gettext_lazy("Mapping"), narrow=True)
+    message = Column(gettext_lazy("Error Message"))
+    source = Column(gettext_lazy("Source"))
+    destination = Column(gettext_lazy("Destination"))
+
+
+class DeletedRow(EntryRow):
+    """A deleted entry: what it said, and who deleted it when."""
+
+    def __init__(self, entry: DeletedEntry) -> None:
+        super().__init__(entry)
+        self.deleted_at = entry.deleted_at
+        self.forgotten_at = entry.deleted_at + KEPT_DELETED
+        self.purge = str(entry.purge)
+
+    @property
+    def deleted_by(self) -> str:
+        return person_name(self.entry.deleted_by)  # type: ignore[union-attr]

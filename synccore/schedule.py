@@ -16,11 +16,14 @@ from synccore.failures import Kind
 from synccore.models import Connection, JobQueueEntry, Problem, SynchJob, TableMapping
 from synccore.models.instance import guard_instance
 from synccore.verbs import problems
+from synccore.verbs.clean_up import overdue
 from synccore.verbs.stats import Tally
 from synccore.verbs.synchronise import due_problems
 
 #: Accounts and rights change without a word to us: each app's set-up is looked at so often.
 SET_UP_CHECKS: Final = timedelta(days=1)
+#: What has been kept long enough is forgotten so often.
+RETENTION: Final = timedelta(days=1)
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +40,7 @@ def tick() -> None:
     start_due()
     start_checks()
     start_set_up_checks()
+    start_retention()
     fold_stats()
     tasks.kick()
 
@@ -157,6 +161,15 @@ def start_set_up_checks() -> int:
     for app in due:
         jobs.enqueue(verb="check_set_up", connection=app, origin=SynchJob.Origin.ENGINE)
     return len(due)
+
+
+def start_retention() -> int:
+    """Once a day, where something has been kept long enough, a job forgets it. Returns how many jobs were started."""
+    lately = SynchJob.objects.filter(verb="retain", queued_at__gt=timezone.now() - RETENTION)
+    if not any(rows.exists() for rows in overdue()) or lately.exists():
+        return 0
+    jobs.enqueue(verb="retain", scope=SynchJob.Scope.ITEMS, origin=SynchJob.Origin.ENGINE)
+    return 1
 
 
 def end_on_purpose() -> int:

@@ -237,6 +237,7 @@ VERBS = {
     "purge": gettext_lazy("Delete entries"),
     "undo": gettext_lazy("Undo"),
     "undo_purge": gettext_lazy("Bring deleted entries back"),
+    "retain": gettext_lazy("Forget what was kept long enough"),
     "sweep": gettext_lazy("Sweep"),
     "find_deleted": gettext_lazy("Find for Deleted"),
     "allow_once": gettext_lazy("Allow once"),

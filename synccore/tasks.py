@@ -16,7 +16,7 @@ from synccore.verbs.run import shutting_down
 log = structlog.get_logger(__name__)
 
 #: Verbs and scopes that may take long without anybody waiting for them.
-_UPKEEP = ("purge", "undo_purge")
+_UPKEEP = ("purge", "undo_purge", "retain")
 
 
 @shared_task(name="synccore.run_job", ignore_result=True)

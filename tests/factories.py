@@ -15,6 +15,7 @@ from synccore.models import (
     Bucket,
     Connection,
     Coupling,
+    DeletedEntry,
     FieldMapping,
     Integration,
     JobItem,
@@ -157,6 +158,17 @@ def make_entry(problem: Problem | None = None, **values: Any) -> SynchJobError:
         values.setdefault("left_title", problem.coupling.left_name)
         values.setdefault("right_title", problem.coupling.right_name)
     return SynchJobError.objects.create(**values)
+
+
+def make_deleted_entry(problem: Problem | None = None, **values: Any) -> DeletedEntry:
+    """An entry that a clean-up took away just now."""
+    told = {name: values.pop(name) for name in ("purge", "deleted_at", "deleted_by") if name in values}
+    entry = make_entry(problem, **values)
+    kept = {field.attname: getattr(entry, field.attname) for field in entry._meta.concrete_fields}
+    entry.delete()
+    told.setdefault("purge", uuid.uuid4())
+    told.setdefault("deleted_at", timezone.now())
+    return DeletedEntry.objects.create(**kept, **told)
 
 
 def make_job(mapping: TableMapping | None = None, **values: Any) -> SynchJob:

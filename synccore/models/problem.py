@@ -318,7 +318,7 @@ class DeletedEntry(EntryFields):
 
     id = models.BigIntegerField(primary_key=True)
     purge = models.UUIDField(db_index=True)
-    deleted_at = models.DateTimeField(db_index=True)
+    deleted_at = models.DateTimeField()
     deleted_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
 
     objects = ScopedQuerySet.as_manager()
@@ -326,6 +326,8 @@ class DeletedEntry(EntryFields):
     class Meta:
         verbose_name = _("deleted entry")
         verbose_name_plural = _("deleted entries")
+        # Deleted entries, by when they were deleted; what has been kept long enough
+        indexes = [models.Index(fields=["-deleted_at", "-id"], name="deleted_entry_by_time")]
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M} {self.code}"

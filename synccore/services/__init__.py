@@ -6,7 +6,7 @@ Rows first: a service stores what is wanted and rings for a worker on commit; it
 from .addresses import app_address, app_addresses
 from .comparing import being_decided, kept_pair, live_pair, open_problem, resolve_one
 from .counts import counts, problem_counts
-from .entries import count_old_entries, delete_old_entries, undo_purge
+from .entries import bring_back, clean_ups, count_old_entries, delete_old_entries, kept_by, undo_purge
 from .jobs import allow_once, cancel, keep_stopped, pause, resume, run_now, start_job
 from .records import Refused, Retried, couple, retry, start_bulk
 
@@ -17,12 +17,15 @@ __all__ = [
     "app_address",
     "app_addresses",
     "being_decided",
+    "bring_back",
     "cancel",
+    "clean_ups",
     "count_old_entries",
     "counts",
     "couple",
     "delete_old_entries",
     "keep_stopped",
+    "kept_by",
     "kept_pair",
     "live_pair",
     "open_problem",

@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 from .audit import check_set_up
 from .chosen import couple, delete, leave_out, resolve, restore, synchronise_chosen, uncouple
+from .clean_up import purge, retain, undo_purge
 from .run import Run
 from .set_up import check_connection
 from .sweep import sweep
 from .synchronise import synchronise
-from .upkeep import allow_once, check, purge, undo_purge
+from .upkeep import allow_once, check
 
 
 def _synchronise(run: Run) -> None:
@@ -39,4 +40,5 @@ VERBS: dict[str, Callable[[Run], None]] = {
     "allow_once": allow_once,
     "purge": purge,
     "undo_purge": undo_purge,
+    "retain": retain,
 }

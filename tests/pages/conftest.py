@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -30,6 +31,7 @@ class World:
     entry: SynchJobError
     job: SynchJob
     in_sync: Coupling
+    clean_up: SynchJob | None = None  # of the fixture of that name
 
 
 @pytest.fixture
@@ -112,6 +114,24 @@ def world(db) -> World:
         mapping, hidden, conflict, deleted, waiting, retrying, bug, secret, setup, rejected, entry, job,
         in_sync,
     )  # fmt: skip
+
+
+@pytest.fixture
+def clean_up(world) -> SynchJob:
+    """A clean-up that took one entry of an ended problem away, and kept one."""
+    purge = uuid.uuid4()
+    world.clean_up = make.make_job(
+        world.mapping,
+        verb="purge",
+        scope="items",
+        options={"purge": str(purge)},
+        deleted=1,
+        skipped=1,
+        total=2,
+    )
+    ended = make.make_problem(make.make_coupling(world.mapping, left_name="Alpine Ski House"), state="ended")
+    make.make_deleted_entry(ended, purge=purge)
+    return world.clean_up
 
 
 @pytest.fixture

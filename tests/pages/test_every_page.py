@@ -10,6 +10,8 @@ from django.db.utils import InternalError
 from django.test.utils import CaptureQueriesContext
 from django.urls import get_resolver, reverse
 
+pytestmark = pytest.mark.usefixtures("clean_up")
+
 PAGES = {
     "synccore:home": [""],
     "coupling:coupled": [
@@ -30,6 +32,8 @@ PAGES = {
     "errors:entries": ["", "?tab=entries", "?kind=rejected&tab=entries", "?destination=right&tab=entries"],
     "errors:entry": [""],
     "errors:ask_clean_up": ["", "?which=all"],
+    "errors:clean_up_result": [""],
+    "errors:deleted_entries": ["", "?kind=rejected", "?q=van"],
     "synccore:jobs": ["", "?tab=unfinished", "?tab=trouble", "?state=finished"],
     "synccore:job": [""],
     "synccore:job_records": ["", "?tab=done", "?q=van&purpose=chosen"],
@@ -42,6 +46,7 @@ PAGES = {
     "synccore:couplings": ["", "?tab=removed", "?sort=-agreed", "?q=cont"],
 }
 ONLY_POST = {
+    "errors:bring_back",
     "errors:clean_up",
     "synccore:allow_once",
     "synccore:cancel",
@@ -65,6 +70,7 @@ LISTS = [
     "coupling:coupled",
     "coupling:skipped",
     "errors:entries",
+    "errors:deleted_entries",
     "synccore:jobs",
     "synccore:queue",
     "synccore:couplings",
@@ -78,6 +84,7 @@ def address(name: str, world) -> str:
         "coupling:compare": world.conflict.coupling_id,
         "coupling:live_compare": world.conflict.coupling_id,
         "errors:entry": world.entry.pk,
+        "errors:clean_up_result": world.clean_up.pk,
         "synccore:run_now": world.mapping.pk,
         **{
             f"synccore:{each}": world.mapping.integration.left_id

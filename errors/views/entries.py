@@ -1,0 +1,124 @@
+"""Integration Synchronization Errors: the diary, and one entry's page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_safe
+
+from errors.filters import DiaryFilter
+from errors.forms import CleanUpForm
+from errors.tables import DeletedRow, EntryRow, EntryTable
+from synccore import roles
+from synccore.actions import REMOVE_COUPLING, RETRY, SYNCHRONIZE, couplings_of
+from synccore.models import DeletedEntry, SynchJobError
+from synccore.models.problem import SET_UP_ENTRIES
+from synccore.services.entries import MOST_CHOSEN
+from synccore.views.lists import banners, mapping_lines, may_run
+from ui.actions import Action, Outcome, Selection
+from ui.paging import Sort
+from ui.views import Tab
+
+from . import clean_up
+from .base import DiaryPage, with_what_rows_show
+
+DELETE_ENTRIES = Action(
+    name="delete_entries",
+    label=gettext_lazy("Delete Entries"),
+    permission="synccore.clean_up",
+    icon="trash",
+    question=gettext_lazy("Delete entries?"),
+    danger=True,
+)
+
+
+class EntriesPage(DiaryPage):
+    title = gettext_lazy("Integration Synchronization Errors")
+    intro = gettext_lazy(
+        "What the jobs ran into, and what an administrator must change. Entries are never edited."
+    )
+    template_name = "errors/entries.html"
+    table_class = EntryTable
+    filter_class = DiaryFilter
+    actions = (SYNCHRONIZE, RETRY, REMOVE_COUPLING, DELETE_ENTRIES)
+    tabs = (
+        Tab(
+            "set_up",
+            gettext_lazy("Set-up"),
+            explain=gettext_lazy("Faults of whole mappings or apps, brakes, and errors in Tandem."),
+            empty=gettext_lazy("Nothing in the set-up needs an administrator."),
+            branches=(SET_UP_ENTRIES,),
+        ),
+        Tab("entries", gettext_lazy("All entries"), empty=gettext_lazy("The diary is empty.")),
+    )
+    sorts = (Sort("time", ("at",), descending=True),)
+
+    def rows(self) -> QuerySet[Any]:
+        return with_what_rows_show(SynchJobError.objects.visible_to(self.request.user))  # type: ignore[arg-type]
+
+    def keys(self) -> QuerySet[Any]:
+        return self.scoped(SynchJobError.objects.all())
+
+    def targets(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        return couplings_of(rows.order_by().filter(coupling_id__isnull=False).values("coupling_id"))
+
+    def present(self, rows: Sequence[Any]) -> Sequence[Any]:
+        return [EntryRow(entry) for entry in rows]
+
+    def tab_counts(self) -> Mapping[str, int]:
+        numbers = self.counts()
+        return {"set_up": numbers["entries_set_up"], "entries": numbers["entries"]}
+
+    def extra(self) -> dict[str, Any]:
+        shown = self.mappings_in_view()
+        return super().extra() | {
+            "banners": banners(shown),
+            "mapping_lines": mapping_lines(shown),
+            "may_run": may_run(self.request.user),
+        }
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """*Delete Entries* is about the entries themselves; all other actions are about their records."""
+        if DELETE_ENTRIES.name not in request.POST:
+            return super().post(request)
+        selection = Selection.of(request.POST, str(request.POST[DELETE_ENTRIES.name]))
+        self.filter = self.filter_class(self.params, queryset=self.keys(), choices=self.choices())
+        rows = self.matching() if selection.everything else self.keys().filter(pk__in=selection.keys)
+        ids = self.chosen_ids(rows, MOST_CHOSEN)
+        if not ids:
+            return self._back(Outcome(_("Nothing is ticked. Tick the entries first."), ok=False))
+        if len(ids) > MOST_CHOSEN:
+            return self._back(Outcome(clean_up.too_many(), ok=False))
+        return clean_up.ask(request, CleanUpForm.CHOSEN, ids=ids, back=request.get_full_path())
+
+
+@require_safe
+def entry(request: HttpRequest, pk: int) -> HttpResponse:
+    """One entry as it was written, with its call stack; also one that a clean-up took away."""
+    if not request.user.has_perm("synccore.view"):  # type: ignore[union-attr]
+        raise PermissionDenied(roles.refusal("synccore.view"))
+    found = _entry(request.user, pk)
+    context = {
+        "page_title": _("Entry %(n)s") % {"n": pk},
+        "entry": found,
+        "row": DeletedRow(found) if isinstance(found, DeletedEntry) else EntryRow(found),
+        "is_deleted": isinstance(found, DeletedEntry),
+        "may_see_stack": request.user.has_perm(roles.SET_UP),  # type: ignore[union-attr]
+    }
+    return render(request, "errors/entry.html", context)
+
+
+def _entry(user: Any, pk: int) -> SynchJobError | DeletedEntry:
+    """Raises Http404."""
+    for table in (SynchJobError, DeletedEntry):
+        rows = with_what_rows_show(table.objects.visible_to(user)).select_related("call_stack")  # type: ignore[attr-defined]
+        if found := rows.filter(pk=pk).first():
+            return found  # type: ignore[no-any-return]
+    raise Http404
