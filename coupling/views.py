@@ -20,8 +20,9 @@ from synccore.models import Problem
 from synccore.models.problem import ADMINISTRATORS_KINDS
 from synccore.tables import ProblemRow, ProblemTable
 from synccore.views.lists import RecordListPage, banners, mapping_lines, may_run
-from ui.actions import Action
+from ui.actions import Action, number
 from ui.paging import Sort
+from ui.panels import Panel
 from ui.views import Tab
 
 from . import panel
@@ -73,6 +74,7 @@ class ProblemListPage(RecordListPage):
     table_class = ProblemTable
     filter_class = ProblemFilter
     actions = ON_RECORDS
+    has_panel = True
     sorts = (
         Sort("since", ("since",), descending=True),
         Sort("failed", ("last_failure",), descending=True, nullable=True),
@@ -93,6 +95,21 @@ class ProblemListPage(RecordListPage):
 
     def tab_counts(self) -> Mapping[str, int]:
         return self.counts()
+
+    def panel(self, key: str) -> Panel | None:
+        found = self.rows().filter(pk=number(key)).first()
+        if found is None:
+            return None
+        context = panel.context(self.request, found)
+        context |= {"load_live": True, "action_url": self.request.get_full_path()}
+        row, ended = context["row"], found.state == Problem.State.ENDED
+        return Panel(
+            row.name or _("Problem %(n)s") % {"n": found.pk},
+            "coupling/problem_panel.html",
+            context,
+            reverse("coupling:problem", args=[found.pk]),
+            _("This problem has ended. What stands here is how it was and how it ended.") if ended else "",
+        )
 
     def extra(self) -> dict[str, Any]:
         shown = self.mappings_in_view()

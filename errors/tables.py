@@ -19,11 +19,11 @@ class EntryTable(ListTable):
     newest_first = ("time",)
 
     at = Column(gettext_lazy("Date/Time"), sort="time", narrow=True)
-    mapping = Column(gettext_lazy("Mapping"), narrow=True)
+    mapping = Column(gettext_lazy("Mapping"), narrow=True, roomy=True)
     message = Column(gettext_lazy("Error Message"))
     source = Column(gettext_lazy("Source"))
-    destination = Column(gettext_lazy("Destination"))
-    job = Column(gettext_lazy("Job"), narrow=True)
+    destination = Column(gettext_lazy("Destination"), roomy=True)
+    job = Column(gettext_lazy("Job"), narrow=True, roomy=True)
 
 
 class EntryRow:

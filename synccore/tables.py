@@ -199,8 +199,8 @@ class ProblemTable(ListTable):
 
     record = Column(gettext_lazy("Record ⇄ coupled to"), sort="name")
     wrong = Column(gettext_lazy("What is wrong"))
-    failed = Column(gettext_lazy("Failed on"), sort="failed", narrow=True)
-    since = Column(gettext_lazy("Since"), sort="since", narrow=True)
+    failed = Column(gettext_lazy("Failed on"), sort="failed", narrow=True, roomy=True)
+    since = Column(gettext_lazy("Since"), sort="since", narrow=True, roomy=True)
     next = Column(gettext_lazy("Next"), narrow=True)
 
 

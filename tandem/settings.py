@@ -78,6 +78,7 @@ MIDDLEWARE = [
     "tandem.health.answer_health_checks",
     "django.middleware.security.SecurityMiddleware",
     "tandem.middleware.content_security_policy",
+    "tandem.middleware.sign_in_again",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",

@@ -101,7 +101,10 @@ def pressed(actions: Sequence[Action], data: QueryDict) -> tuple[Action, str] | 
     return next(((action, str(data[action.name])) for action in actions if action.name in data), None)
 
 
+def number(text: Any) -> int | None:
+    """A key as it stands in an address or a form; None for what is no key."""
+    return int(text) if str(text).isdecimal() and len(str(text)) < 19 else None
+
+
 def _keys(values: Iterable[Any]) -> tuple[int, ...]:
-    return tuple(
-        dict.fromkeys(int(value) for value in values if str(value).isdecimal() and len(str(value)) < 19)
-    )
+    return tuple(dict.fromkeys(key for value in values if (key := number(value)) is not None))

@@ -12,7 +12,7 @@ from django.http import QueryDict
 from django.utils import formats
 
 #: Parameters of a list's URL that are no filters.
-CURSOR, SORT, TAB = "at", "sort", "tab"
+CURSOR, SORT, TAB, OPEN = "at", "sort", "tab", "open"
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,9 @@ class ListFilter(django_filters.FilterSet):
 
 
 def without(params: QueryDict, *names: str) -> str:
-    """The query string without some parameters, and on the first page; "?" where nothing is left."""
+    """The query string without some parameters, on the first page and with no row open; "?" where nothing is left."""
     left = params.copy()
-    for name in (*names, CURSOR):
+    for name in (*names, CURSOR, OPEN):
         left.pop(name, None)
     return f"?{left.urlencode()}"
 

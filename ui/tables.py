@@ -10,18 +10,25 @@ import django_tables2
 from django.http import QueryDict
 from django.utils.functional import Promise
 
-from .filters import CURSOR, SORT, with_
+from .filters import CURSOR, OPEN, SORT, with_
 from .paging import Sort
 
 
 class Column(django_tables2.Column):
-    """A column. ``sort`` names the order of the list that its header offers; ``narrow`` columns keep to their content."""
+    """A column. ``sort`` names the order of the list that its header offers; ``narrow`` columns keep to their content,
+    ``roomy`` ones give way where a panel stands beside the list."""
 
     def __init__(
-        self, verbose_name: str | Promise, *, sort: str = "", narrow: bool = False, number: bool = False
+        self,
+        verbose_name: str | Promise,
+        *,
+        sort: str = "",
+        narrow: bool = False,
+        number: bool = False,
+        roomy: bool = False,
     ):
         super().__init__(verbose_name=verbose_name, orderable=False, empty_values=())
-        self.sort, self.narrow, self.number = sort, narrow, number
+        self.sort, self.narrow, self.number, self.roomy = sort, narrow, number, roomy
 
 
 @dataclass(frozen=True)
@@ -63,19 +70,16 @@ class ListTable(django_tables2.Table):
 
     def _header(self, bound: Any) -> Header:
         column = bound.column
-        css = " ".join(
-            word for word, wanted in (("narrow", column.narrow), ("number", column.number)) if wanted
-        )
+        css = " ".join(word for word in ("narrow", "number", "roomy") if getattr(column, word))
         if not column.sort:
             return Header(bound.header, css=css)
         if column.sort != self.sort.name:
-            return Header(
-                bound.header, with_(self.params, **{SORT: self._first(column.sort), CURSOR: ""}), "none", css
-            )
+            return Header(bound.header, self._sorted_by(self._first(column.sort)), "none", css)
         state = "descending" if self.sort.descending else "ascending"
-        return Header(
-            bound.header, with_(self.params, **{SORT: self.sort.reverse.token, CURSOR: ""}), state, css
-        )
+        return Header(bound.header, self._sorted_by(self.sort.reverse.token), state, css)
+
+    def _sorted_by(self, token: str) -> str:
+        return with_(self.params, **{SORT: token, CURSOR: "", OPEN: ""})
 
     def _first(self, name: str) -> str:
         """The direction a click starts with: times newest first, all else from A to Z."""

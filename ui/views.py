@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
-from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
+from django.utils.cache import patch_vary_headers
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.views import View
 
-from .actions import NAMES_SHOWN, SELECTED, Action, Outcome, Selection, permitted, pressed
-from .filters import CURSOR, SORT, TAB, ListFilter, with_
+from .acting import Acting
+from .actions import Action, Selection, permitted
+from .filters import CURSOR, OPEN, SORT, TAB, ListFilter, with_
 from .paging import EVERYTHING, Page, Sort, paginate
+from .panels import Panel
 from .tables import ListTable
 
 Text = str | Promise
@@ -51,11 +53,17 @@ class Counted:
     more: bool = False
 
 
-class ListPage(View):
+class ListPage(Acting):
     """GET shows the page of the URL; POST does an action on ticked rows, one row, or all matching ones.
 
     Without a question an action runs at once; with one, the same address shows the question first, and the answer
     comes back to the same address. All of it works without JavaScript.
+
+    **The panel.** With ``?open=<key>`` the row of that key stands beside the list. A page that has one sets ``has_panel``
+    and answers ``panel(key)`` with a ``Panel`` (title, template and its context, the row's own page), or with None where
+    this user has no such row; the list says so. The row template links there by ``{% panel_url row.pk %}`` with
+    ``data-open="{{ row.pk }}"`` and marks itself by ``{% opened row.pk %}`` in its ``<tr>``. A browser asks for the panel
+    alone (``HX-Target`` ends in ``#panel``) and for the list alone (``#list``); both have the page's own address.
     """
 
     http_method_names = ["get", "head", "post", "options"]
@@ -68,8 +76,8 @@ class ListPage(View):
     filter_class: type[ListFilter]
     tabs: tuple[Tab, ...] = ()
     sorts: tuple[Sort, ...]  # the first is the page's own
-    actions: tuple[Action, ...] = ()
     page_size = 100
+    has_panel = False
 
     # --- what a subclass answers ------------------------------------------------------------------------
 
@@ -93,37 +101,6 @@ class ListPage(View):
         """The rows as the row template takes them."""
         return rows
 
-    def names(self, rows: QuerySet[Any]) -> list[str]:
-        """Names of the first rows, for a question."""
-        return [str(row) for row in rows[:NAMES_SHOWN]]
-
-    def targets(self, rows: QuerySet[Any]) -> QuerySet[Any]:
-        """What actions work on, from the list's rows."""
-        return rows
-
-    def allowed(self, action: Action, targets: QuerySet[Any]) -> QuerySet[Any]:
-        """The targets on which the user may do it."""
-        return targets
-
-    def perform(self, action: Action, targets: QuerySet[Any], options: dict[str, Any]) -> Outcome:
-        """Do it."""
-        raise NotImplementedError
-
-    def refusal(self, action: Action | None) -> str:
-        """What a person reads who may not do it (None: who may not open the page)."""
-        return ""
-
-    def form_options(self, action: Action, targets: QuerySet[Any]) -> dict[str, Any]:
-        """Arguments of the action's form."""
-        return {}
-
-    def check_size(self, action: Action, count: int) -> None:
-        """Raise PermissionDenied where so many rows are too many for this user."""
-
-    def opens(self, action: Action, targets: QuerySet[Any]) -> str:
-        """Address of a page that asks better than the question does, where one row alone was chosen."""
-        return ""
-
     def branches(self) -> Sequence[Q]:
         """The rows of the current tab, as conditions that each have an index (see ``paginate``)."""
         return self.tab.branches if self.tab else EVERYTHING
@@ -135,6 +112,10 @@ class ListPage(View):
     def offered_sorts(self) -> Sequence[Sort]:
         """The orders of the current tab; the first is the one it opens with."""
         return self.sorts
+
+    def panel(self, key: str) -> Panel | None:
+        """What stands beside the list for the row with this key (text of a URL: anything); None where there is none."""
+        return None
 
     def extra(self) -> dict[str, Any]:
         """More context of the page."""
@@ -154,10 +135,30 @@ class ListPage(View):
             raise PermissionDenied(self.refusal(None))
         return super().dispatch(request, *args, **kwargs)
 
+    @cached_property
+    def filter(self) -> ListFilter:
+        return self.filter_class(self.params, queryset=self.keys(), choices=self.choices())
+
     def get(self, request: HttpRequest) -> HttpResponse:
-        self.filter = self.filter_class(self.params, queryset=self.keys(), choices=self.choices())
+        if self._asks_for("panel"):
+            return self._answer("ui/panel.html", self._panel_context())
+        context = self._list_context()
+        if self._asks_for("list"):
+            return self._answer(self.template_name, context | {"frame": "ui/fragment.html"})
+        return self._answer(self.template_name, context | self._panel_context())
+
+    def _asks_for(self, part: str) -> bool:
+        """Whether a script asks for one part of the page only."""
+        return bool(self.request.headers.get("HX-Target", "").endswith(f"#{part}"))
+
+    def _answer(self, template: str, context: dict[str, Any]) -> HttpResponse:
+        answer = render(self.request, template, context)
+        patch_vary_headers(answer, ["HX-Target"])  # going back must not show a part of the page as the page
+        return answer
+
+    def _list_context(self) -> dict[str, Any]:
         page = self.page()
-        offered = permitted(self.offered_actions(), request.user)
+        offered = permitted(self.offered_actions(), self.request.user)
         table = self.table_class(
             self.present(page.rows), sort=self.sort, params=self.params, selectable=bool(offered)
         )
@@ -174,7 +175,9 @@ class ListPage(View):
             "page": page,
             "pager": self._pager(page),
             "counted": self._counted(counts, page),
-            "here": request.get_full_path(),
+            "here": self.request.get_full_path(),
+            "has_panel": self.has_panel,
+            "opened_key": self._opened_key,
             "clear_url": with_(QueryDict(), **({TAB: self.tab.name} if self.tab else {})),
             "kept": {name: self.params[name] for name in (TAB, SORT) if self.params.get(name)},
             **self.extra(),
@@ -183,7 +186,23 @@ class ListPage(View):
             context["note"] = _(
                 "The place in the list that this address names cannot be read; this is its first page."
             )
-        return render(request, self.template_name, context)
+        return context
+
+    @property
+    def _opened_key(self) -> str:
+        return self.params.get(OPEN, "") if self.has_panel else ""
+
+    def _panel_context(self) -> dict[str, Any]:
+        key = self._opened_key
+        return {
+            "opened_key": key,
+            "panel": self.panel(key) if key else None,
+            "close_url": with_(self.params, **{OPEN: ""}),
+            "here": self.request.get_full_path(),
+        }
+
+    def chosen(self, selection: Selection) -> QuerySet[Any]:
+        return self.matching() if selection.everything else self.rows().filter(pk__in=selection.keys)
 
     def page(self) -> Page:
         return paginate(
@@ -213,7 +232,7 @@ class ListPage(View):
         return [
             TabLink(
                 tab,
-                with_(self.params, **{TAB: "" if tab is first else tab.name, CURSOR: ""}),
+                with_(self.params, **{TAB: "" if tab is first else tab.name, CURSOR: "", OPEN: ""}),
                 counts.get(tab.name),
                 tab is self.tab,
             )
@@ -222,11 +241,13 @@ class ListPage(View):
 
     def _pager(self, page: Page) -> dict[str, str]:
         link = {"newer": page.newer, "older": page.older}
-        links = {name: with_(self.params, **{CURSOR: token}) for name, token in link.items() if token}
+        links = {
+            name: with_(self.params, **{CURSOR: token, OPEN: ""}) for name, token in link.items() if token
+        }
         if page.newer:
-            links["first"] = with_(self.params, **{CURSOR: ""})
+            links["first"] = with_(self.params, **{CURSOR: "", OPEN: ""})
         if page.older:
-            links["last"] = with_(self.params, **{CURSOR: "last"})
+            links["last"] = with_(self.params, **{CURSOR: "last", OPEN: ""})
         return links
 
     def _counted(self, counts: Mapping[str, int], page: Page) -> Counted:
@@ -237,88 +258,3 @@ class ListPage(View):
             return Counted(counts[self.tab.name])
         n = self.matching().order_by()[: COUNT_LIMIT + 1].count()
         return Counted(min(n, COUNT_LIMIT), more=n > COUNT_LIMIT)
-
-    # --- actions ----------------------------------------------------------------------------------------
-
-    def post(self, request: HttpRequest) -> HttpResponse:
-        found = pressed(self.actions, request.POST)
-        if found is None:
-            return HttpResponseRedirect(request.get_full_path())
-        action, value = found
-        if not request.user.has_perm(action.permission):  # type: ignore[union-attr]
-            raise PermissionDenied(self.refusal(action))
-        selection = Selection.of(request.POST, value)
-        if not selection:
-            return self._back(Outcome(_("Nothing is ticked. Tick the records first."), ok=False))
-        self.filter = self.filter_class(self.params, queryset=self.keys(), choices=self.choices())
-        rows = self.matching() if selection.everything else self.rows().filter(pk__in=selection.keys)
-        return self._act(action, selection, rows)
-
-    def _act(self, action: Action, selection: Selection, rows: QuerySet[Any]) -> HttpResponse:
-        chosen = self.targets(rows)
-        may = self.allowed(action, chosen)
-        fitting = may.filter(action.applies_to)
-        total, within, count = chosen.count(), may.count(), fitting.count()
-        if total and not within:
-            raise PermissionDenied(self.refusal(action))
-        if not count:
-            reason = str(action.not_for) if total else _("These records have left the list in the meantime.")
-            return self._back(Outcome(reason, ok=False))
-        self.check_size(action, count)
-        answered = self.request.POST.get("answered") == "1"
-        form = self._form(action, fitting, answered=answered)
-        if action.asks and not (answered and (form is None or form.is_valid())):
-            if not answered and count == total == 1 and (page := self.opens(action, fitting)):
-                return HttpResponseRedirect(page)
-            return self._ask(
-                action, selection, fitting, form, count=count, forbidden=total - within, other=within - count
-            )
-        outcome = self.perform(action, fitting, form.cleaned_data if form else {})
-        self._say_left_over(action, forbidden=total - within, other=within - count)
-        return self._back(outcome)
-
-    def _form(self, action: Action, targets: QuerySet[Any], *, answered: bool) -> Any:
-        if action.options is None:
-            return None
-        return action.options(self.request.POST if answered else None, **self.form_options(action, targets))
-
-    def _ask(
-        self,
-        action: Action,
-        selection: Selection,
-        targets: QuerySet[Any],
-        form: Any,
-        *,
-        count: int,
-        forbidden: int,
-        other: int,
-    ) -> HttpResponse:
-        names = self.names(targets)
-        context = {
-            "page_title": action.question or action.label,
-            "action": action,
-            "value": SELECTED,
-            "selection": selection,
-            "count": count,
-            "names": names,
-            "more": count - len(names),
-            "forbidden": forbidden,
-            "other": other,
-            "form": form,
-            "back": self.request.get_full_path(),
-        }
-        return render(self.request, "ui/question.html", context)
-
-    def _say_left_over(self, action: Action, *, forbidden: int, other: int) -> None:
-        if other:
-            text = _("%(n)s of the chosen records were left alone: %(why)s")
-            messages.info(self.request, text % {"n": other, "why": action.not_for})
-        if forbidden:
-            text = _("%(n)s of the chosen records were left alone: your group may only view them.")
-            messages.info(self.request, text % {"n": forbidden})
-
-    def _back(self, outcome: Outcome) -> HttpResponse:
-        messages.add_message(
-            self.request, messages.SUCCESS if outcome.ok else messages.WARNING, str(outcome.sentence)
-        )
-        return HttpResponseRedirect(self.request.get_full_path())

@@ -22,8 +22,9 @@ from synccore.models import DeletedEntry, SynchJobError
 from synccore.models.problem import SET_UP_ENTRIES
 from synccore.services.entries import MOST_CHOSEN
 from synccore.views.lists import banners, mapping_lines, may_run
-from ui.actions import Action, Outcome, Selection
+from ui.actions import Action, Outcome, Selection, number
 from ui.paging import Sort
+from ui.panels import Panel
 from ui.views import Tab
 
 from . import clean_up
@@ -48,6 +49,7 @@ class EntriesPage(DiaryPage):
     table_class = EntryTable
     filter_class = DiaryFilter
     actions = (SYNCHRONIZE, RETRY, REMOVE_COUPLING, DELETE_ENTRIES)
+    has_panel = True
     tabs = (
         Tab(
             "set_up",
@@ -76,6 +78,16 @@ class EntriesPage(DiaryPage):
         numbers = self.counts()
         return {"set_up": numbers["entries_set_up"], "entries": numbers["entries"]}
 
+    def panel(self, key: str) -> Panel | None:
+        found = _entry(self.request.user, number(key))
+        if found is None:
+            return None
+        context = panel_context(self.request, found)
+        row = context["row"]
+        gone = _("This entry was deleted. It can be brought back for 30 days.") if context["is_deleted"] else ""
+        title = row.name or _("Entry %(n)s") % {"n": found.pk}
+        return Panel(title, "errors/entry_panel.html", context, row.url, gone)
+
     def extra(self) -> dict[str, Any]:
         shown = self.mappings_in_view()
         return super().extra() | {
@@ -89,7 +101,6 @@ class EntriesPage(DiaryPage):
         if DELETE_ENTRIES.name not in request.POST:
             return super().post(request)
         selection = Selection.of(request.POST, str(request.POST[DELETE_ENTRIES.name]))
-        self.filter = self.filter_class(self.params, queryset=self.keys(), choices=self.choices())
         rows = self.matching() if selection.everything else self.keys().filter(pk__in=selection.keys)
         ids = self.chosen_ids(rows, MOST_CHOSEN)
         if not ids:
@@ -105,20 +116,25 @@ def entry(request: HttpRequest, pk: int) -> HttpResponse:
     if not request.user.has_perm("synccore.view"):  # type: ignore[union-attr]
         raise PermissionDenied(roles.refusal("synccore.view"))
     found = _entry(request.user, pk)
-    context = {
-        "page_title": _("Entry %(n)s") % {"n": pk},
+    if found is None:
+        raise Http404
+    context = {"page_title": _("Entry %(n)s") % {"n": pk}} | panel_context(request, found)
+    return render(request, "errors/entry.html", context)
+
+
+def panel_context(request: HttpRequest, found: SynchJobError | DeletedEntry) -> dict[str, Any]:
+    """Context of ``errors/entry_panel.html``, beside the diary and on the entry's own page."""
+    return {
         "entry": found,
         "row": DeletedRow(found) if isinstance(found, DeletedEntry) else EntryRow(found),
         "is_deleted": isinstance(found, DeletedEntry),
         "may_see_stack": request.user.has_perm(roles.SET_UP),  # type: ignore[union-attr]
     }
-    return render(request, "errors/entry.html", context)
 
 
-def _entry(user: Any, pk: int) -> SynchJobError | DeletedEntry:
-    """Raises Http404."""
+def _entry(user: Any, pk: int | None) -> SynchJobError | DeletedEntry | None:
     for table in (SynchJobError, DeletedEntry):
         rows = with_what_rows_show(table.objects.visible_to(user)).select_related("call_stack")  # type: ignore[attr-defined]
         if found := rows.filter(pk=pk).first():
             return found  # type: ignore[no-any-return]
-    raise Http404
+    return None

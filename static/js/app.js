@@ -1,5 +1,6 @@
 // What pages do beyond links and forms. Each module listens on `document`, so swapped parts need no wiring.
 import "./selection.js";
+import "./panel.js";
 import "./hotkeys.js";
 
 const label = () => {

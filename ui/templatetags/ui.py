@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django import template
+from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.utils import formats, timezone
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
+
+from ui.filters import OPEN, with_
+from ui.panels import Panel
 
 register = template.Library()
 MESSAGE_FOLDS_AT = 240
@@ -28,6 +33,24 @@ def icon(name: str, label: str = "") -> SafeString:
             href,
         )
     return format_html('<svg class="icon icon-{}" aria-hidden="true"><use href="{}"></use></svg>', name, href)
+
+
+@register.simple_tag(takes_context=True)
+def panel_url(context: template.Context, key: Any) -> str:
+    """The address of this list with the row of this key beside it."""
+    return with_(context["table"].params, **{OPEN: str(key)})
+
+
+@register.simple_tag(takes_context=True)
+def opened(context: template.Context, key: Any) -> SafeString:
+    """Marks the row that stands beside the list: an attribute of its ``<tr>``."""
+    return mark_safe('aria-current="true"' if str(key) == context.get("opened_key") else "")
+
+
+@register.simple_tag(takes_context=True)
+def beside(context: template.Context, panel: Panel) -> SafeString:
+    """The panel's own template with its own context."""
+    return render_to_string(panel.template, {**panel.context, "here": context["here"]}, context["request"])
 
 
 @register.simple_tag

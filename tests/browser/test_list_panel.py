@@ -1,0 +1,91 @@
+"""The row beside its list, by keyboard: Enter opens, j and k move and the panel follows, Escape closes."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.test_looks import check
+
+ALL = "/coupled-errors/?tab=all&sort=name"
+
+
+def focused_row(page) -> str:
+    return page.evaluate("document.activeElement.closest('tr')?.id ?? ''")
+
+
+def test_enter_opens_j_follows_escape_closes_and_the_focus_is_never_lost(world, administrator, open_browser):
+    page = open_browser(administrator)
+    page.goto(ALL)
+    page.keyboard.press("j")
+    first = focused_row(page)
+    page.keyboard.press("Enter")
+    title = page.locator("#panel-title")
+    expect(title).to_be_focused()
+    expect(title).to_contain_text("Adatum")
+    assert page.url.endswith(f"&open={first.removeprefix('row-')}")
+    page.keyboard.press("j")
+    expect(title).to_contain_text("Deerfield")
+    second = focused_row(page)
+    assert second != first
+    assert page.url.endswith(f"&open={second.removeprefix('row-')}")
+    page.keyboard.press("k")
+    expect(title).to_contain_text("Adatum")
+    page.keyboard.press("Escape")
+    expect(page.locator("#panel")).to_be_hidden()
+    assert focused_row(page) == first
+    assert page.url.endswith(ALL)
+
+
+def test_back_and_forward_close_and_open(world, administrator, open_browser):
+    page = open_browser(administrator)
+    page.goto(ALL)
+    page.get_by_role("link", name="Trey Research").click()
+    expect(page.locator("#panel")).to_contain_text("History")
+    page.go_back()
+    expect(page.locator("#panel")).to_be_hidden()
+    page.go_forward()
+    expect(page.locator("#panel-title")).to_contain_text("Trey Research")
+
+
+def test_ticks_survive_opening_and_enter_on_a_tick_opens(world, administrator, open_browser):
+    page = open_browser(administrator)
+    page.goto(ALL)
+    page.locator("input[name=row]").nth(1).focus()
+    page.keyboard.press("x")
+    page.locator("input[name=row]").nth(1).focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#panel")).to_contain_text("History")
+    assert page.locator("input[name=row]:checked").count() == 1
+
+
+def test_a_session_that_ended_leads_to_sign_in_and_back(world, administrator, open_browser):
+    from django.contrib.sessions.models import Session
+
+    page = open_browser(administrator)
+    page.goto(ALL)
+    Session.objects.all().delete()
+    page.get_by_role("link", name="Trey Research").click()
+    page.get_by_role("heading", name="Sign in").wait_for()
+    assert "next=%2Fcoupled-errors%2F" in page.url
+
+
+def test_a_server_that_does_not_answer_is_told_in_the_panel(world, administrator, open_browser):
+    page = open_browser(administrator)
+    page.goto(ALL)
+    page.route("**/coupled-errors/*open=*", lambda route: route.fulfill(status=404, body="gone"))
+    page.get_by_role("link", name="Trey Research").click()
+    expect(page.get_by_role("alert")).to_contain_text("Nothing was lost")
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("size", [(1440, 900), (390, 844), (320, 640)], ids=["wide", "narrow", "smallest"])
+def test_looks(world, administrator, open_browser, dark, size):
+    page = open_browser(administrator, dark=dark, width=size[0], height=size[1])
+    tone = f"{size[0]}-{'dark' if dark else 'light'}"
+    page.goto(f"{ALL}&open={world.rejected.pk}")
+    check(page, f"panel-problem-{tone}")
+    page.goto(f"/errors/?tab=entries&open={world.entry.pk}")
+    check(page, f"panel-entry-{tone}")
+    page.goto(f"{ALL}&open=0")
+    check(page, f"panel-gone-{tone}")
