@@ -84,7 +84,9 @@ class EntriesPage(DiaryPage):
             return None
         context = panel_context(self.request, found)
         row = context["row"]
-        gone = _("This entry was deleted. It can be brought back for 30 days.") if context["is_deleted"] else ""
+        gone = (
+            _("This entry was deleted. It can be brought back for 30 days.") if context["is_deleted"] else ""
+        )
         title = row.name or _("Entry %(n)s") % {"n": found.pk}
         return Panel(title, "errors/entry_panel.html", context, row.url, gone)
 
