@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from synccore.views import connections, couplings, home, job_records, jobs, queue
+from synccore.views import connections, couplings, home, job_records, jobs, queue, undo
 
 app_name = "synccore"
 
@@ -16,6 +16,7 @@ urlpatterns = [
     path("jobs/<int:pk>/allow-once/", jobs.allow_once, name="allow_once"),
     path("jobs/<int:pk>/keep-stopped/", jobs.keep_stopped, name="keep_stopped"),
     path("jobs/<int:pk>/undo/", jobs.undo_purge, name="undo_purge"),
+    path("jobs/<int:pk>/undo-writes/", undo.undo, name="undo_job"),
     path("mappings/<int:pk>/run/", jobs.run_now, name="run_now"),
     path("queue/", queue.QueuePage.as_view(), name="queue"),
     path("queue/<int:pk>/interval/", queue.interval, name="interval"),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from synccore.engine.compiled import EMPTY, Compiled, CompiledField, field_missing
-from synccore.engine.rules import Link, References
+from synccore.engine.rules import TAKEN_BACK, Link, References
 from synccore.failures import Blocked, Failure, Rejected
 from synccore.shapes import SIDES, Record, Side, Value
 
@@ -91,7 +91,8 @@ def moved(compiled: Compiled, link: Link, left: Record, right: Record, refs: Ref
             if _equal(each, left, right_text, refs):
                 continue
             if not state.based:
-                _without_base(state, link.prefer)
+                taken_back = any(was is not None and was[0] == TAKEN_BACK for was in (was_left, was_right))
+                _without_base(state, link.prefer, ask=taken_back)
         states.append(state)
     return states
 
@@ -112,10 +113,12 @@ def _equal(each: CompiledField, left: Record, right_text: str | None, refs: Refe
         return False
 
 
-def _without_base(state: FieldState, prefer: Side | None) -> None:
+def _without_base(state: FieldState, prefer: Side | None, *, ask: bool) -> None:
     """Just coupled, or the rule's revision moved: the empty side is filled, else the chosen side counts, else
-    both."""
-    if state.left in EMPTY:
+    both. ``ask``: what was agreed was taken back, so both count."""
+    if ask:
+        state.left_moved = state.right_moved = True
+    elif state.left in EMPTY:
         state.right_moved = True
     elif state.right in EMPTY:
         state.left_moved = True

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from synccore.failures import Failure
 from synccore.shapes import SIDES, FieldInfo, Filter, KeyKind, Precondition, Record, Side, TableRef, Value
@@ -185,6 +185,10 @@ class MappingRules:
                 names[precondition.field] = None
         return tuple(names)
 
+
+#: In place of a rule's revision in a base image: somebody took back what was written here. Both apps' values count as
+#: edits then, whatever side was chosen when coupling, and an empty one is not filled by itself.
+TAKEN_BACK: Final = -1
 
 #: Per field rule id: (revision of the rule, canonical text or None). As one app held it after the last agreement.
 Image = Mapping[int, tuple[int, str | None]]

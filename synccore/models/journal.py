@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+from typing import Final, Self
+
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -29,6 +32,26 @@ class JournalSeal(models.Model):
         return self.digest[:12]
 
 
+#: How long what was written can be undone.
+UNDO_WINDOW: Final = timedelta(days=30)
+
+
+class JournalQuerySet(ScopedQuerySet):
+    def written(self) -> Self:
+        """Rows that changed a record in an app, or what synchronises, and still know their pair."""
+        return self.filter(
+            state=Journal.State.DONE, operation__in=Journal.CAN_BE_UNDONE, coupling__isnull=False
+        )
+
+    def not_undone(self) -> Self:
+        """Nobody undid them, or whoever tried was refused by the app."""
+        return self.filter(Q(undone_by=None) | Q(undone_by__state=Journal.State.FAILED))
+
+    def undoable(self, now: datetime) -> Self:
+        """What *Undo* can still take back."""
+        return self.written().not_undone().filter(at__gte=now - UNDO_WINDOW)
+
+
 class Journal(models.Model):
     """One write to one app. ``intended`` is committed before the app hears of it (ENGINE §6).
 
@@ -41,6 +64,7 @@ class Journal(models.Model):
         UPDATE = "update", _("Update")
         DELETE = "delete", _("Delete")
         UNCOUPLE = "uncouple", _("Remove coupling")
+        RECOUPLE = "recouple", _("Coupling put back")
         END = "end", _("Coupling ended")
 
     class State(models.TextChoices):
@@ -49,6 +73,8 @@ class Journal(models.Model):
         FAILED = "failed", _("Failed")
         UNKNOWN = "unknown", _("Outcome unknown")
 
+    CAN_BE_UNDONE = (Operation.CREATE, Operation.UPDATE, Operation.DELETE, Operation.UNCOUPLE)
+
     job = models.ForeignKey(SynchJob, models.PROTECT, related_name="journal")
     mapping = models.ForeignKey(TableMapping, models.PROTECT, related_name="+")
     coupling = models.ForeignKey(Coupling, models.SET_NULL, null=True, related_name="journal")
@@ -56,6 +82,8 @@ class Journal(models.Model):
     operation = models.CharField(max_length=10, choices=Operation)
     record_id = models.TextField(blank=True, default="")
     version = models.TextField(blank=True, default="")
+    #: Where the write left the record, as far as the app told: undoing asks whether it moved since.
+    version_after = models.TextField(blank=True, default="", db_default="")
     before = models.JSONField(default=dict)
     values = models.JSONField(default=dict)
     #: What the write replaces that the other app's value was not the base of: field → canonical text lost.
@@ -68,8 +96,10 @@ class Journal(models.Model):
     at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True)
     seal = models.ForeignKey(JournalSeal, models.PROTECT, null=True, related_name="journal")
+    #: The write that took this one back (or tried to: its state says what came of it).
+    undone_by = models.ForeignKey("self", models.SET_NULL, null=True, related_name="undoes")
 
-    objects = ScopedQuerySet.as_manager()
+    objects = JournalQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("journal row")

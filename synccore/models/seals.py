@@ -6,7 +6,8 @@ of that chain stands on the instance. Whoever changes, deletes, inserts or moves
 later seal.
 
 Not sealed: ``coupling`` (becomes null when a half coupling goes; mapping, side and record id name the record
-for good), ``basis`` (working data of the run) and a row's own times (its page's time is sealed).
+for good), ``basis`` and ``version_after`` (working data of runs), ``undone_by`` (set later) and a row's own times (its
+page's time is sealed).
 """
 
 from __future__ import annotations

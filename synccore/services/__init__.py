@@ -9,10 +9,12 @@ from .counts import counts, problem_counts
 from .entries import bring_back, clean_ups, count_old_entries, delete_old_entries, kept_by, undo_purge
 from .jobs import allow_once, cancel, keep_stopped, pause, resume, run_now, start_job
 from .records import Refused, Retried, couple, retry, start_bulk
+from .undo import Undoable, undo, undo_preview, undoable, undone_by
 
 __all__ = [
     "Refused",
     "Retried",
+    "Undoable",
     "allow_once",
     "app_address",
     "app_addresses",
@@ -37,5 +39,9 @@ __all__ = [
     "run_now",
     "start_bulk",
     "start_job",
+    "undo",
+    "undo_preview",
     "undo_purge",
+    "undoable",
+    "undone_by",
 ]

@@ -122,7 +122,7 @@ def start_bulk(
     require(user, permission)
     visible = TableMapping.objects.visible_to(user, level) if user else TableMapping.objects.all()
     chosen = Coupling.objects.filter(pk__in=couplings.order_by().values("pk"), mapping__in=visible)
-    mappings = _parents_first(
+    mappings = parents_first(
         TableMapping.objects.filter(pk__in=chosen.order_by().values("mapping").distinct()),
         reverse=verb == "delete",
     )
@@ -144,7 +144,7 @@ def start_bulk(
     children = []
     for mapping in mappings:
         child = SynchJob.objects.create(mapping=mapping, parent=parent, **common)
-        child.total = _freeze(child, mapping, chosen.filter(mapping=mapping))
+        child.total = freeze(child, mapping, chosen.filter(mapping=mapping))
         child.save(update_fields=["total"])
         children.append(child)
     if parent is not None:
@@ -154,7 +154,7 @@ def start_bulk(
     return parent or children[0]
 
 
-def _freeze(job: SynchJob, mapping: TableMapping, couplings: QuerySet[Coupling]) -> int:
+def freeze(job: SynchJob, mapping: TableMapping, couplings: QuerySet[Coupling]) -> int:
     """INSERT … SELECT of the chosen records; those in another unfinished bulk are closed at once."""
     n = 0
     busy = dict(
@@ -191,7 +191,8 @@ def _freeze(job: SynchJob, mapping: TableMapping, couplings: QuerySet[Coupling])
     return n
 
 
-def _parents_first(mappings: Iterable[TableMapping], *, reverse: bool) -> list[TableMapping]:
+def parents_first(mappings: Iterable[TableMapping], *, reverse: bool) -> list[TableMapping]:
+    """Mappings in the order of their references; for deletions the other way round."""
     ordered = list(order_of(list(mappings)))
     return ordered[::-1] if reverse else ordered
 

@@ -11,6 +11,7 @@ from .run import Run
 from .set_up import check_connection
 from .sweep import sweep
 from .synchronise import synchronise
+from .undo import undo
 from .upkeep import allow_once, check
 
 
@@ -40,5 +41,6 @@ VERBS: dict[str, Callable[[Run], None]] = {
     "allow_once": allow_once,
     "purge": purge,
     "undo_purge": undo_purge,
+    "undo": undo,
     "retain": retain,
 }

@@ -6,7 +6,6 @@ the job runs.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -20,7 +19,7 @@ from synccore.models import Coupling, JobItem, Journal, Problem
 from synccore.models.scoping import GrantLevel
 from synccore.shapes import SIDES, Side
 
-from . import problems
+from . import items, problems
 from .candidate import Candidate
 from .lookup import complete
 from .page import process
@@ -76,10 +75,10 @@ def _pages(run: Run, *, settle: bool = True) -> Any:
 
 def _not_applicable(run: Run, candidates: Sequence[Candidate], note: str) -> None:
     """These items no longer apply; said on each."""
-    items = [candidate.item for candidate in candidates if candidate.item is not None]
-    for item in items:
+    closed = [candidate.item for candidate in candidates if candidate.item is not None]
+    for item in closed:
         item.state, item.note = JobItem.State.NOT_APPLICABLE, note
-    JobItem.objects.bulk_update(items, ["state", "note"])
+    JobItem.objects.bulk_update(closed, ["state", "note"])
 
 
 def resolve(run: Run) -> None:
@@ -104,13 +103,13 @@ def resolve(run: Run) -> None:
 
 def _close_changed(run: Run, candidates: Sequence[Candidate], _at: datetime) -> None:
     """Items of records that moved since the person looked: they say what moved, as ``changed_meanwhile:`` and JSON."""
-    items = []
+    closed = []
     for candidate in candidates:
         if candidate.item is not None and candidate.changed:
             candidate.item.state = JobItem.State.NOT_APPLICABLE
             candidate.item.note = changed_note(run, candidate.changed)
-            items.append(candidate.item)
-    JobItem.objects.bulk_update(items, ["state", "note"])
+            closed.append(candidate.item)
+    JobItem.objects.bulk_update(closed, ["state", "note"])
 
 
 def changed_note(run: Run, changed: Mapping[Side, Sequence[int]]) -> str:
@@ -119,16 +118,7 @@ def changed_note(run: Run, changed: Mapping[Side, Sequence[int]]) -> str:
     told: dict[str, list[str | int]] = {
         side.value: [str(names[rule].name(side)) for rule in rules] for side, rules in changed.items()
     }
-    longest = 200  # of the column
-    cut = dict.fromkeys(told, 0)
-    while True:
-        shown = {side: [*fields, cut[side]] if cut[side] else fields for side, fields in told.items()}
-        note = f"{CHANGED_MEANWHILE}:{json.dumps(shown, ensure_ascii=False)}"
-        if len(note) <= longest:
-            return note
-        side = max(told, key=lambda each: len(told[each]))
-        told[side] = told[side][:-1]
-        cut[side] += 1
+    return items.named_note(CHANGED_MEANWHILE, told)
 
 
 def synchronise_chosen(run: Run) -> None:

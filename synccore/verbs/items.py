@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from synccore.failures import Bug, Failure, Stale
@@ -53,6 +54,21 @@ def find(run: Run, found: Sequence[tuple[Coupling | None, Side, str]]) -> int:
 def close_item(candidate: Candidate, state: JobItem.State, note: str = "") -> None:
     if candidate.item is not None:
         candidate.item.state, candidate.item.note = state, note[:200]
+
+
+def named_note(code: str, named: Mapping[str, Sequence[str | int]]) -> str:
+    """``code:{"right": ["phone", 2]}``: side → names of fields, a number for how many more there are."""
+    longest = 200  # of the column
+    told = {side: list(names) for side, names in named.items()}
+    cut = dict.fromkeys(told, 0)
+    while True:
+        shown = {side: [*names, cut[side]] if cut[side] else names for side, names in told.items()}
+        note = f"{code}:{json.dumps(shown, ensure_ascii=False)}"
+        if len(note) <= longest:
+            return note
+        side = max(told, key=lambda each: len(told[each]))
+        told[side] = told[side][:-1]
+        cut[side] += 1
 
 
 def store_items(run: Run, candidates: Sequence[Candidate]) -> None:

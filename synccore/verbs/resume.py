@@ -19,7 +19,7 @@ from synccore.failures import Rejected, Unrecognised
 from synccore.models import Coupling, Journal
 from synccore.shapes import Record, Side
 
-from . import items, problems
+from . import items, problems, undone
 from .lookup import read
 from .run import Run
 from .select import attach_problems, from_couplings
@@ -34,7 +34,7 @@ def settle_open(run: Run) -> None:
     """
     while rows := list(
         Journal.objects.filter(mapping=run.mapping, state__in=(Journal.State.INTENDED, Journal.State.UNKNOWN))
-        .select_related("coupling")
+        .select_related("coupling", "job")
         .order_by("id")[:_PAGE]
     ):
         found = {side: read(run, side, _ids(rows, side)) for side in Side}
@@ -81,18 +81,24 @@ def _settle(
 ) -> tuple[Coupling | None, Side, str] | None:
     side = Side(row.side)
     row.settled_at = at
-    if row.operation == Journal.Operation.CREATE:
+    done = _is_done(run, row, side, record)
+    takes_back = undone.settled(run, row, done, record, at)
+    if row.operation == Journal.Operation.CREATE and not takes_back:
         return _settle_create(run, row, side, record, at)
-    if row.operation == Journal.Operation.DELETE:
-        row.state = Journal.State.FAILED if record else Journal.State.DONE
-    else:
-        infos = run.rules.rules.infos(side)
-        meant = _texts(run, row, side)
-        did = record is not None and meant is not None and holds(record, meant, infos)
-        row.state = Journal.State.DONE if did else Journal.State.FAILED
-        if did and record is not None and row.coupling is not None:
+    row.state = Journal.State.DONE if done else Journal.State.FAILED
+    if done and record is not None:
+        row.record_id = record.id
+        if not takes_back and row.coupling is not None and row.job.verb not in undone.EDITS:
             _advance(run, row, side, record)
-    return (row.coupling, side, row.record_id)
+    return (row.coupling, side, row.record_id) if row.record_id else None
+
+
+def _is_done(run: Run, row: Journal, side: Side, record: Record | None) -> bool:
+    """Whether the app carried the write out, by what it holds now."""
+    if row.operation != Journal.Operation.UPDATE:
+        return (record is None) == (row.operation == Journal.Operation.DELETE)
+    meant = _texts(run, row, side)
+    return record is not None and meant is not None and holds(record, meant, run.rules.rules.infos(side))
 
 
 def _texts(run: Run, row: Journal, side: Side) -> dict[str, str | None] | None:

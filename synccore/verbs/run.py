@@ -275,12 +275,20 @@ class Run:
         seal = seal_written(self.job, self.job.pages, final, at) if final else None
         for row in final:
             row.seal = seal
-        columns = ("state", "settled_at", "record_id", "coupling", "seal")
+        columns = ("state", "settled_at", "record_id", "version_after", "coupling", "seal")
         update(
             Journal,
             columns,
             [
-                (row.pk, row.state, row.settled_at, row.record_id, row.coupling_id, row.seal_id)
+                (
+                    row.pk,
+                    row.state,
+                    row.settled_at,
+                    row.record_id,
+                    row.version_after,
+                    row.coupling_id,
+                    row.seal_id,
+                )
                 for row in self.settled
             ],
         )

@@ -323,20 +323,20 @@ def _end(run: Run, ended: list[Problem], candidates: Sequence[Candidate], at: da
 
 def note_in_journal(
     run: Run, coupling: Coupling, side: Side, operation: Journal.Operation, at: datetime
-) -> None:
+) -> Journal:
     """A journal row of something that writes to no app but changes what synchronises: done at once, sealed with the page."""
-    run.settled.append(
-        Journal.objects.create(
-            job=run.job,
-            mapping=run.mapping,
-            coupling=coupling,
-            side=side.value,
-            operation=operation,
-            record_id=coupling.of(side, "id") or "",
-            before={"left": coupling.left_id, "right": coupling.right_id},
-            key=uuid4(),
-            state=Journal.State.DONE,
-            at=at,
-            settled_at=at,
-        )
+    row = Journal.objects.create(
+        job=run.job,
+        mapping=run.mapping,
+        coupling=coupling,
+        side=side.value,
+        operation=operation,
+        record_id=coupling.of(side, "id") or "",
+        before={"left": coupling.left_id, "right": coupling.right_id},
+        key=uuid4(),
+        state=Journal.State.DONE,
+        at=at,
+        settled_at=at,
     )
+    run.settled.append(row)
+    return row

@@ -191,7 +191,7 @@ def settle(run: Run, writes: Iterable[Write]) -> None:
         row.state = state_of(write)
         row.settled_at = now
         if isinstance(write.result, Record):
-            row.record_id = write.result.id
+            row.record_id, row.version_after = write.result.id, write.result.version
         row.coupling = write.candidate.coupling
         run.settled.append(row)
 

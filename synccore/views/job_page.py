@@ -13,13 +13,14 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from synccore import roles
+from synccore import roles, services
 from synccore.forms import ReasonForm
 from synccore.models import Coupling, JobItem, Problem, SynchJob, SynchJobError, TableMapping
 from synccore.models.job import OUTCOMES
 from synccore.models.scoping import GrantLevel
 from synccore.tables import COUNTER_LABELS, JobRow, Said, app_names, person_name, say
 from synccore.verbs.chosen import CHANGED_MEANWHILE
+from synccore.verbs.undo_plan import CHANGED_SINCE
 
 from .brakes import decided_brake, open_brake
 from .progress import progress
@@ -31,6 +32,9 @@ SHOWN = 50
 LOG_SHOWN = 200
 #: So far failed records are counted.
 COUNTED = 10_000
+
+#: Notes of records that somebody changed: comparing them ends it.
+MOVED = (CHANGED_MEANWHILE, CHANGED_SINCE)
 
 ITEM_LOOKS = {
     JobItem.State.OPEN: ("hourglass", "waits"),
@@ -123,6 +127,8 @@ def job_context(request: HttpRequest, found: SynchJob, reason: ReasonForm | None
         "cancelled_by": person_name(found.cancel_requested_by),
         "may_decide": right(request, roles.SET_UP),
         "may_retry": right(request, "synccore.retry"),
+        "undoable": not found.is_unfinished and services.undoable(found, user=request.user).exists(),
+        "undone_by": services.undone_by(found),
         "may_undo": is_over_purge(found) and right(request, "synccore.clean_up"),
         "may_cancel": found.is_unfinished
         and not found.cancel_requested_at
@@ -170,7 +176,7 @@ def _left_over(ids: list[int]) -> list[tuple[JobItem, str, bool]]:
         state__in=(JobItem.State.FAILED, JobItem.State.NOT_APPLICABLE),
     ).select_related("mapping__integration__left", "mapping__integration__right")
     return [
-        (item, item_note(item.note, app_names(item.mapping)), item.note.startswith(CHANGED_MEANWHILE))
+        (item, item_note(item.note, app_names(item.mapping)), item.note.startswith(MOVED))
         for item in left.order_by("pk")[:SHOWN]
     ]
 

@@ -17,13 +17,12 @@ from django.utils.translation import gettext_lazy
 from synccore import roles
 from synccore.models import JobItem, SynchJob
 from synccore.tables import JobRow, State, app_names
-from synccore.verbs.chosen import CHANGED_MEANWHILE
 from ui.filters import ListFilter
 from ui.paging import Sort
 from ui.tables import Column, ListTable
 from ui.views import ListPage, Tab
 
-from .job_page import ITEM_LOOKS, item_counts, jobs_of, visible
+from .job_page import ITEM_LOOKS, MOVED, item_counts, jobs_of, visible
 from .sentences import item_note
 
 
@@ -61,7 +60,7 @@ class ItemRow:
         # A find's note is the sweep's own word; what came of a chosen record is said.
         said = item.note and item.purpose != JobItem.Purpose.FOUND
         self.note = item_note(item.note, app_names(item.mapping)) if said else ""
-        moved = item.note.startswith(CHANGED_MEANWHILE) and item.coupling_id
+        moved = item.note.startswith(MOVED) and item.coupling_id
         self.compare_url = reverse("coupling:compare", args=[item.coupling_id]) if moved else ""
 
 

@@ -12,6 +12,7 @@ from synccore import guides
 from synccore.codes import CODES
 from synccore.guides import job_log
 from synccore.verbs.chosen import CHANGED_MEANWHILE
+from synccore.verbs.undo_plan import CHANGED_SINCE
 
 
 def log_line(code: str, params: Mapping[str, Any], apps: Mapping[str, str]) -> str:
@@ -24,8 +25,11 @@ def log_line(code: str, params: Mapping[str, Any], apps: Mapping[str, str]) -> s
 def item_note(note: str, apps: Mapping[str, str] | None = None) -> str:
     """Why a chosen record ended as it did. ``apps``: the two apps as the user named them, by side."""
     name, _colon, value = note.partition(":")
-    if name == CHANGED_MEANWHILE:
-        return _changed_meanwhile(value, apps or {"left": _("the left app"), "right": _("the right app")})
+    if name in (CHANGED_MEANWHILE, CHANGED_SINCE):
+        what = _named_fields(value, apps or {"left": _("the left app"), "right": _("the right app")})
+        if name == CHANGED_MEANWHILE:
+            return _("changed meanwhile: %(what)s. Nothing was written over it.") % {"what": what}
+        return _("changed since: %(what)s. Nothing was written over it.") % {"what": what}
     if name == "in_job":
         return _("already in job %(n)s") % {"n": value}
     known = {
@@ -38,22 +42,27 @@ def item_note(note: str, apps: Mapping[str, str] | None = None) -> str:
         "removed": _("its coupling was removed"),
         "not_deleted": _("it is not deleted in either app"),
         "not_coupled": _("it is not coupled"),
+        "undone_already": _("undone already"),
+        "as_before": _("it is as it was before already"),
+        "exists_again": _("a record with its id is there again"),
+        "coupled_since": _("one of the two was coupled with another record since"),
     }
     if note in known:
         return known[note]
     return guides.render(note, {}).sentence if note in CODES else note.replace("_", " ")
 
 
-def _changed_meanwhile(told: str, apps: Mapping[str, str]) -> str:
-    """``told``: JSON, side → names of fields, and a number for how many more there are (``verbs.chosen.changed_note``)."""
+def _named_fields(told: str, apps: Mapping[str, str]) -> str:
+    """``told``: JSON, side → names of fields, and a number for how many more there are (``verbs.items.named_note``)."""
     parts = []
     for side, fields in json.loads(told).items():
         names = ", ".join(str(each) for each in fields if isinstance(each, str))
         more = sum(each for each in fields if isinstance(each, int))
         if more:
             names = _("%(names)s and %(n)s more") % {"names": names, "n": more}
+        names = names or _("the record")
         parts.append(_("%(fields)s in %(app)s") % {"fields": names, "app": apps[side]})
-    return _("changed meanwhile: %(what)s. Nothing was written over it.") % {"what": "; ".join(parts)}
+    return "; ".join(parts)
 
 
 def not_retried(reason: str) -> str:
@@ -83,6 +92,9 @@ def not_now(code: str, params: Mapping[str, Any]) -> str:
         "allowed_already": _(
             "%(mapping)s was allowed once already; what was held back is being carried out."
         ),
+        "undone_already": _("This was undone already; nothing more was written."),
+        "too_late": _("This was written more than 30 days ago and can no longer be undone."),
+        "nothing_written": _("There is nothing to undo: this job wrote to no record."),
         "not_stopped": _("%(mapping)s is not stopped any more; somebody decided before you."),
     }
     found = reasons.get(str(params.get("reason", "")) if code == "held" else code)

@@ -36,6 +36,7 @@ PAGES = {
     "errors:deleted_entries": ["", "?kind=rejected", "?q=van"],
     "synccore:jobs": ["", "?tab=unfinished", "?tab=trouble", "?state=finished"],
     "synccore:job": [""],
+    "synccore:undo_job": ["", "?row=1"],
     "synccore:job_records": ["", "?tab=done", "?q=van&purpose=chosen"],
     "synccore:queue": ["", "?status=on_hold", "?sort=-next"],
     "synccore:interval": [""],
@@ -101,6 +102,7 @@ def address(name: str, world) -> str:
         "cancel",
         "allow_once",
         "keep_stopped",
+        "undo_job",
         "undo_purge",
     ):
         return reverse(name, args=[world.job.pk])
