@@ -73,12 +73,14 @@ def _stopped() -> Any:
 
 
 def startable() -> Any:
-    """Queued jobs that a worker may claim now: their mapping is free and not held. Chosen records first.
+    """Queued jobs that a worker may claim now: their mapping is free and not held. Chosen records first; of one press one
+    job after the other (parents first, or children first where records are deleted).
 
     In a copied database nothing may be claimed, whoever asked for it.
     """
     running = SynchJob.objects.filter(state=SynchJob.State.RUNNING, mapping=OuterRef("mapping"))
     stopped = _stopped().filter(mapping=OuterRef("mapping"))
+    before = SynchJob.objects.unfinished().filter(parent=OuterRef("parent"), pk__lt=OuterRef("pk"))
     is_sweep = Q(scope=SynchJob.Scope.SWEEP)
     by_schedule = Q(verb="synchronise") & ~Q(scope=SynchJob.Scope.ITEMS)
     return (
@@ -89,6 +91,7 @@ def startable() -> Any:
             by_schedule & (Q(mapping__enabled=False) | Q(mapping__integration__paused_since__isnull=False))
         )
         .exclude(by_schedule & Exists(stopped))
+        .exclude(Q(parent__isnull=False) & Exists(before))
         .exclude(mapping__integration__paused_reason=MISMATCH)
         .annotate(chosen=Q(scope=SynchJob.Scope.ITEMS))
         .order_by("-chosen", "id")

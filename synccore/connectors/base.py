@@ -137,6 +137,15 @@ class Connector(ABC):
         """All records whose ``field`` equals one of the values (natural-key look-up, preconditions, candidates)."""
 
     @abstractmethod
+    def search(self, table: TableRef, text: str, fields: Sequence[str], *, limit: int = 20) -> list[Record]:
+        """Up to ``limit`` records that a person means by ``text``, whatever the filter.
+
+        Every word of it begins a word of the record's id, key or name (a word ends at a blank; case does not matter).
+        First the record whose key or id is exactly the text, then those whose key begins with it, then by key. Text
+        without a word finds nothing.
+        """
+
+    @abstractmethod
     def versions(
         self,
         table: TableRef,

@@ -6,14 +6,16 @@ Rows first: a service stores what is wanted and rings for a worker on commit; it
 from .addresses import app_address, app_addresses
 from .comparing import being_decided, kept_pair, live_pair, open_problem, resolve_one
 from .counts import counts, problem_counts
+from .coupling import Two, couple
 from .entries import bring_back, clean_ups, count_old_entries, delete_old_entries, kept_by, undo_purge
 from .jobs import allow_once, cancel, keep_stopped, pause, resume, run_now, start_job
-from .records import Refused, Retried, couple, retry, start_bulk
+from .records import Refused, Retried, retry, start_bulk
 from .undo import Undoable, undo, undo_preview, undoable, undone_by
 
 __all__ = [
     "Refused",
     "Retried",
+    "Two",
     "Undoable",
     "allow_once",
     "app_address",

@@ -18,7 +18,7 @@ from synccore.models.scoping import GrantLevel
 from synccore.tasks import kick_on_commit
 from synccore.verbs.chosen import NEEDS
 
-from .rights import RightMissing, require, require_on
+from .rights import RightMissing, require
 from .setup import order_of
 
 #: More than this many records at once needs the right *bulk*.
@@ -195,19 +195,3 @@ def parents_first(mappings: Iterable[TableMapping], *, reverse: bool) -> list[Ta
     """Mappings in the order of their references; for deletions the other way round."""
     ordered = list(order_of(list(mappings)))
     return ordered[::-1] if reverse else ordered
-
-
-@transaction.atomic
-def couple(mapping: TableMapping, *, left: str, right: str, user: Any, prefer: str = "") -> SynchJob:
-    """Couple two records by their ids; ``prefer`` is the side whose values win where they differ. Raises RightMissing."""
-    require_on(user, mapping, "synccore.couple", GrantLevel.RESOLVE)
-    job = SynchJob.objects.create(
-        verb="couple",
-        scope=SynchJob.Scope.ITEMS,
-        mapping=mapping,
-        requested_by=user,
-        options={"left": left, "right": right, "prefer": prefer, "manual": True},
-        pressed_at=timezone.now(),
-    )
-    kick_on_commit()
-    return job

@@ -285,6 +285,49 @@ class ReadingContract:
             assert (caught.value.code, caught.value.scope) == ("unknown_field", Scope.TABLE)
             assert (caught.value.params["table"], caught.value.params["field"]) == ("item", "nothing")
 
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("b1", ["B1", "B10", "A5"]),  # the very number, what begins with it, then what is called so
+            ("van dij", ["A1", "A2"]),
+            ("DIJK van", ["A1"]),
+            ("dijk", ["A1"]),
+            ("ijk", []),  # words begin with it
+            ("100% a_", ["A3"]),
+            ("10__", []),
+            ("it's \\ \"", ["A4"]),
+            ("a", ["A1", "A2", "A3", "A4", "A5"]),
+            ("  ", []),
+            ("nul\x00", []),
+        ],
+    )
+    def test_search_finds_what_people_mean_by_number_and_name(
+        self, harness: Harness, text: str, expected: list[str]
+    ) -> None:
+        names = {
+            "A1": "Van Dijk & Zn.",
+            "A2": "Vans and dijon",
+            "A3": "100% a_b",
+            "A4": 'It\'s \\ "q"',
+            "A5": "b1 b10",
+            "B10": "other",
+            "B1": "thing",
+        }
+        for id, name in names.items():
+            harness.put("item", id, {"name": name})
+        found = harness.connector.search(ITEM, text, ["name", "price"])
+        assert [record.id for record in found] == expected
+        assert [record.fields["name"] for record in found] == [names[id] for id in expected]
+        assert [record.id for record in harness.connector.search(ITEM, text, ["name"], limit=1)] == expected[
+            :1
+        ]
+
+    def test_search_finds_records_without_a_name_by_their_id(self, harness: Harness) -> None:
+        harness.put("ticket", "41", {"title": None})
+        harness.put("ticket", "4", {"title": "41 balloons"})
+        found = harness.connector.search(TICKET, "41", ["title"])
+        assert [record.id for record in found] == ["41", "4"]
+
     def test_find_by_value(self, harness: Harness) -> None:
         harness.put("item", "A", {"name": "same", "count": 1})
         harness.put("item", "B", {"name": "same", "count": 2})

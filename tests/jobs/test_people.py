@@ -207,10 +207,13 @@ def test_couple_completes_a_half_and_refuses_what_is_taken(clock: Clock) -> None
     assert [job.state for job in work()] == ["finished"]
     assert world.by_no(Side.LEFT)["A9"] and Problem.objects.get().ending == Problem.Ending.FIXED
     other = new(world, "A8", Side.RIGHT)
-    for ids, code in (((left, other), "already_coupled"), ((left, "no such id"), "already_coupled")):
-        services.couple(world.mapping, left=ids[0], right=ids[1], user=None)
-        [done] = work()
-        assert (done.state, done.code) == ("failed", code)
+    for ids in ((left, other), (left, "no such id")):
+        with pytest.raises(services.jobs.NotNow) as no:
+            services.couple(world.mapping, left=ids[0], right=ids[1], user=None)
+        assert (no.value.code, no.value.params["together"]) == ("coupled_already", False)
+        # Somebody was quicker between the press and the run.
+        done = world.run("couple", "items", options={"left": ids[0], "right": ids[1], "prefer": ""})
+        assert (done.state, done.code) == ("failed", "already_coupled")
     services.couple(world.mapping, left="no such id", right=other, user=None)
     [done] = work()
     assert (done.state, done.code) == ("failed", "record_not_found")

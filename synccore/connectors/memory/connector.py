@@ -172,6 +172,21 @@ class MemoryConnector(Connector):
                 if row.fields[field] in wanted
             ]
 
+    def search(self, table: TableRef, text: str, fields: Sequence[str], *, limit: int = 20) -> list[Record]:
+        with self._call("search") as app:
+            found = app.table(table.name)
+            self._require(found, fields)
+            words, wanted = text.lower().split(), text.lower().strip()
+            hits = []
+            for id in found.rows:
+                record = self._record(found, table, id, fields)
+                said = " " + " ".join((id, record.key, record.name)).lower()
+                if words and all(f" {word}" in said for word in words):
+                    key = record.key.lower()
+                    is_it = wanted in (key, id.lower())
+                    hits.append((not is_it, not key.startswith(wanted), record.key, id, record))
+            return [record for *_order, record in sorted(hits, key=lambda hit: hit[:4])[:limit]]
+
     def versions(
         self,
         table: TableRef,

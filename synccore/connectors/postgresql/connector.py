@@ -183,6 +183,11 @@ class PostgresqlConnector(Connector):
             (*fields, field),
         )
 
+    def search(self, table: TableRef, text: str, fields: Sequence[str], *, limit: int = 20) -> list[Record]:
+        return self._run(
+            table.name, "read", lambda: reading.search(self._database, table, text, fields, limit), fields
+        )
+
     def versions(
         self,
         table: TableRef,

@@ -215,3 +215,31 @@ def find(
         f" WHERE {comparable(column, f't.{quote(field)}')} = ANY(%s::{cast}[])"
     )
     return [shape.record(row) for row in database.session.rows(sql, (array(list(elements)),))]
+
+
+def search(database: Database, table: TableRef, text: str, fields: Sequence[str], limit: int) -> list[Record]:
+    """See ``Connector.search``. No index serves it: on a large table the statement's time limit ends it."""
+    words = text.lower().replace("\x00", "").split()
+    if not words:
+        return []
+    relation = database.relation(table.name)
+    shape = reading(relation, table, fields, database.zone)
+    id = f"t.{quote(key_column(relation).info.name)}::text"
+    key = f"t.{quote(known_column(relation, table.key_field).info.name)}::text" if table.key_field else id
+    parts = [id, *(f"t.{quote(known_column(relation, each).info.name)}::text" for each in _told(table))]
+    # Never NULL: concat_ws leaves those out.
+    said = f"' ' || lower(concat_ws(' ', {', '.join(parts)}))"
+    conditions = " AND ".join(f"strpos({said}, ' ' || %s) > 0" for _word in words)
+    wanted = " ".join(words)
+    sql = (
+        f"SELECT {shape.expressions} FROM {relation.target} AS t WHERE {conditions}"
+        f" ORDER BY coalesce(lower({key}), '') <> %s AND lower({id}) <> %s,"
+        f' NOT starts_with(coalesce(lower({key}), \'\'), %s), coalesce({key}, {id}) COLLATE "C", {id} COLLATE "C" LIMIT %s'
+    )
+    rows = database.session.rows(sql, (*words, wanted, wanted, wanted, limit))
+    return [shape.record(row) for row in rows]
+
+
+def _told(table: TableRef) -> list[str]:
+    """The fields by which people know a record."""
+    return [name for name in (table.key_field, table.name_field) if name]
