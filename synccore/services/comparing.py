@@ -51,6 +51,8 @@ class Pair:
     newest: Side | None = None
     step: Step | None = None
     failure: Failure | None = None
+    #: The counterparts of what both records refer to, as far as they are coupled.
+    refs: References = field(default_factory=dict)
     #: What references point to: (mapping, side, id) → number and name.
     names: Mapping[tuple[int, Side, str], str] = field(default_factory=dict)
 
@@ -156,7 +158,7 @@ def _look(
     if left is None or right is None:
         return
     link = pair.coupling.link()
-    refs = _references(compiled, left, right)
+    refs = pair.refs = _references(compiled, left, right)
     pair.units = compare(compiled, link, left, right, refs, unknown=unknown, conflicts=conflicts, flows=flows)
     pair.newest = newest(compiled.rules, left, right)
     pair.names = _names(refs)

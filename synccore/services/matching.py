@@ -169,6 +169,13 @@ def parents(pair: Pair, *, longest: float = LONGEST) -> list[Parent]:
     return _once(found)
 
 
+def outside(pair: Pair) -> list[Side]:
+    """Sides whose record is not in the filter of the mapping."""
+    rules, _failure = _rules(pair.coupling.mapping)
+    records = [(side, pair.records.get(side)) for side in SIDES]
+    return [side for side, record in records if rules and record and not _inside(rules, side, record)]
+
+
 def _missing(rules: Compiled, left: Record, right: Record) -> list[Parent]:
     """References of the two without a counterpart; the value that the other record holds in the same field goes with it."""
     wanted: dict[tuple[int, Side], set[str]] = defaultdict(set)
@@ -419,4 +426,15 @@ def _written(mapping: TableMapping, side: Side, id: str) -> Mapping[str, Value]:
     return load_values(row.values) if row is not None else {}
 
 
-__all__ = ["PROPOSED", "SHOWN", "Found", "Hit", "Parent", "candidates", "couple_pair", "find", "parents"]
+__all__ = [
+    "PROPOSED",
+    "SHOWN",
+    "Found",
+    "Hit",
+    "Parent",
+    "candidates",
+    "couple_pair",
+    "find",
+    "outside",
+    "parents",
+]

@@ -251,6 +251,9 @@ def couple(run: Run) -> None:
             each.save(update_fields=["ended_at"])
         coupling.save()
         run.count("coupled", candidate.origin.other)
+        # What waited for one of them goes on, also where the two themselves still differ.
+        for waiting in problems.release(run.mapping, {side: {ids[side]} for side in SIDES}, at):
+            run.queue_next.add((waiting, "due"))
     attach_problems([candidate])
     process(run, [candidate], carry_out=True)
 

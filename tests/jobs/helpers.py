@@ -10,7 +10,8 @@ from synccore import guides, jobs, schedule
 from synccore.connectors.memory import MemoryApp
 from synccore.failures import Failure
 from synccore.models import FieldMapping, JobQueueEntry, Problem, SynchJob, TableMapping
-from synccore.shapes import Side
+from synccore.shapes import FieldInfo, FieldType, KeyKind, Side
+from tests.factories import number
 
 from .conftest import Clock
 from .world import World, fields_of_customers, table
@@ -103,3 +104,21 @@ def said(what: Problem | SynchJob, world: World) -> str:
 
 def only_problem() -> Problem:
     return Problem.objects.not_ended().get()
+
+
+def opaque(**values: Any) -> tuple[World, TableMapping]:
+    """Letters ⇄ letters: the right app numbers its records itself and tells the number only in its answer."""
+    world = World()
+    plain = (FieldInfo("no", FieldType.TEXT, length=20), FieldInfo("name", FieldType.TEXT, length=60))
+    world.left.add_table(table("letter", *plain))
+    world.right.add_table(table("mail", *plain, key_kind=KeyKind.OPAQUE))
+    mapping = world.add_mapping(
+        "letter", "mail", ("no", "name"), left_modified_by_field="", right_modified_by_field="", direction="to_right",
+        right_key_kind=KeyKind.OPAQUE.value, **values,
+    )  # fmt: skip
+    return world, mapping
+
+
+def letter(world: World) -> None:
+    id = f"00000000-0000-4000-8000-{number():012d}"
+    world.left.put("letter", id, {"no": "L1", "name": "Dear"})

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from synccore import jobs, services
-from synccore.engine.serial import dump_info
 from synccore.failures import Rejected, Transient
 from synccore.models import (
     Coupling,
@@ -20,11 +17,11 @@ from synccore.models import (
     TableMapping,
 )
 from synccore.models.seals import verify_journal
-from synccore.shapes import FieldInfo, FieldType, KeyKind, Side
+from synccore.shapes import FieldInfo, FieldType, Side
 from tests.factories import number
 
 from .conftest import Clock
-from .helpers import new, only_problem, pair, refuse, work
+from .helpers import letter, new, only_problem, opaque, pair, refuse, work
 from .world import World, table
 
 pytestmark = pytest.mark.django_db
@@ -198,26 +195,6 @@ def test_a_record_that_is_coupled_already_is_never_adopted(clock: Clock) -> None
     job = world.run()
     assert (job.coupled, job.inserted) == (0, 1)
     assert len(world.rows(Side.RIGHT)) == 2
-
-
-def opaque(**values: Any) -> tuple[World, TableMapping]:
-    """Letters ⇄ letters: the right app numbers its records itself and tells the number only in its answer."""
-    world = World()
-    plain = (FieldInfo("no", FieldType.TEXT, length=20), FieldInfo("name", FieldType.TEXT, length=60))
-    world.left.add_table(table("letter", *plain))
-    world.right.add_table(table("mail", *plain, key_kind=KeyKind.OPAQUE))
-    mapping = world.add_mapping(
-        "letter", "mail", ("no", "name"), left_modified_by_field="", right_modified_by_field="", direction="to_right",
-        right_key_kind=KeyKind.OPAQUE.value, **values,
-    )  # fmt: skip
-    row = FieldMapping.objects.filter(mapping=mapping).first()
-    assert row is not None and row.left_info == dump_info(world.left.tables["letter"].info.fields["no"])
-    return world, mapping
-
-
-def letter(world: World) -> None:
-    id = f"00000000-0000-4000-8000-{number():012d}"
-    world.left.put("letter", id, {"no": "L1", "name": "Dear"})
 
 
 def test_a_create_that_nothing_can_look_up_is_asked_about_before_a_second_one_is_made(clock: Clock) -> None:

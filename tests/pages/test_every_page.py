@@ -29,6 +29,8 @@ PAGES = {
     "coupling:live_problem": [""],
     "coupling:compare": ["", "?choose=left"],
     "coupling:live_compare": [""],
+    "coupling:couple": ["", "?side=left&id=l1"],
+    "coupling:live_couple": ["?mapping=0&left_q=a"],
     "errors:entries": ["", "?tab=entries", "?kind=rejected&tab=entries", "?destination=right&tab=entries"],
     "errors:entry": [""],
     "errors:ask_clean_up": ["", "?which=all"],
