@@ -81,8 +81,8 @@ def live(request: HttpRequest) -> HttpResponse:
     context = _context(request, asked)
     part = request.GET.get("part", "") if request.htmx else ""  # type: ignore[attr-defined]
     if asked.mapping is None:
-        return redirect("coupling:couple")
-    if part in ("left", "right"):
+        template = "coupling/couple.html"
+    elif part in ("left", "right"):
         side = Side(part)
         if part not in context["sides"] or asked.ids[side]:
             raise Http404

@@ -25,7 +25,7 @@ from synccore.connectors.base import Connector
 from synccore.engine.compiled import Compiled
 from synccore.failures import Bug, Failure
 from synccore.models import Connection, Coupling
-from synccore.shapes import SIDES, Record, Side
+from synccore.shapes import Record, Side
 
 LONGEST: Final = 5.0
 STEP: Final = 3
