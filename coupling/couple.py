@@ -20,8 +20,9 @@ from synccore.failures import Failure
 from synccore.models import Coupling, TableMapping
 from synccore.models.build import rules_of
 from synccore.services.comparing import Pair
-from synccore.services.matching import Found, Hit, Parent
-from synccore.shapes import SIDES, Side
+from synccore.services.matching import Found, Hit, title_of
+from synccore.services.parents import Parent
+from synccore.shapes import SIDES, Record, Side
 from synccore.tables import State, app_names
 from ui.views import Text
 
@@ -126,6 +127,10 @@ class SideView:
         self.more = False
         self.trouble = ""
         self.heading: Text = ""
+
+    def name(self, record: Record) -> None:
+        """The app told what the chosen record is called now."""
+        self.title = title_of(record)
 
     def take(self, found: Found, asked: Asked) -> None:
         side = Side(self.side)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from django.contrib import messages
@@ -14,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from synccore import roles, services
 from synccore.models import Coupling, TableMapping
 from synccore.models.scoping import GrantLevel
-from synccore.services import matching
+from synccore.services import matching, parents
 from synccore.services.comparing import Pair
 from synccore.services.jobs import NotNow
 from synccore.shapes import SIDES, Side
@@ -87,10 +88,14 @@ def live(request: HttpRequest) -> HttpResponse:
         if part not in context["sides"] or asked.ids[side]:
             raise Http404
         _look(asked, side, context)
-        context["view"] = context["sides"][part]
+        context |= {
+            "view": context["sides"][part],
+            "other": context["sides"][side.other.value],
+            "alone": True,
+        }
         template = "coupling/couple_hits.html"
     elif part == "pair":
-        context |= _pair(request, asked, context)
+        context |= _pair(request, asked, context) | {"alone": True}
         template = "coupling/couple_pair.html"
     else:
         for side in SIDES:
@@ -130,6 +135,7 @@ def _context(request: HttpRequest, asked: Asked) -> dict[str, Any]:
         "sides": sides,
         "refusal": _refusal(request.user, asked.mapping),
         "live_url": asked.url("live_couple"),
+        "again_url": replace(asked, job="").url(),
         "pair_url": asked.url("live_couple", part="pair"),
         "held": _held(asked, known, apps),
     }
@@ -188,7 +194,10 @@ def _look(asked: Asked, side: Side, context: dict[str, Any]) -> None:
     if view.words:
         view.take(matching.find(asked.mapping, side, view.words), asked)
     elif view.has_other:
-        view.take(matching.candidates(asked.mapping, side.other, asked.ids[side.other]), asked)
+        found = matching.candidates(asked.mapping, side.other, asked.ids[side.other])
+        view.take(found, asked)
+        if found.source is not None:
+            context["sides"][side.other.value].name(found.source)
     else:
         view.remember(_halves(asked.mapping, side), asked)
 
@@ -203,13 +212,16 @@ def _pair(request: HttpRequest, asked: Asked, context: dict[str, Any]) -> dict[s
     apps = app_names(asked.mapping)
     shown = couple.preview(pair, see_sensitive=request.user.has_perm("synccore.see_sensitive"))  # type: ignore[union-attr]
     trouble = _trouble(pair, apps)
-    parents = [] if trouble or shown.troubles else matching.parents(pair)
+    for side, record in pair.records.items():
+        if record is not None:
+            context["sides"][side.value].name(record)
+    first = [] if trouble or shown.troubles else parents.missing(pair)
     return {
         "preview": shown,
         "pair": pair,
         "trouble": trouble,
         "outside": _outside(pair, apps),
-        "parents": [ParentRow(each, apps) for each in parents],
+        "parents": [ParentRow(each, apps) for each in first],
         "couplable": not (trouble or shown.troubles or context["refusal"]),
     }
 
@@ -242,8 +254,8 @@ def _couple(request: HttpRequest) -> HttpResponse:
     if refusal := _refusal(request.user, asked.mapping):
         raise PermissionDenied(refusal)
     prefer = request.POST.get("prefer", "")
-    parents = _parents(request)
-    if prefer not in couple.PREFERS or parents is None:
+    first = _parents(request)
+    if prefer not in couple.PREFERS or first is None:
         messages.warning(
             request, _("Choose first which version counts where they differ; nothing was coupled.")
         )
@@ -255,7 +267,7 @@ def _couple(request: HttpRequest) -> HttpResponse:
             right=asked.ids[Side.RIGHT],
             user=request.user,
             prefer="" if prefer == couple.ASK else prefer,
-            parents=parents,
+            parents=first,
         )
     except NotNow as no:
         messages.warning(request, _not_now(no))

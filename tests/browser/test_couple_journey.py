@@ -54,6 +54,7 @@ def test_couple_an_items_unit_by_keyboard_and_watch_the_item_follow(duo, owner, 
     enter(page, "a[href^='/couple/']")
     page.get_by_role("heading", level=1, name="Set Up Coupling").wait_for()
     page.get_by_role("heading", name="Likely counterparts in CRM").wait_for()
+    expect(page.locator("#chosen-left")).to_contain_text("BOX Box of 12")
     search = page.get_by_role("searchbox", name="Number or name")
     expect(search).to_be_focused()
 
@@ -143,5 +144,6 @@ def test_looks(duo, owner, open_browser, dark, size):
     page.get_by_role("heading", name="Result").wait_for()
     work()
     page.get_by_role("heading", name="These two are coupled").wait_for(timeout=8000)
+    expect(page.get_by_role("button", name="Couple")).to_have_count(0)
     check(page, f"couple-result-{tone}")
     assert FieldMapping.objects.exists()

@@ -168,6 +168,7 @@ def test_every_live_address_is_known_here():
     }
     assert found == {
         "live_compare",
+        "live_couple",
         "live_problem",
     }
 
