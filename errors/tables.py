@@ -37,6 +37,7 @@ class EntryRow:
         self.said = say(entry, self.apps)
         self.url = reverse("errors:entry", args=[entry.pk])
         self.problem_url = reverse("coupling:problem", args=[entry.problem_id]) if self._of_record else ""
+        self.help_url = f"{reverse('errors:help', args=[entry.code])}?entry={entry.pk}"
         self.job_url = reverse("synccore:job", args=[entry.job_id]) if entry.job_id else ""
         self.source, self.destination = self._ends()
         self.name = self.source.title or self.destination.title or self.where

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from synccore import roles, services
 from synccore.failures import Kind
@@ -39,7 +39,6 @@ RETRY = Action(
     level=GrantLevel.RESOLVE,
     applies_to=_LIVE & Q(Exists(_PROBLEM.open())),
     not_for=gettext_lazy("Retry is for records that have an open problem."),
-    counted=ngettext_lazy("Retry %(n)s record", "Retry %(n)s records", "n"),
 )
 SYNCHRONIZE = Action(
     name="synchronize",
@@ -50,7 +49,6 @@ SYNCHRONIZE = Action(
     level=GrantLevel.RESOLVE,
     applies_to=_LIVE,
     not_for=gettext_lazy("Synchronize is for records whose coupling was not removed."),
-    counted=ngettext_lazy("Synchronize %(n)s record", "Synchronize %(n)s records", "n"),
     question=gettext_lazy("Synchronize: which version?"),
     consequences=(
         gettext_lazy(
@@ -69,7 +67,6 @@ RESTORE = Action(
     level=GrantLevel.DELETE,
     applies_to=_LIVE & _COUPLED & (Q(left_exists=False) | Q(right_exists=False)),
     not_for=gettext_lazy("Restore is for coupled records whose counterpart was deleted."),
-    counted=ngettext_lazy("Restore %(n)s record", "Restore %(n)s records", "n"),
     question=gettext_lazy("Restore the deleted records?"),
     consequences=(
         gettext_lazy(
@@ -87,7 +84,6 @@ DELETE = Action(
     level=GrantLevel.DELETE,
     applies_to=_LIVE & _COUPLED & (Q(left_exists=False) | Q(right_exists=False)),
     not_for=gettext_lazy("Delete is for coupled records whose counterpart was deleted."),
-    counted=ngettext_lazy("Delete %(n)s record", "Delete %(n)s records", "n"),
     question=gettext_lazy("Delete the records that are left?"),
     consequences=(
         gettext_lazy("Each record is deleted in the app that still has it, so that it is gone from both."),
@@ -104,7 +100,6 @@ REMOVE_COUPLING = Action(
     level=GrantLevel.RESOLVE,
     applies_to=_LIVE,
     not_for=gettext_lazy("Their coupling was removed before."),
-    counted=ngettext_lazy("Remove %(n)s coupling", "Remove %(n)s couplings", "n"),
     question=gettext_lazy("Remove the coupling?"),
     consequences=(
         gettext_lazy("Both records stay in their apps and no longer synchronize."),

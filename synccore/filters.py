@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
+from synccore import guides
 from synccore.models import Coupling, JobQueueEntry, SynchJob
 from synccore.models.problem import KindChoices
 from ui.filters import ListFilter
@@ -44,9 +45,16 @@ class ProblemFilter(ListFilter):
         label=_("Kind"), choices=KindChoices.choices, empty_label=_("All kinds")
     )
     job = django_filters.NumberFilter(label=_("Job"), field_name="last_job")
+    code = django_filters.CharFilter(label=_("Code"))
+
+    def _say(self, name: str, value: Any) -> str:
+        page = guides.explain(value) if name == "code" else None
+        return page.title if page else super()._say(name, value)
 
     def search(self, rows: QuerySet[Any], _name: str, value: str) -> QuerySet[Any]:
-        return rows.filter(coupling__in=couplings_named(value).values("pk"))
+        named = Q(coupling__in=couplings_named(value).values("pk"))
+        known = guides.codes_known_as(value)  # a message as Business Central writes it, pasted
+        return rows.filter(named | Q(code__in=known)) if known else rows.filter(named)
 
 
 class EntryFilter(ListFilter):

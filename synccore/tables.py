@@ -13,8 +13,8 @@ from typing import Any
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from synccore import guides
 from synccore.failures import Kind
@@ -49,6 +49,8 @@ class Said:
     message: str
     steps: tuple[str, ...] = ()
     actions: tuple[str, ...] = ()
+    #: What people from Business Central know it by, in their language; "" where there is no old wording.
+    known_as: str = ""
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ def say(failure: Any, apps: Mapping[str, str]) -> Said:
         failure.app_message,
         told.steps,
         tuple(told.actions),
+        guides.known_as(failure.code, get_language() or ""),
     )
 
 

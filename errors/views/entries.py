@@ -5,23 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_safe
 
 from errors.filters import DiaryFilter
 from errors.forms import CleanUpForm
 from errors.tables import DeletedRow, EntryRow, EntryTable
-from synccore import roles
+from synccore import guides, roles
 from synccore.actions import REMOVE_COUPLING, RETRY, SYNCHRONIZE, couplings_of
-from synccore.models import DeletedEntry, SynchJobError
+from synccore.models import Coupling, DeletedEntry, SynchJobError
 from synccore.models.problem import SET_UP_ENTRIES
 from synccore.services.entries import MOST_CHOSEN
 from synccore.views.lists import banners, mapping_lines, may_run
+from synccore.views.offers import About, offers
 from ui.actions import Action, Outcome, Selection, number
 from ui.paging import Sort
 from ui.panels import Panel
@@ -39,6 +38,9 @@ DELETE_ENTRIES = Action(
     danger=True,
 )
 
+#: What can be done with the record of an entry, as it is now.
+OF_ENTRIES = (SYNCHRONIZE, RETRY, REMOVE_COUPLING)
+
 
 class EntriesPage(DiaryPage):
     title = gettext_lazy("Integration Synchronization Errors")
@@ -48,9 +50,9 @@ class EntriesPage(DiaryPage):
     template_name = "errors/entries.html"
     table_class = EntryTable
     filter_class = DiaryFilter
-    actions = (SYNCHRONIZE, RETRY, REMOVE_COUPLING, DELETE_ENTRIES)
+    actions = (*OF_ENTRIES, DELETE_ENTRIES)
     has_panel = True
-    tabs = (
+    tabs: tuple[Tab, ...] = (
         Tab(
             "set_up",
             gettext_lazy("Set-up"),
@@ -82,7 +84,7 @@ class EntriesPage(DiaryPage):
         found = _entry(self.request.user, number(key))
         if found is None:
             return None
-        context = panel_context(self.request, found)
+        context = panel_context(self.request, found) | {"action_url": self.request.get_full_path()}
         row = context["row"]
         gone = (
             _("This entry was deleted. It can be brought back for 30 days.") if context["is_deleted"] else ""
@@ -98,12 +100,6 @@ class EntriesPage(DiaryPage):
             "may_run": may_run(self.request.user),
         }
 
-    def acts_on(self, action: Action, rows: QuerySet[Any]) -> QuerySet[Any]:
-        return rows if action is DELETE_ENTRIES else super().acts_on(action, rows)
-
-    def allowed(self, action: Action, targets: QuerySet[Any]) -> QuerySet[Any]:
-        return targets if action is DELETE_ENTRIES else super().allowed(action, targets)
-
     def post(self, request: HttpRequest) -> HttpResponse:
         """*Delete Entries* is about the entries themselves; all other actions are about their records."""
         if DELETE_ENTRIES.name not in request.POST:
@@ -118,24 +114,33 @@ class EntriesPage(DiaryPage):
         return clean_up.ask(request, CleanUpForm.CHOSEN, ids=ids, back=request.get_full_path())
 
 
-@require_safe
-def entry(request: HttpRequest, pk: int) -> HttpResponse:
-    """One entry as it was written, with its call stack; also one that a clean-up took away."""
-    if not request.user.has_perm("synccore.view"):  # type: ignore[union-attr]
-        raise PermissionDenied(roles.refusal("synccore.view"))
-    found = _entry(request.user, pk)
-    if found is None:
-        raise Http404
-    context = {"page_title": _("Entry %(n)s") % {"n": pk}} | panel_context(request, found)
-    return render(request, "errors/entry.html", context)
+class EntryPage(EntriesPage):
+    """One entry as it was written, also one that a clean-up took away. What is pressed here comes back here."""
+
+    tabs = ()
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponse:  # type: ignore[override]
+        found = _entry(request.user, pk)
+        if found is None:
+            raise Http404
+        context = {"page_title": _("Entry %(n)s") % {"n": pk}} | panel_context(request, found)
+        return render(request, "errors/entry.html", context | {"action_url": request.path})
+
+    def post(self, request: HttpRequest, pk: int) -> HttpResponse:  # type: ignore[override]
+        return super().post(request)
 
 
 def panel_context(request: HttpRequest, found: SynchJobError | DeletedEntry) -> dict[str, Any]:
     """Context of ``errors/entry_panel.html``, beside the diary and on the entry's own page."""
+    coupling = Coupling.objects.visible_to(request.user).filter(pk=found.coupling_id or 0).first()
+    about = About(found.mapping, found.connection, coupling, found.side, found.job_id)
+    wanted = guides.guide_for(found.code, found.kind).actions
     return {
         "entry": found,
         "row": DeletedRow(found) if isinstance(found, DeletedEntry) else EntryRow(found),
         "is_deleted": isinstance(found, DeletedEntry),
+        "offers": offers((*wanted, "couple"), about, request.user, on_records=OF_ENTRIES),
+        "value": found.pk,
         "may_see_stack": request.user.has_perm(roles.SET_UP),  # type: ignore[union-attr]
     }
 

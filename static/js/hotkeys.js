@@ -60,8 +60,7 @@ function press(control) {
   } else control.click();
 }
 
-function ofPage(event) {
-  if (event.key === "?") return () => document.querySelector("[data-shortcuts-open]")?.click();
+function ofRows(event) {
   if (event.shiftKey || !hasRows()) return null;
   return { j: () => move(1), k: () => move(-1), x: tick }[event.key] ?? null;
 }
@@ -83,7 +82,7 @@ document.addEventListener("keydown", (event) => {
   const combined = event.ctrlKey || event.altKey || event.metaKey;
   if (!combined && (!areOn() || typing(event.target))) return;
   const control = declared(event);
-  const work = control ? () => press(control) : combined ? null : ofPage(event);
+  const work = control ? () => press(control) : combined ? null : ofRows(event);
   if (!work) return;
   event.preventDefault();
   work();

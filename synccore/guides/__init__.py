@@ -12,10 +12,28 @@ from typing import Any, Final
 from synccore.codes import CODES
 from synccore.failures import Kind
 from synccore.guides import by_kind, connections, deciding, job_log, setting_up, values
+from synccore.guides.checks import CHECKS
+from synccore.guides.help import Help, help_for, help_for_check, help_of_kind
+from synccore.guides.known_as import codes_known_as, known_as
 from synccore.guides.shape import ACTIONS, Guide, Rendered, Who, fill, is_unsaid, names_in
 from synccore.shapes import Side
 
-__all__ = ["ACTIONS", "GUIDES", "Guide", "Rendered", "Who", "guide_for", "pause_reason", "render"]
+__all__ = [
+    "ACTIONS",
+    "GUIDES",
+    "Guide",
+    "Help",
+    "Rendered",
+    "Who",
+    "all_help",
+    "codes_known_as",
+    "explain",
+    "guide_for",
+    "has_help",
+    "known_as",
+    "pause_reason",
+    "render",
+]
 
 GUIDES: Final[dict[str, Guide]] = {
     **connections.GUIDES,
@@ -54,11 +72,7 @@ def render(
     Never raises: a param that is missing, or of a type nobody expected, leaves a readable sentence.
     """
     guide = guide_for(code, kind)
-    values = dict(params or {})
-    about = _side(values.get("side")) or _side(side)
-    for where, name in ((about, "app"), (about.other if about else None, "other_app")):
-        if where and apps and apps.get(where.value):
-            values[name] = apps[where.value]
+    values = _with_apps(params, apps, side)
     return Rendered(
         title=fill(guide.title, values),
         sentence=" ".join([fill(guide.sentence, values), *_more(guide, values)]),
@@ -67,6 +81,45 @@ def render(
         steps=tuple(fill(step, values) for step in guide.steps),
         actions=guide.actions,
     )
+
+
+def explain(
+    code: str,
+    params: Mapping[str, Any] | None = None,
+    *,
+    apps: Mapping[str, str] | None = None,
+    side: str = "",
+    kind: str = "",
+) -> Help | None:
+    """The help page of a code: of a failure, or of a check of the set-up. Arguments as in :func:`render`, all but the code
+    of a failure somebody looks at. None for a code that nobody knows and that no ``kind`` explains.
+    """
+    values = _with_apps(params, apps, side)
+    if code in GUIDES:
+        return help_for(GUIDES[code], code, values, kind=kind)
+    if code in CHECKS:
+        return help_for_check(code, values)
+    return help_for(help_of_kind(kind), code, values, kind=kind) if kind else None
+
+
+def all_help() -> list[Help]:
+    """Every help page, without the facts of any one failure."""
+    return [page for code in (*GUIDES, *CHECKS) if (page := explain(code)) is not None]
+
+
+def has_help(code: str) -> bool:
+    """Whether a code has a help page of its own."""
+    return code in GUIDES or code in CHECKS
+
+
+def _with_apps(params: Mapping[str, Any] | None, apps: Mapping[str, str] | None, side: str) -> dict[str, Any]:
+    """The facts of a failure, and what people call the app it is about and the other one."""
+    values = dict(params or {})
+    about = _side(values.get("side")) or _side(side)
+    for where, name in ((about, "app"), (about.other if about else None, "other_app")):
+        if where and apps and apps.get(where.value):
+            values[name] = apps[where.value]
+    return values
 
 
 def _more(guide: Guide, values: Mapping[str, Any]) -> list[str]:

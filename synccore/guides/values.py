@@ -14,7 +14,7 @@ _MAPPING = _("Or ask an administrator to change the mapping of {field}.")
 
 GUIDES: Final[dict[str, Guide]] = {
     "duplicate_key": Guide(
-        _("A record with the same {field} is already there"),
+        _("The value of {field} is in use by another record"),
         _("{app} allows each {field} once, and {value} is in use by another record."),
         Who.OWNER,
         (

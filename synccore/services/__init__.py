@@ -5,7 +5,7 @@ Rows first: a service stores what is wanted and rings for a worker on commit; it
 
 from .addresses import app_address, app_addresses
 from .comparing import being_decided, kept_pair, live_pair, open_problem, resolve_one
-from .counts import counts, problem_counts
+from .counts import counts, open_by_code, problem_counts
 from .coupling import Two, couple
 from .entries import bring_back, clean_ups, count_old_entries, delete_old_entries, kept_by, undo_purge
 from .jobs import allow_once, cancel, keep_stopped, pause, resume, run_now, start_job
@@ -32,6 +32,7 @@ __all__ = [
     "kept_by",
     "kept_pair",
     "live_pair",
+    "open_by_code",
     "open_problem",
     "pause",
     "problem_counts",

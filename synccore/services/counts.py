@@ -60,3 +60,11 @@ def counts(user: Any) -> dict[str, int]:
             set_up=Sum("n", filter=~of_record & Q(state__in=Problem.OPEN)),
         )
     )
+
+
+def open_by_code(user: Any) -> dict[str, int]:
+    """How many records have an open problem of each code; one query."""
+    open_ones = _visible(user).filter(of_record=True, state__in=Problem.OPEN)
+    return {
+        code: n for code, n in open_ones.order_by().values_list("bucket__code").annotate(n=Sum("n")) if n > 0
+    }

@@ -30,6 +30,7 @@ class CheckRow:
         self.state = State(str(state.label), *_LOOKS[state])
         told = render_check(check.code, check.state, _with_reason(check.params, app.name), app=app.name)
         self.title, self.sentence, self.who = told.title, told.sentence, told.who
+        self.help = check.code if guides.has_help(check.code) else ""
         self.steps, self.statement = told.steps, told.statement
         self.said = str(check.params.get("said") or "")
         self.speaker = _("%(app)s answered:") % {"app": app.name}

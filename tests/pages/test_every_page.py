@@ -35,6 +35,8 @@ PAGES = {
     "errors:entry": [""],
     "errors:ask_clean_up": ["", "?which=all"],
     "errors:clean_up_result": [""],
+    "errors:help_index": ["", "?q=later+modified+date", "?q=nothing+has+this"],
+    "errors:help": ["", "?entry=1", "?problem=x"],
     "errors:deleted_entries": ["", "?kind=rejected", "?q=van"],
     "synccore:jobs": ["", "?tab=unfinished", "?tab=trouble", "?state=finished"],
     "synccore:job": [""],
@@ -87,6 +89,7 @@ def address(name: str, world) -> str:
         "coupling:compare": world.conflict.coupling_id,
         "coupling:live_compare": world.conflict.coupling_id,
         "errors:entry": world.entry.pk,
+        "errors:help": "value_too_long",
         "errors:clean_up_result": world.clean_up.pk,
         "synccore:run_now": world.mapping.pk,
         **{

@@ -1,0 +1,148 @@
+"""What a guide offers, as something to press: actions on the record as it is now, and pages and checks of the set-up.
+
+The guide names them; what this person may not do, or what makes no sense any more, is not offered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import QueryDict
+from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext as _
+
+from synccore import actions, roles
+from synccore.actions import ON_RECORDS, couplings_of
+from synccore.models import Connection, Coupling, TableMapping
+from synccore.shapes import Side
+from ui.actions import Action, permitted
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Something to press (``name``: an action of the list), to follow (``url``), or to send (``url`` and ``posts``)."""
+
+    label: str
+    icon: str
+    name: str = ""
+    url: str = ""
+    posts: bool = False
+    shortcut: str = ""
+    asks: bool = False
+    danger: bool = False
+
+
+@dataclass(frozen=True)
+class About:
+    """What is offered something about, as it is now; None where a failure names no such thing.
+
+    ``side``: the side the failure is about. ``job``, ``entry``: ids of the last job that met it, and of its last entry.
+    """
+
+    mapping: TableMapping | None = None
+    connection: Connection | None = None
+    coupling: Coupling | None = None
+    side: str = ""
+    job: int | None = None
+    entry: int | None = None
+
+    @property
+    def app(self) -> Connection | None:
+        if self.mapping is not None and self.side in list(Side):
+            return self.mapping.connection(Side(self.side))
+        return self.connection
+
+
+def applicable(coupling: Coupling | None, user: Any, offered: Sequence[Action] = ON_RECORDS) -> list[Action]:
+    """The actions on records that this person may do with this one, as it is now."""
+    if coupling is None:
+        return []
+    mine = couplings_of(Coupling.objects.filter(pk=coupling.pk).values("pk"))
+    return [
+        action
+        for action in permitted(offered, user)
+        if actions.allowed(action, mine, user).filter(action.applies_to).exists()
+    ]
+
+
+def offers(
+    wanted: Sequence[str], about: About, user: Any, *, on_records: Sequence[Action] = ON_RECORDS
+) -> list[Offer]:
+    """What the guide offers, in its order, then what else can be done with the record."""
+    found = {each.name: each for each in applicable(about.coupling, user, on_records)}
+    result: dict[str, Offer] = {}
+    for name in wanted:
+        offer = _of_action(found[name]) if name in found else _of_set_up(name, about, user)
+        if offer is not None and offer not in result.values():
+            result[name] = offer
+    for name, action in found.items():
+        result.setdefault(name, _of_action(action))
+    return list(result.values())
+
+
+def _of_action(action: Action) -> Offer:
+    return Offer(
+        str(action.label),
+        action.icon,
+        action.name,
+        shortcut=action.shortcut,
+        asks=action.asks,
+        danger=action.danger,
+    )
+
+
+def _of_set_up(name: str, about: About, user: Any) -> Offer | None:
+    """A step of a guide that is a page or a check; None where it is not for this person."""
+    app, mapping = about.app, about.mapping
+    sets_up = user.has_perm(roles.SET_UP)
+    match name:
+        case "couple" if user.has_perm("synccore.couple") and about.coupling is not None:
+            return _page(_("Set Up Coupling"), "link", couple_address(about.coupling))
+        case "edit" if user.has_perm("synccore.edit_record") and about.coupling is not None:
+            return _page(_("Open the record"), "coupled", record_address(about.coupling))
+        case "test_connection" if sets_up and app is not None:
+            where = reverse("synccore:test_connection", args=[app.pk])
+            return Offer(_("Test Connection: %(app)s") % {"app": app.name}, "play", url=where, posts=True)
+        case "set_up_connection" if sets_up and app is not None:
+            where = reverse("synccore:connection", args=[app.pk])
+            return _page(_("Connection of %(app)s") % {"app": app.name}, "wrench", where)
+        case "set_up_mapping" | "set_up_fields" if sets_up and mapping is not None:
+            where = address("synccore:mapping", mapping.pk)
+            return _page(_("Set-up of %(mapping)s") % {"mapping": mapping.name}, "wrench", where)
+        case "show_job" if about.job:
+            return _page(_("Show the job"), "jobs", reverse("synccore:job", args=[about.job]))
+        case "allow_once" | "keep_stopped" if sets_up and about.job:
+            return _page(_("See and decide"), "stop", reverse("synccore:job", args=[about.job]))
+        case "copy_details" if about.entry:
+            return _page(_("Copy details"), "copy", reverse("errors:entry", args=[about.entry]) + "#details")
+    return None
+
+
+def _page(label: str, icon: str, url: str) -> Offer | None:
+    return Offer(label, icon, url=url) if url else None
+
+
+def address(name: str, *args: Any, query: str = "") -> str:
+    """Address of a page, "" where this installation has no such page."""
+    try:
+        return reverse(name, args=args) + query
+    except NoReverseMatch:
+        return ""
+
+
+def record_address(coupling: Coupling, side: Side = Side.LEFT) -> str:
+    """The record's own page in Tandem, by its id in the app of this side (or of the other, where it has none here)."""
+    key = coupling.of(side, "id") or coupling.of(side.other, "id")
+    return address("coupling:record", coupling.mapping_id, key) if key else ""
+
+
+def couple_address(coupling: Coupling) -> str:
+    """*Set Up Coupling* of a record."""
+    side = next(iter(coupling.sides()), Side.LEFT)
+    query = QueryDict(mutable=True)
+    query.update(
+        {"mapping": str(coupling.mapping_id), "side": side.value, "id": coupling.of(side, "id") or ""}
+    )
+    return address("coupling:couple", query=f"?{query.urlencode()}")
