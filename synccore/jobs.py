@@ -20,7 +20,7 @@ from synccore.models.job import EXTRAS, OUTCOMES
 from synccore.models.seals import close_job
 from synccore.shapes import SIDES, Side
 from synccore.verbs import VERBS, problems
-from synccore.verbs.run import LEASE, BackToQueue, Cancelled, LeaseLost, Run, page_stored
+from synccore.verbs.run import CHECK, LEASE, BackToQueue, Cancelled, LeaseLost, Run, page_stored
 from synccore.verbs.stats import Tally
 
 __all__ = ["claim", "enqueue", "held", "job_finished", "page_stored", "run", "startable", "take_over"]
@@ -249,12 +249,11 @@ def _queue_next(work: Run, state: SynchJob.State) -> None:
         # A job that failed frees nobody of its own mapping; records of others that it released still come.
         work.queue_next = {each for each in work.queue_next if each[0] != work.job.mapping_id}
     for mapping_id, scope in sorted(work.queue_next):
-        enqueue(
-            verb="synchronise",
-            mapping=TableMapping.objects.get(pk=mapping_id),
-            scope=scope,
-            origin=SynchJob.Origin.ENGINE,
-        )
+        mapping = TableMapping.objects.get(pk=mapping_id)
+        if scope == CHECK:
+            enqueue(verb="check", mapping=mapping, origin=SynchJob.Origin.ENGINE)
+        else:
+            enqueue(verb="synchronise", mapping=mapping, scope=scope, origin=SynchJob.Origin.ENGINE)
 
 
 def _set_queue_entry(job: SynchJob, state: SynchJob.State) -> None:

@@ -17,6 +17,7 @@ from synccore.models import Connection, JobQueueEntry, Problem, SynchJob, TableM
 from synccore.models.instance import guard_instance
 from synccore.verbs import problems
 from synccore.verbs.clean_up import overdue
+from synccore.verbs.set_up import first_mapping_of
 from synccore.verbs.stats import Tally
 from synccore.verbs.synchronise import due_problems
 
@@ -132,7 +133,7 @@ def start_checks() -> int:
         for problem in due.select_for_update(skip_locked=True):
             problem.next_attempt = now + problems.backoff(problem.attempts)
             problem.save(update_fields=["next_attempt"])
-            mapping_id = problem.mapping_id or _first_mapping_of(problem.connection_id)
+            mapping_id = problem.mapping_id or first_mapping_of(problem.connection_id)
             if mapping_id is not None:
                 is_checkable = problem.kind in (Kind.TRANSIENT.value, Kind.MISCONFIGURED.value)
                 wanted.add((mapping_id, "check" if is_checkable else "synchronise"))
@@ -143,11 +144,6 @@ def start_checks() -> int:
             if (mapping.pk, verb) in wanted and (verb == "check" or not jobs.held(mapping)):
                 jobs.enqueue(verb=verb, mapping=mapping, origin=SynchJob.Origin.ENGINE)
     return len(wanted)
-
-
-def _first_mapping_of(connection_id: int | None) -> int | None:
-    of_app = Q(integration__left=connection_id) | Q(integration__right=connection_id)
-    return TableMapping.objects.filter(of_app, enabled=True).values_list("pk", flat=True).first()
 
 
 def start_set_up_checks() -> int:

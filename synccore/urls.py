@@ -25,6 +25,7 @@ urlpatterns = [
     path("connections/<int:pk>/", connections.connection, name="connection"),
     path("connections/<int:pk>/edit/", connections.edit, name="edit_connection"),
     path("connections/<int:pk>/check/", connections.check, name="check_set_up"),
+    path("set-up-problems/<int:pk>/check/", connections.check_now, name="check_now"),
     path("connections/<int:pk>/test/", connections.test, name="test_connection"),
     path("couplings/", couplings.CouplingsPage.as_view(), name="couplings"),
 ]

@@ -12,10 +12,11 @@ from django.db import IntegrityError, transaction
 from synccore import crypto, jobs
 from synccore.connectors import CONNECTORS, connect, read_options
 from synccore.connectors.options import Option, bad_option
-from synccore.failures import Misconfigured
-from synccore.models import Connection, SynchJob
+from synccore.failures import Kind, Misconfigured
+from synccore.models import Connection, Problem, SynchJob, TableMapping
 from synccore.models.scoping import SET_UP
 from synccore.tasks import kick_on_commit
+from synccore.verbs.set_up import first_mapping_of
 
 from .jobs import NotNow
 from .rights import require
@@ -122,6 +123,29 @@ def start_test(connection: Connection, *, user: Any) -> SynchJob:
 def start_set_up_check(connection: Connection, *, user: Any) -> SynchJob:
     """A job that looks at the integration user's account and rights, the clock and the tables. Raises RightMissing."""
     return _start(connection, "check_set_up", user)
+
+
+def check_now(problem: Problem, *, user: Any) -> SynchJob:
+    """*Check now*: look at once at what holds a mapping or an app, without waiting for the next try; a check that passes
+    releases it. What no check can see (an error of ours) is tried by running the mapping.
+
+    Raises RightMissing; NotNow ``not_held`` where it ended meanwhile, or is nothing that a check could end.
+    """
+    require(user, SET_UP)
+    held = Problem.objects.not_ended().of_setup().filter(pk=problem.pk, state=Problem.State.RETRYING).first()
+    mapping = held and (held.mapping_id or first_mapping_of(held.connection_id))
+    if held is None or mapping is None:
+        raise NotNow("not_held", mapping=problem.name)
+    is_checkable = held.kind in (Kind.TRANSIENT.value, Kind.MISCONFIGURED.value)
+    with transaction.atomic():
+        job = jobs.enqueue(
+            verb="check" if is_checkable else "synchronise",
+            mapping=TableMapping.objects.get(pk=mapping),
+            requested_by=user,
+            origin=SynchJob.Origin.PERSON,
+        )
+        kick_on_commit()
+    return job
 
 
 def _start(connection: Connection, verb: str, user: Any) -> SynchJob:

@@ -47,7 +47,7 @@ Found = list[tuple[int | None, Finding]]
 
 def check_set_up(run: Run) -> None:
     """Look at the set-up of one app and replace what is stored of it. When something that failed passes now, or a person
-    asked, what holds its mappings is checked by the next tick, and released as ever.
+    asked, what holds its mappings is checked next, and released as ever.
 
     A failure of the app is a finding, not a failure of the job.
     """
@@ -94,7 +94,7 @@ def check_set_up(run: Run) -> None:
         SetupCheck.objects.bulk_create(rows)
         passed = {(mapping, finding.code) for mapping, finding in found if finding.state is CheckState.PASS}
         if failure is None and (failing & passed or run.job.requested_by_id is not None):
-            look_again(app, at)
+            look_again(run, app, at)
 
 
 def uses_of(app: Connection) -> Iterator[Used]:

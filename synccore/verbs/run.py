@@ -28,6 +28,8 @@ from synccore.shapes import Side
 from .stats import Tally
 
 LEASE: Final = timedelta(seconds=90)
+#: Stands for a scope in ``Run.queue_next``: the mapping's check, which releases it where it passes.
+CHECK: Final = "check"
 
 #: What a page stores of its job.
 _STORED: Final = (
@@ -104,6 +106,7 @@ class Run:
         self.settled: list[Journal] = []
         self._log: list[JobLog] = []
         #: Jobs to be queued when this one is over: (mapping id, scope).
+        #: What to queue when the job has ended: mapping and the scope of its run, or CHECK.
         self.queue_next: set[tuple[int, str]] = set()
         self.cancel_requested = False
         #: Facts looked up once per run (does the destination hold records, how many couplings …).

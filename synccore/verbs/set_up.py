@@ -10,16 +10,16 @@ from django.db.models import Q
 
 from synccore.connectors.base import Connector
 from synccore.failures import Kind
-from synccore.models import Connection, Problem
+from synccore.models import Connection, Problem, TableMapping
 
 from . import clocks
-from .run import Run
+from .run import CHECK, Run
 
 
 def check_connection(run: Run) -> None:
     """*Test Connection*: does the app answer, does it sign us in, and what does its clock say?
 
-    What held its mappings is looked at again by the next tick. Raises Failure as the connector does; the job keeps it.
+    What held its mappings is checked next. Raises Failure as the connector does; the job keeps it.
     """
     app = connection_of(run)
     with signed_in(run, app) as connector:
@@ -28,7 +28,7 @@ def check_connection(run: Run) -> None:
         clock = clocks.read(connector)
     with run.page() as at:
         clocks.store(app, clock)
-        look_again(app, at)
+        look_again(run, app, at)
 
 
 def connection_of(run: Run) -> Connection:
@@ -45,9 +45,21 @@ def signed_in(run: Run, app: Connection) -> Iterator[Connector]:
         yield connector
 
 
-def look_again(app: Connection, at: datetime) -> int:
-    """What holds this app or its mappings, and a check can end, is due now: the tick starts the checks. Returns how many."""
+def look_again(run: Run, app: Connection, at: datetime) -> None:
+    """What holds this app or its mappings, and a check can end, is checked as soon as this job has ended: a mapping whose
+    fault is mended goes on at once. Should that job get lost, the next tick finds them due."""
     of_app = Q(mapping__integration__left=app) | Q(mapping__integration__right=app)
     held = Problem.objects.not_ended().of_setup().filter(Q(mapping=None, connection=app) | of_app)
     kinds = (Kind.TRANSIENT.value, Kind.MISCONFIGURED.value)
-    return held.filter(state=Problem.State.RETRYING, kind__in=kinds).update(next_attempt=at)
+    due = held.filter(state=Problem.State.RETRYING, kind__in=kinds)
+    mappings = set(due.filter(mapping__isnull=False).values_list("mapping", flat=True))
+    if due.filter(mapping=None).exists() and (first := first_mapping_of(app.pk)) is not None:
+        mappings.add(first)
+    due.update(next_attempt=at)
+    run.queue_next.update((mapping, CHECK) for mapping in mappings)
+
+
+def first_mapping_of(app: int | None) -> int | None:
+    """A mapping of the app that runs: its check tells whether the app answers."""
+    of_app = Q(integration__left=app) | Q(integration__right=app)
+    return TableMapping.objects.filter(of_app, enabled=True).values_list("pk", flat=True).first()

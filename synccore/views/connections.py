@@ -16,6 +16,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.formats import number_format
 from django.utils.html import format_html
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -30,6 +31,7 @@ from synccore.services.jobs import NotNow
 from synccore.tables import JobRow, Said, State, say
 
 from .checks import check_rows
+from .sentences import not_now
 
 FORM_VERBS = ["GET", "HEAD", "POST"]
 
@@ -213,6 +215,26 @@ def check(request: HttpRequest, pk: int) -> HttpResponse:
     text = _("The set-up of {app} is being checked by {job}; what it finds appears below.")
     messages.success(request, format_html(text, app=app.name, job=link))
     return redirect("synccore:connection", pk=pk)
+
+
+@require_POST
+def check_now(request: HttpRequest, pk: int) -> HttpResponse:
+    """*Check now*, on whatever page tells what holds a mapping or an app."""
+    _require(request)
+    problem = get_object_or_404(Problem.objects.of_setup(), pk=pk)
+    back = request.POST.get("back", "")
+    ours = url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()})
+    try:
+        job = services.check_now(problem, user=request.user)
+    except NotNow as no:
+        messages.info(request, not_now(no.code, no.params))
+    else:
+        link = format_html(
+            '<a href="{}">{}</a>', reverse("synccore:job", args=[job.pk]), _("job %(n)s") % {"n": job.pk}
+        )
+        text = _("Checked now by {job}. If it passes, {name} goes on at once.")
+        messages.success(request, format_html(text, job=link, name=problem.name))
+    return redirect(back if ours else "synccore:home")
 
 
 @require_http_methods(FORM_VERBS)

@@ -95,6 +95,7 @@ def not_now(code: str, params: Mapping[str, Any]) -> str:
         "undone_already": _("This was undone already; nothing more was written."),
         "too_late": _("This was written more than 30 days ago and can no longer be undone."),
         "nothing_written": _("There is nothing to undo: this job wrote to no record."),
+        "not_held": _("%(mapping)s is not held by this any more; nothing had to be checked."),
         "not_stopped": _("%(mapping)s is not stopped any more; somebody decided before you."),
     }
     found = reasons.get(str(params.get("reason", "")) if code == "held" else code)

@@ -19,13 +19,15 @@ from synccore.failures import Misconfigured, Scope, Transient
 from synccore.guides.checks import CHECKS
 from synccore.models import Connection, FieldMapping, Problem, SetupCheck, SynchJob, TableMapping
 from synccore.services import connections as services
+from synccore.services.jobs import NotNow
+from synccore.services.rights import RightMissing
 from synccore.shapes import CheckState, Side
 from synccore.views.checks import check_rows
 from tests import factories as make
 from tests.connectors.conftest import server  # noqa: F401  (a fixture)
 from tests.connectors.pg import PASSWORD, Server
 
-from .helpers import only_problem
+from .helpers import new, only_problem, work
 from .world import World
 
 pytestmark = pytest.mark.django_db
@@ -406,6 +408,85 @@ def test_a_person_who_checks_wants_to_know_now():
     check(world.mapping.connection(Side.LEFT), requested_by=make.make_user("Administrator"))
     problem.refresh_from_db()
     assert problem.next_attempt is not None
+
+
+def refused(world: World, table: str = "account") -> Problem:
+    """A run that met a missing right so often that the next try is an hour away."""
+    fault = {"table": table, "user": "tandem", "privilege": "UPDATE"}
+    world.right.faults.fail = [Misconfigured("missing_privilege", fault)]
+    world.run()
+    SynchJob.objects.filter(state="queued").delete()  # the look at the app that the fault itself starts
+    Problem.objects.update(attempts=9, next_attempt=timezone.now() + timedelta(hours=1))
+    return only_problem()
+
+
+def goes_on(world: World) -> list[tuple[str, str]]:
+    """What workers do without a tick and without time going by."""
+    return [(job.verb, job.state) for job in work()]
+
+
+@pytest.mark.parametrize("start", [services.start_set_up_check, services.start_test])
+def test_a_check_by_hand_releases_what_was_mended_at_once(clock, start):
+    world = World()
+    new(world, "C1")
+    problem = refused(world)
+    jobs_of = {services.start_set_up_check: "check_set_up", services.start_test: "check_connection"}
+    start(world.mapping.connection(Side.RIGHT), user=make.make_user("Administrator"))
+    assert goes_on(world) == [
+        (jobs_of[start], "finished"),
+        ("check", "finished"),
+        ("synchronise", "finished"),
+    ]
+    problem.refresh_from_db()
+    assert (problem.state, problem.ending) == ("ended", "fixed")
+    assert "C1" in world.by_no(Side.RIGHT)
+
+
+def test_check_now_releases_what_was_mended_at_once(clock):
+    world = World()
+    new(world, "C1")
+    problem = refused(world)
+    job = services.check_now(problem, user=make.make_user("Administrator"))
+    assert (job.verb, job.mapping) == ("check", world.mapping)
+    assert goes_on(world) == [("check", "finished"), ("synchronise", "finished")]
+    assert "C1" in world.by_no(Side.RIGHT)
+    with pytest.raises(NotNow) as no:
+        services.check_now(problem, user=None)
+    assert no.value.code == "not_held"
+
+
+def test_check_now_of_what_is_not_mended_says_so_and_waits_on(clock):
+    world = World()
+    problem = refused(world)
+    fault = {"table": "account", "user": "tandem", "privilege": "UPDATE"}
+    services.check_now(problem, user=None)
+    world.right.faults.fail = [Misconfigured("missing_privilege", fault)]
+    assert goes_on(world) == [("check", "failed")]
+    problem.refresh_from_db()
+    assert problem.state == "retrying" and problem.next_attempt > timezone.now() + timedelta(minutes=50)
+
+
+def test_check_now_of_an_app_that_was_away_looks_through_one_of_its_mappings(clock):
+    world = World()
+    world.right.faults.fail = [Transient("connection_lost", {"app": "CRM"}, scope=Scope.CONNECTION)]
+    world.run()
+    problem = only_problem()
+    assert (problem.mapping, problem.connection) == (None, world.mapping.connection(Side.RIGHT))
+    assert services.check_now(problem, user=None).mapping == world.mapping
+    assert goes_on(world) == [("check", "finished"), ("synchronise", "finished")]
+    problem.refresh_from_db()
+    assert problem.state == "ended"
+
+
+def test_check_now_needs_the_right_to_set_up(clock):
+    world = World()
+    with pytest.raises(RightMissing):
+        services.check_now(refused(world), user=make.make_user("Record owner", grants={world.mapping: 3}))
+    brake = make.make_problem(
+        mapping=world.mapping, kind="stopped", code="too_many_deletions", state="skipped"
+    )
+    with pytest.raises(NotNow):
+        services.check_now(brake, user=None)
 
 
 def test_the_service_queues_one_job():

@@ -418,3 +418,46 @@ def test_check_the_set_up_is_a_job_and_needs_the_right(world, app, administrator
 def test_the_region_alone_is_sent_to_a_page_that_asks_again(world, app, administrator, as_user):
     answer = as_user(administrator).get(page(app), headers={"HX-Request": "true"})
     assert answer.content.decode().strip().startswith('<div id="connection-region"')
+
+
+# --- check now ----------------------------------------------------------------------------------------
+
+
+def holding(world):
+    return make.make_problem(
+        mapping=world.mapping,
+        kind="misconfigured",
+        code="missing_table_privilege",
+        state="retrying",
+        next_attempt=timezone.now() + timedelta(hours=1),
+        name=world.mapping.name,
+    )
+
+
+@pytest.mark.parametrize("where", ["synccore:home", "coupling:coupled"])
+@pytest.mark.usefixtures("contacts")
+def test_check_now_stands_on_the_banner_for_those_who_set_up(world, administrator, owner, as_user, where):
+    problem = holding(world)
+    address = reverse("synccore:check_now", args=[problem.pk])
+    browser = as_user(administrator)
+    assert address in browser.get(reverse(where)).content.decode()
+    assert address not in as_user(owner).get(reverse(where)).content.decode()
+    answer = browser.post(address, {"back": reverse(where)}, follow=True)
+    job = SynchJob.objects.get(verb="check", mapping=world.mapping)
+    assert answer.redirect_chain == [(reverse(where), 302)]
+    assert f'Checked now by <a href="{reverse("synccore:job", args=[job.pk])}">' in answer.content.decode()
+    assert "If it passes, Customer goes on at once" in answer.content.decode()
+
+
+@pytest.mark.usefixtures("contacts")
+def test_check_now_is_refused_and_says_when_it_ended_meanwhile(world, administrator, owner, as_user):
+    problem = holding(world)
+    address = reverse("synccore:check_now", args=[problem.pk])
+    assert as_user(owner).post(address).status_code == 403
+    Problem.objects.filter(pk=problem.pk).update(state="ended", ending="fixed", ended_at=timezone.now())
+    answer = as_user(administrator).post(address, {"back": "https://elsewhere.example/"}, follow=True)
+    assert answer.redirect_chain[0][0] == reverse("synccore:home")
+    assert "is not held by this any more" in answer.content.decode()
+    assert not SynchJob.objects.filter(verb="check").exists()
+    record = reverse("synccore:check_now", args=[world.conflict.pk])
+    assert as_user(administrator).post(record).status_code == 404

@@ -55,6 +55,7 @@ ONLY_POST = {
     "errors:clean_up",
     "synccore:allow_once",
     "synccore:cancel",
+    "synccore:check_now",
     "synccore:check_set_up",
     "synccore:keep_stopped",
     "synccore:retry_failed",
@@ -96,6 +97,7 @@ def address(name: str, world) -> str:
             f"synccore:{each}": world.mapping.integration.left_id
             for each in ("connection", "edit_connection", "test_connection", "check_set_up")
         },
+        "synccore:check_now": world.setup.pk,
         "synccore:interval": world.mapping.queue_entries.get().pk,
     }
     if name in keys:
