@@ -130,6 +130,8 @@ def buttons(problem: Problem, wanted: Sequence[str], user: Any) -> tuple[list[Bu
         elif (button := _link(name, problem, user)) is not None:
             offered[name] = button
     for name, action in found.items():
+        if name == "set_up_coupling" and "couple" in offered:
+            continue  # the guide's own link, to what must be coupled
         offered.setdefault(name, _of_action(action))
     whole = list(offered.values())
     likely = [each for name, each in offered.items() if name in wanted or not wanted][:BUTTONS] or whole[:1]

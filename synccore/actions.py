@@ -11,7 +11,8 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -20,8 +21,9 @@ from synccore.failures import Kind
 from synccore.forms import SideForm
 from synccore.models import Coupling, Problem, SynchJob
 from synccore.models.scoping import GrantLevel
+from synccore.shapes import Side
 from synccore.views.sentences import not_retried
-from ui.actions import MANY, Action, Outcome
+from ui.actions import MANY, NAMES_SHOWN, Action, Outcome
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -111,7 +113,22 @@ REMOVE_COUPLING = Action(
     danger=True,
 )
 
-ON_RECORDS = (RETRY, SYNCHRONIZE, RESTORE, DELETE, REMOVE_COUPLING)
+SET_UP_COUPLING = Action(
+    name="set_up_coupling",
+    label=gettext_lazy("Set Up Coupling"),
+    permission="synccore.couple",
+    icon="link",
+    level=GrantLevel.RESOLVE,
+    applies_to=_LIVE & ~_COUPLED,
+    not_for=gettext_lazy("Set Up Coupling is for records without a counterpart."),
+    question=gettext_lazy("Set up the coupling of these records?"),
+    consequences=(
+        gettext_lazy("A counterpart is chosen for each record on its own; the answer has a link for each."),
+    ),
+    confirm=gettext_lazy("Set Up Coupling"),
+)
+
+ON_RECORDS = (RETRY, SYNCHRONIZE, RESTORE, DELETE, SET_UP_COUPLING, REMOVE_COUPLING)
 ON_COUPLINGS = (SYNCHRONIZE, REMOVE_COUPLING)
 _VERBS = {"restore": "restore", "delete": "delete", "remove_coupling": "uncouple"}
 
@@ -153,10 +170,30 @@ def perform(action: Action, couplings: QuerySet[Any], options: dict[str, Any], *
     """Hand the action to the services and say what came of it."""
     if action is RETRY:
         return _retried(services.retry(couplings, user=user))
+    if action is SET_UP_COUPLING:
+        return _to_couple(couplings)
     if action is SYNCHRONIZE:
         verb, chosen = SideForm.as_options(options["version"])
         return started(services.start_bulk(verb, couplings, user=user, options=chosen), action)
     return started(services.start_bulk(_VERBS[action.name], couplings, user=user, options={}), action)
+
+
+def couple_address(coupling: Coupling) -> str:
+    """Where this record is coupled by hand."""
+    side = next(iter(coupling.sides()), Side.LEFT)
+    query = {"mapping": str(coupling.mapping_id), "side": side.value, "id": coupling.of(side, "id") or ""}
+    return f"{reverse('coupling:couple')}?{urlencode(query)}"
+
+
+def _to_couple(couplings: QuerySet[Any]) -> Outcome:
+    """A link for each of the first records; a counterpart cannot be chosen for several at once."""
+    rows = list(couplings.order_by("pk")[: NAMES_SHOWN + 1])
+    names = [(each.title(next(iter(each.sides()), Side.LEFT)), each) for each in rows[:NAMES_SHOWN]]
+    links = format_html_join(
+        " · ", '<a href="{}">{}</a>', ((couple_address(each), name) for name, each in names)
+    )
+    more = _("and more; these first") if len(rows) > NAMES_SHOWN else ""
+    return Outcome(format_html("{} {} {}", _("Choose the counterpart of each:"), links, more))
 
 
 def started(job: SynchJob, action: Action) -> Outcome:

@@ -203,7 +203,10 @@ class RecordListPage(ListPage):
         return actions.perform(action, targets, options, user=self.request.user)
 
     def opens(self, action: Action, targets: QuerySet[Any]) -> str:
-        """*Synchronize* of one pair opens the comparison; a record without counterpart has nothing to compare."""
+        """*Synchronize* of one pair opens the comparison (a record without counterpart has nothing to compare), *Set Up
+        Coupling* the page where its counterpart is chosen."""
+        if action is actions.SET_UP_COUPLING:
+            return actions.couple_address(targets.get())
         pair = targets.filter(left_id__isnull=False, right_id__isnull=False).first()
         if action is not actions.SYNCHRONIZE or pair is None:
             return ""

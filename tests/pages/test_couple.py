@@ -377,3 +377,19 @@ def test_jobs_of_one_press_run_one_after_the_other_even_if_one_fails(duo):
     assert [(job.state, job.code) for job in work()][:2] == [("failed", "record_not_found"), ("finished", "")]
     with pytest.raises(NotNow):
         services.couple(duo.contacts, left=child, right="other", user=None)
+
+
+def test_set_up_coupling_of_one_record_opens_its_page_and_of_several_lists_them(duo, browser):
+    first = make.make_coupling(duo.mapping, right_id=None, left_name="One <b>")
+    second = make.make_coupling(duo.mapping, left_id=None, right_name="Two")
+    whole = make.make_coupling(duo.mapping)
+    problems = [make.make_problem(each) for each in (first, second, whole)]
+    listed = reverse("coupling:coupled")
+    answer = browser.post(listed, {"set_up_coupling": problems[0].pk})
+    assert answer.url == f"/couple/?mapping={duo.mapping.pk}&side=left&id={first.left_id}"
+    refused = browser.post(listed, {"set_up_coupling": problems[2].pk}, follow=True)
+    assert "Set Up Coupling is for records without a counterpart." in refused.content.decode()
+    several = {"set_up_coupling": "selected", "row": [each.pk for each in problems], "answered": "1"}
+    text = browser.post(listed, several, follow=True).content.decode()
+    assert f"side=right&amp;id={second.right_id}" in text and "One &lt;b&gt;</a>" in text
+    assert "1 of the chosen records were left alone" in text
