@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
 
 from synccore import roles, services
 from synccore.failures import Kind
@@ -41,6 +41,7 @@ RETRY = Action(
     level=GrantLevel.RESOLVE,
     applies_to=_LIVE & Q(Exists(_PROBLEM.open())),
     not_for=gettext_lazy("Retry is for records that have an open problem."),
+    counted=ngettext_lazy("Retry %(n)s record", "Retry %(n)s records", "n"),
 )
 SYNCHRONIZE = Action(
     name="synchronize",
@@ -51,6 +52,7 @@ SYNCHRONIZE = Action(
     level=GrantLevel.RESOLVE,
     applies_to=_LIVE,
     not_for=gettext_lazy("Synchronize is for records whose coupling was not removed."),
+    counted=ngettext_lazy("Synchronize %(n)s record", "Synchronize %(n)s records", "n"),
     question=gettext_lazy("Synchronize: which version?"),
     consequences=(
         gettext_lazy(
@@ -69,6 +71,7 @@ RESTORE = Action(
     level=GrantLevel.DELETE,
     applies_to=_LIVE & _COUPLED & (Q(left_exists=False) | Q(right_exists=False)),
     not_for=gettext_lazy("Restore is for coupled records whose counterpart was deleted."),
+    counted=ngettext_lazy("Restore %(n)s record", "Restore %(n)s records", "n"),
     question=gettext_lazy("Restore the deleted records?"),
     consequences=(
         gettext_lazy(
@@ -86,6 +89,7 @@ DELETE = Action(
     level=GrantLevel.DELETE,
     applies_to=_LIVE & _COUPLED & (Q(left_exists=False) | Q(right_exists=False)),
     not_for=gettext_lazy("Delete is for coupled records whose counterpart was deleted."),
+    counted=ngettext_lazy("Delete %(n)s record", "Delete %(n)s records", "n"),
     question=gettext_lazy("Delete the records that are left?"),
     consequences=(
         gettext_lazy("Each record is deleted in the app that still has it, so that it is gone from both."),
@@ -102,6 +106,7 @@ REMOVE_COUPLING = Action(
     level=GrantLevel.RESOLVE,
     applies_to=_LIVE,
     not_for=gettext_lazy("Their coupling was removed before."),
+    counted=ngettext_lazy("Remove %(n)s coupling", "Remove %(n)s couplings", "n"),
     question=gettext_lazy("Remove the coupling?"),
     consequences=(
         gettext_lazy("Both records stay in their apps and no longer synchronize."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -13,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.views import View
 
 from .actions import NAMES_SHOWN, SELECTED, Action, Outcome, Selection, pressed
+from .bulk import Fit, look
 
 
 class Acting(View):
@@ -38,6 +40,10 @@ class Acting(View):
         """The targets on which the user may do it."""
         return targets
 
+    def acts_on(self, action: Action, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """What this action works on, where it differs from what the others do."""
+        return self.targets(rows)
+
     def perform(self, action: Action, targets: QuerySet[Any], options: dict[str, Any]) -> Outcome:
         """Do it."""
         raise NotImplementedError
@@ -57,6 +63,15 @@ class Acting(View):
         """Address of a page that asks better than the question does, where one row alone was chosen."""
         return ""
 
+    def fits(self, offered: Sequence[Action], rows: QuerySet[Any]) -> list[Fit]:
+        """How the actions fit these rows, before one is pressed; one query."""
+        found = []
+        for action in offered:
+            chosen = self.acts_on(action, rows)
+            may = self.allowed(action, chosen)
+            found.append((action, chosen, may, may.filter(action.applies_to)))
+        return look(found)
+
     # --- what happens -------------------------------------------------------------------------------------
 
     def post(self, request: HttpRequest) -> HttpResponse:
@@ -72,7 +87,7 @@ class Acting(View):
         return self._act(action, selection, self.chosen(selection))
 
     def _act(self, action: Action, selection: Selection, rows: QuerySet[Any]) -> HttpResponse:
-        chosen = self.targets(rows)
+        chosen = self.acts_on(action, rows)
         may = self.allowed(action, chosen)
         fitting = may.filter(action.applies_to)
         total, within, count = chosen.count(), may.count(), fitting.count()

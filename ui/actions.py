@@ -38,6 +38,7 @@ class Action:
         level: how far the right on the row's own scope must reach (the page knows the scale).
         applies_to: the rows it makes sense for.
         not_for: why it leaves the other rows alone, as a sentence.
+        counted: the label with a number ("Retry %(n)s records"), made by ``ngettext_lazy(…, "n")``.
         question: heading of the page that asks before; "" where nothing is asked.
         consequences: what will happen, one sentence each; shown under the question.
         confirm: label of the button that does it, where it differs from ``label``.
@@ -53,6 +54,7 @@ class Action:
     level: int = 1
     applies_to: Q = field(default_factory=Q)
     not_for: Text = ""
+    counted: Text = ""
     question: Text = ""
     consequences: tuple[Text, ...] = ()
     confirm: Text = ""
@@ -62,6 +64,9 @@ class Action:
     @property
     def asks(self) -> bool:
         return bool(self.question) or self.options is not None
+
+    def with_count(self, n: int) -> Text:
+        return self.counted % {"n": n} if self.counted else f"{self.label} · {n}"
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,11 @@ class Selection:
         if data.get("all") == "1":
             return cls(everything=True)
         return cls(keys=_keys(data.getlist("row")))
+
+    @classmethod
+    def of_address(cls, params: QueryDict) -> Selection:
+        """What is ticked, as a script tells it: ``ticked=1.2.3``, or ``all=1``."""
+        return cls(_keys(params.get("ticked", "").split(".")), params.get("all") == "1")
 
     def __bool__(self) -> bool:
         return self.everything or bool(self.keys)

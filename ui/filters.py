@@ -13,6 +13,8 @@ from django.utils import formats
 
 #: Parameters of a list's URL that are no filters.
 CURSOR, SORT, TAB, OPEN = "at", "sort", "tab", "open"
+#: The filter that is a search box.
+SEARCH = "q"
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class ListFilter(django_filters.FilterSet):
         super().__init__(*args, **kwargs)
         for name, values in (choices or {}).items():
             self.filters[name].extra["choices"] = list(values)
+        if SEARCH in self.form.fields:
+            self.form.fields[SEARCH].widget.attrs["aria-keyshortcuts"] = "/"
 
     @property
     def applied(self) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from .acting import Acting
 from .actions import Action, Selection, permitted
+from .bulk import MOST_LOOKED_AT, Fit
 from .filters import CURSOR, OPEN, SORT, TAB, ListFilter, with_
 from .paging import EVERYTHING, Page, Sort, paginate
 from .panels import Panel
@@ -142,6 +143,8 @@ class ListPage(Acting):
     def get(self, request: HttpRequest) -> HttpResponse:
         if self._asks_for("panel"):
             return self._answer("ui/panel.html", self._panel_context())
+        if self._asks_for("bulk"):
+            return self._answer("ui/bulk.html", self._bulk_context())
         context = self._list_context()
         if self._asks_for("list"):
             return self._answer(self.template_name, context | {"frame": "ui/fragment.html"})
@@ -172,6 +175,7 @@ class ListPage(Acting):
             "tab": self.tab,
             "table": table,
             "actions": offered,
+            "fits": [Fit(action) for action in offered],
             "page": page,
             "pager": self._pager(page),
             "counted": self._counted(counts, page),
@@ -200,6 +204,24 @@ class ListPage(Acting):
             "close_url": with_(self.params, **{OPEN: ""}),
             "here": self.request.get_full_path(),
         }
+
+    def _bulk_context(self) -> dict[str, Any]:
+        """The bar for the rows that are ticked now (``ticked=1.2.3``, or ``all=1``): what fits how many of them."""
+        selection = Selection.of_address(self.params)
+        rows = self.chosen(selection)
+        offered = permitted(self.offered_actions(), self.request.user)
+        n = rows.order_by()[: MOST_LOOKED_AT + 1].count() if selection.everything else len(selection.keys)
+        left = 0 if selection.everything else n - len(self.still_here(selection.keys))
+        fits = self.fits(offered, rows) if n <= MOST_LOOKED_AT else [Fit(action) for action in offered]
+        return {"fits": fits, "left": left, "counted": Counted(n)}
+
+    def still_here(self, keys: Sequence[int]) -> set[int]:
+        """Those of the rows with these keys that this tab and filter still hold; one query."""
+        return (
+            set(self.matching().filter(pk__in=keys).order_by().values_list("pk", flat=True))
+            if keys
+            else set()
+        )
 
     def chosen(self, selection: Selection) -> QuerySet[Any]:
         return self.matching() if selection.everything else self.rows().filter(pk__in=selection.keys)

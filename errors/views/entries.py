@@ -100,6 +100,12 @@ class EntriesPage(DiaryPage):
             "may_run": may_run(self.request.user),
         }
 
+    def acts_on(self, action: Action, rows: QuerySet[Any]) -> QuerySet[Any]:
+        return rows if action is DELETE_ENTRIES else super().acts_on(action, rows)
+
+    def allowed(self, action: Action, targets: QuerySet[Any]) -> QuerySet[Any]:
+        return targets if action is DELETE_ENTRIES else super().allowed(action, targets)
+
     def post(self, request: HttpRequest) -> HttpResponse:
         """*Delete Entries* is about the entries themselves; all other actions are about their records."""
         if DELETE_ENTRIES.name not in request.POST:

@@ -2,6 +2,7 @@
 import "./selection.js";
 import "./panel.js";
 import "./hotkeys.js";
+import "./shortcuts.js";
 
 const label = () => {
   const button = document.querySelector("[data-theme-toggle]");

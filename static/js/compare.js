@@ -84,13 +84,6 @@ document.addEventListener("click", (event) => {
 
 document.addEventListener("keydown", (event) => {
   if (event.isComposing || event.altKey || event.metaKey || !form()) return;
-  if (event.key === "Enter" && event.ctrlKey) {
-    const apply = form().querySelector("[data-apply]");
-    if (!apply || apply.disabled) return;
-    event.preventDefault();
-    form().requestSubmit(apply);
-    return;
-  }
   const unit = event.target.closest?.("[data-unit]");
   if (!unit || event.ctrlKey || !event.target.matches("input[type=radio]")) return;
   const which = { ArrowLeft: "left", ArrowRight: "right" }[event.key];

@@ -60,7 +60,8 @@ function press(control) {
   } else control.click();
 }
 
-function ofRows(event) {
+function ofPage(event) {
+  if (event.key === "?") return () => document.querySelector("[data-shortcuts-open]")?.click();
   if (event.shiftKey || !hasRows()) return null;
   return { j: () => move(1), k: () => move(-1), x: tick }[event.key] ?? null;
 }
@@ -82,7 +83,7 @@ document.addEventListener("keydown", (event) => {
   const combined = event.ctrlKey || event.altKey || event.metaKey;
   if (!combined && (!areOn() || typing(event.target))) return;
   const control = declared(event);
-  const work = control ? () => press(control) : combined ? null : ofRows(event);
+  const work = control ? () => press(control) : combined ? null : ofPage(event);
   if (!work) return;
   event.preventDefault();
   work();
