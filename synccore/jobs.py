@@ -213,7 +213,9 @@ def _describe(work: Run, failure: Failure, at: Any) -> None:
     job.kind, job.code, job.params = failure.kind.value, failure.code, failure.params
     job.app_message, job.side = failure.app_message, side if failure.app_message else ""
     job.call_stack = problems.call_stack(failure.debug)
-    if job.mapping is None or (failure.scope is Scope.RECORD and job.scope == SynchJob.Scope.ITEMS):
+    if job.mapping is None or job.verb == "dry_run":
+        return  # who asked reads it on the job; nothing of the mapping was tried
+    if failure.scope is Scope.RECORD and job.scope == SynchJob.Scope.ITEMS:
         return  # of the records a person chose: the job says it, the mapping goes on
     of_connection = failure.scope is Scope.CONNECTION and side in list(Side)
     problem = problems.setup_failure(
@@ -257,7 +259,7 @@ def _queue_next(work: Run, state: SynchJob.State) -> None:
 
 
 def _set_queue_entry(job: SynchJob, state: SynchJob.State) -> None:
-    if job.mapping_id is None:
+    if job.mapping_id is None or job.verb == "dry_run":
         return
     status = JobQueueEntry.Status.ERROR if state == SynchJob.State.FAILED else JobQueueEntry.Status.READY
     JobQueueEntry.objects.filter(mapping_id=job.mapping_id, scope=job.scope).exclude(

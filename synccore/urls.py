@@ -2,7 +2,18 @@
 
 from django.urls import path
 
-from synccore.views import connections, couplings, home, job_records, jobs, queue, undo
+from synccore.views import (
+    connections,
+    couplings,
+    home,
+    job_records,
+    jobs,
+    live_catalogue,
+    mapping_forms,
+    mappings,
+    queue,
+    undo,
+)
 
 app_name = "synccore"
 
@@ -17,7 +28,18 @@ urlpatterns = [
     path("jobs/<int:pk>/keep-stopped/", jobs.keep_stopped, name="keep_stopped"),
     path("jobs/<int:pk>/undo/", jobs.undo_purge, name="undo_purge"),
     path("jobs/<int:pk>/undo-writes/", undo.undo, name="undo_job"),
+    path("integrations/new/", mapping_forms.new_integration, name="new_integration"),
+    path("mappings/", mappings.mapping_list, name="mappings"),
+    path("mappings/new/", mapping_forms.new, name="new_mapping"),
+    path("mappings/<int:pk>/", mappings.mapping, name="mapping"),
+    path("mappings/<int:pk>/edit/", mapping_forms.edit, name="edit_mapping"),
+    path("mappings/<int:pk>/copy/", mappings.copy, name="copy_mapping"),
+    path("mappings/<int:pk>/delete/", mappings.delete, name="delete_mapping"),
+    path("mappings/<int:pk>/off/", mappings.switch_off, name="switch_off"),
+    path("mappings/<int:pk>/on/", mappings.switch_on, name="switch_on"),
+    path("mappings/<int:pk>/read/", mappings.read_tables, name="read_tables"),
     path("mappings/<int:pk>/run/", jobs.run_now, name="run_now"),
+    path("live/catalogue/<int:pk>/", live_catalogue.live_catalogue, name="live_catalogue"),
     path("queue/", queue.QueuePage.as_view(), name="queue"),
     path("queue/<int:pk>/interval/", queue.interval, name="interval"),
     path("connections/", connections.connections, name="connections"),

@@ -124,6 +124,13 @@ class Connector(ABC):
         """
 
     @abstractmethod
+    def cursor_at(self, table: TableRef, moment: datetime) -> dict[str, Any] | None:
+        """A cursor for ``changes`` that starts a pass at ``moment``: every record stamped then or later is in it.
+
+        None where the table has no modification stamp: it is read whole, whatever is asked.
+        """
+
+    @abstractmethod
     def fetch(
         self, table: TableRef, ids: Sequence[str], fields: Sequence[str] | Literal["*"]
     ) -> list[Record]:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from synccore.engine.filters import dump_filter, parse_filter
 from synccore.engine.rules import Template, Transform
 from synccore.failures import Misconfigured
-from synccore.shapes import FieldInfo, FieldType, Precondition, Side
+from synccore.shapes import FieldInfo, FieldType, KeyKind, Precondition, Side, TableInfo
 
 _INFO_TYPES: Final[dict[str, tuple[type, ...]]] = {
     "name": (str,),
@@ -66,6 +66,40 @@ def load_info(data: Any, *, field: str = "", side: str = "") -> FieldInfo | None
     if not found.get("name"):
         raise unknown
     return FieldInfo(type=kind, **found)
+
+
+def dump_table(info: TableInfo) -> dict[str, Any]:
+    """The JSON of a table's description; :func:`load_table` reads it back."""
+    return {
+        "name": info.name,
+        "label": info.label,
+        "id_field": info.id_field,
+        "key_kind": info.key_kind.value,
+        "writable": info.writable,
+        "modified_field": info.modified_field,
+        "fields": [dump_info(field) for field in info.fields.values()],
+    }
+
+
+def load_table(data: Any) -> TableInfo:
+    """A table's description from its JSON. Raises ``Misconfigured("field_unknown", {field, side})`` where it is none."""
+    unknown = Misconfigured("field_unknown", {"field": "", "side": ""})
+    if not isinstance(data, Mapping) or not isinstance(data.get("fields"), list):
+        raise unknown
+    infos = [load_info(each) for each in data["fields"]]
+    try:
+        kind = KeyKind(str(data.get("key_kind")))
+    except ValueError:
+        raise unknown from None
+    return TableInfo(
+        name=str(data.get("name", "")),
+        fields={info.name: info for info in infos if info is not None},
+        id_field=data.get("id_field"),
+        key_kind=kind,
+        writable=bool(data.get("writable", True)),
+        label=str(data.get("label") or ""),
+        modified_field=data.get("modified_field"),
+    )
 
 
 def dump_transforms(steps: Iterable[Transform]) -> list[dict[str, Any]]:

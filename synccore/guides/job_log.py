@@ -23,5 +23,7 @@ LINES: Final[dict[str, Guide]] = {
         _("Looked up"),
         _("Writes of a run that was cut off were looked up in the apps: {n}, of which {done} had happened."),
     ),
+    "tables_read": _line(_("Tables read"), _("{n} tables were read.")),
+    "not_all_kept": _line(_("Not all kept"), _("{n} more records were looked at; only the first are shown.")),
     "swept": _line(_("Swept"), _("{rows} records of {app} compared with the memory; {found} differ.")),
 }

@@ -1,6 +1,7 @@
 """The memory of Tandem (ENGINE §1). One module per subject; everything is imported from here."""
 
 from .build import brakes_of, rules_of
+from .catalogue import AppTable
 from .checks import SetupCheck
 from .connection import Connection, Instance, Integration
 from .coupling import Coupling
@@ -8,10 +9,12 @@ from .instance import guard_instance, instance_matches
 from .job import JobItem, JobLog, JobQueueEntry, SynchJob
 from .journal import JobSeal, Journal, JournalSeal
 from .mapping import FieldMapping, MappingGrant, TableMapping
+from .planned import PlannedRecord
 from .problem import Bucket, CallStack, DeletedEntry, Problem, Stat, SynchJobError
 from .seals import close_job, page_digest, seal_page
 
 __all__ = [
+    "AppTable",
     "Bucket",
     "CallStack",
     "Connection",
@@ -27,6 +30,7 @@ __all__ = [
     "Journal",
     "JournalSeal",
     "MappingGrant",
+    "PlannedRecord",
     "Problem",
     "SetupCheck",
     "Stat",

@@ -43,6 +43,7 @@ class SynchJob(models.Model):
         CHANGES = "changes", _("Modified records")
         FULL = "full", _("All records")
         SWEEP = "sweep", _("Sweep")
+        SINCE = "since", _("Changes since a date")
         DUE = "due", _("Due retries")
         ITEMS = "items", _("Chosen records")
 

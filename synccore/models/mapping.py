@@ -26,6 +26,20 @@ class DirectionChoices(models.TextChoices):
     TO_LEFT = Direction.TO_LEFT.value, _("Right to left")
 
 
+class ConflictChoices(models.TextChoices):
+    ASK = ConflictPolicy.ASK.value, _("Ask")
+    LEFT = ConflictPolicy.LEFT.value, _("The left app wins")
+    RIGHT = ConflictPolicy.RIGHT.value, _("The right app wins")
+    NEWEST = ConflictPolicy.NEWEST.value, _("The most recently saved record wins")
+
+
+class DeletionChoices(models.TextChoices):
+    ASK = DeletionPolicy.ASK.value, _("Ask")
+    RESTORE = DeletionPolicy.RESTORE.value, _("Restore the deleted record")
+    UNCOUPLE = DeletionPolicy.UNCOUPLE.value, _("Remove the coupling")
+    DELETE = DeletionPolicy.DELETE.value, _("Delete the other record too")
+
+
 class SideChoices(models.TextChoices):
     LEFT = Side.LEFT.value, _("Left")
     RIGHT = Side.RIGHT.value, _("Right")
@@ -70,13 +84,13 @@ class TableMapping(models.Model):
         _("resolve update conflicts"),
         max_length=10,
         default="ask",
-        choices=[(p.value, p.value) for p in ConflictPolicy],
+        choices=ConflictChoices,
     )
     deletions = models.CharField(
         _("resolve deletion conflicts"),
         max_length=10,
         default="ask",
-        choices=[(p.value, p.value) for p in DeletionPolicy],
+        choices=DeletionChoices,
     )
     only_coupled = models.BooleanField(_("synch. only coupled records"), default=False)
     templates = models.JSONField(default=list, blank=True)
@@ -169,6 +183,8 @@ class FieldMapping(models.Model):
     keep_empty = models.BooleanField(default=False)
     personal = models.BooleanField(default=False)
     sensitive = models.BooleanField(default=False)
+    #: A person accepts that its conversions do not bring every value back as it was.
+    accepted = models.BooleanField(default=False)
 
     class Meta:
         ordering = ("mapping", "position", "pk")

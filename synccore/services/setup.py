@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from enum import StrEnum
-from typing import Final
 
-from django.db import transaction
 from django.db.models import F, QuerySet
+from django.utils import timezone
 
-from synccore.engine.serial import dump_info, load_info
 from synccore.failures import Bug, Failure, Misconfigured
 from synccore.models import FieldMapping, TableMapping
+from synccore.models.catalogue import store_catalogue
 from synccore.services import validation
-from synccore.shapes import SIDES, FieldInfo, KeyKind, Side, TableInfo
+from synccore.shapes import SIDES, KeyKind, Side, TableInfo
+from synccore.verbs.describe import Catalogue, Catalogues, bump_revision, take_over
 
-Catalogue = Mapping[str, TableInfo]
-Catalogues = Mapping[Side, Catalogue]
-
-#: Parts of a description that decide how a value is compared: a base image taken before they changed says nothing.
-_COMPARES: Final = ("type", "fraction", "padded")
+__all__ = [
+    "Catalogue",
+    "Catalogues",
+    "Idempotency",
+    "bump_revision",
+    "catalogues_of",
+    "idempotency",
+    "order_of",
+    "refresh",
+    "take_over",
+    "validate",
+]
 
 
 class Idempotency(StrEnum):
@@ -56,65 +63,10 @@ def refresh(mapping: TableMapping) -> list[Failure]:
         return [Bug.from_exception(error, step="describe")]
     # Judged by what was remembered before: a field that is gone is told from one that never was.
     failures = validate(mapping, catalogues)
+    for side in SIDES:
+        store_catalogue(mapping.connection(side), catalogues[side], timezone.now())
     take_over(mapping, catalogues)
     return failures
-
-
-def take_over(mapping: TableMapping, catalogues: Catalogues) -> bool:
-    """Write what the catalogues say into the mapping and its field mappings; True where anything changed."""
-    with transaction.atomic():
-        moved = changed = False
-        for side in SIDES:
-            table = catalogues[side].get(getattr(mapping, f"{side.value}_table"))
-            if table is None:
-                continue
-            for name, value in (("id_field", table.id_field or ""), ("key_kind", table.key_kind.value)):
-                if getattr(mapping, f"{side.value}_{name}") != value:
-                    setattr(mapping, f"{side.value}_{name}", value)
-                    moved = True
-        if moved:
-            mapping.save(
-                update_fields=[f"{side.value}_{name}" for side in SIDES for name in ("id_field", "key_kind")]
-            )
-        anew = []
-        for row in mapping.field_mappings.all():
-            described, compares = _describe(mapping, row, catalogues)
-            if described:
-                row.save(update_fields=["left_info", "right_info"])
-                changed = True
-            if compares:
-                anew.append(row)
-        if moved or changed:
-            bump_revision(mapping, fields=anew)
-        return moved or changed
-
-
-def _describe(mapping: TableMapping, row: FieldMapping, catalogues: Catalogues) -> tuple[bool, bool]:
-    """Put new descriptions into a row: whether one differs, and whether values now compare differently."""
-    described = compares = False
-    for side in SIDES:
-        table = catalogues[side].get(getattr(mapping, f"{side.value}_table"))
-        info = table.fields.get(getattr(row, f"{side.value}_field")) if table else None
-        if info is None:
-            continue
-        old, new = getattr(row, f"{side.value}_info"), dump_info(info)
-        if old == new:
-            continue
-        setattr(row, f"{side.value}_info", new)
-        described = True
-        compares |= old is not None and _compared(_load(old)) != _compared(info)
-    return described, compares
-
-
-def _load(data: object) -> FieldInfo | None:
-    try:
-        return load_info(data)
-    except Misconfigured:
-        return None
-
-
-def _compared(info: FieldInfo | None) -> tuple[object, ...]:
-    return tuple(getattr(info, name) for name in _COMPARES) if info else ()
 
 
 def validate(mapping: TableMapping, catalogues: Catalogues) -> list[Failure]:
@@ -169,22 +121,6 @@ def _references(
         names |= {source: source_name, target: target_name}
         edges.setdefault(source, set()).add(target)
     return names, edges
-
-
-def bump_revision(mapping: TableMapping, fields: Sequence[FieldMapping] = ()) -> None:
-    """The mapping's rules have changed: running jobs start over with the new ones, skipped records come back.
-
-    ``fields``: the field mappings whose values are now got or compared differently; their base images are taken
-    anew. In the database and on the objects.
-    """
-    with transaction.atomic():
-        TableMapping.objects.filter(pk=mapping.pk).update(revision=F("revision") + 1)
-        FieldMapping.objects.filter(mapping=mapping, pk__in=[row.pk for row in fields]).update(
-            revision=F("revision") + 1
-        )
-    mapping.refresh_from_db(fields=["revision"])
-    for row in fields:
-        row.refresh_from_db(fields=["revision"])
 
 
 def order_of(mappings: Iterable[TableMapping]) -> list[TableMapping]:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from .audit import check_set_up
 from .chosen import couple, delete, leave_out, resolve, restore, synchronise_chosen, uncouple
 from .clean_up import purge, retain, undo_purge
+from .describe import describe
+from .plan import dry_run
 from .run import Run
 from .set_up import check_connection
 from .sweep import sweep
@@ -38,6 +40,8 @@ VERBS: dict[str, Callable[[Run], None]] = {
     "check": check,
     "check_connection": check_connection,
     "check_set_up": check_set_up,
+    "describe": describe,
+    "dry_run": dry_run,
     "allow_once": allow_once,
     "purge": purge,
     "undo_purge": undo_purge,

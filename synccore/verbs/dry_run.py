@@ -6,8 +6,9 @@ No app is written to and no table changes: whatever selecting notes down is roll
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 from django.db import transaction
@@ -59,16 +60,23 @@ class DryRun(Run):
         mapping: TableMapping,
         *,
         full: bool = False,
+        since: Mapping[Side, datetime] | None = None,
         connect: Callable[[TableMapping, Side], Connector] | None = None,
+        renew: Callable[[], None] | None = None,
     ) -> None:
+        """``since``: where a side is read from instead of its watermark. ``renew``: called before each remote call."""
         scope = SynchJob.Scope.FULL if full else SynchJob.Scope.CHANGES
         job = SynchJob(verb="synchronise", mapping=mapping, scope=scope, mapping_revision=mapping.revision)
         super().__init__(job, connect=connect)
         #: The counters of the job it stands for.
         self.counters: Counter[str] = Counter()
         self._seen: set[Any] = set()
+        self._since = dict(since or {})
+        self._renew = renew
 
-    def renew(self) -> None: ...
+    def renew(self) -> None:
+        if self._renew is not None:
+            self._renew()
 
     def between_pages(self) -> None: ...
 
@@ -133,6 +141,8 @@ class DryRun(Run):
         cursor = None if self.job.scope == SynchJob.Scope.FULL else self.mapping.watermark(side)
         while True:
             with self.remote(side) as connector:
+                if side in self._since:
+                    cursor = connector.cursor_at(rules.table(side), self._since.pop(side))
                 page = connector.changes(rules.table(side), rules.fields_of(side), rules.filter(side), cursor)
             yield from_changes(self, side, page.records)
             if page.complete:

@@ -27,7 +27,8 @@ _PHASES: Final = ("due", "found", "left", "right", "deletions", "end")
 
 
 def synchronise(run: Run) -> None:
-    """Run one mapping. Scope ``due`` takes retries and finds only; ``full`` reads all records (a sweep follows it).
+    """Run one mapping. Scope ``due`` takes retries and finds only; ``full`` reads all records (a sweep follows it);
+    ``since`` reads the sides named in the job's options from a date on.
 
     Raises Failure where the job cannot go on, Interrupted where it is to stop between two pages.
     """
@@ -56,7 +57,13 @@ def synchronise(run: Run) -> None:
 def _takes(run: Run, phase: str) -> bool:
     if phase in ("left", "right"):
         reads = run.rules.rules.direction.allows(Side(phase).other)
-        return reads and run.job.scope in (SynchJob.Scope.CHANGES, SynchJob.Scope.FULL)
+        if run.job.scope == SynchJob.Scope.SINCE and phase not in run.job.options.get("since", {}):
+            return False
+        return reads and run.job.scope in (
+            SynchJob.Scope.CHANGES,
+            SynchJob.Scope.FULL,
+            SynchJob.Scope.SINCE,
+        )
     return True
 
 
@@ -151,10 +158,19 @@ def open_items(run: Run, purpose: JobItem.Purpose) -> Iterator[list[JobItem]]:
 
 
 def changes(run: Run, side: Side, resumed: dict[str, Any]) -> None:
-    """One pass over what changed on a side since its watermark; the watermark moves when the pass ends."""
+    """One pass over what changed on a side since its watermark; the watermark moves when the pass ends.
+
+    A pass over changes since a date leaves the watermark alone: the date may lie above it, and what lies between the two
+    is still to be read.
+    """
     rules = run.rules.rules
     full = run.job.scope == SynchJob.Scope.FULL
+    since = run.job.scope == SynchJob.Scope.SINCE
     cursor = resumed.get("cursor") or (None if full else run.mapping.watermark(side))
+    if since and not resumed.get("cursor"):
+        moment = datetime.fromisoformat(run.job.options["since"][side.value])
+        with run.remote(side) as connector:
+            cursor = connector.cursor_at(rules.table(side), moment)
     phase = side.value
     while True:
         run.between_pages()
@@ -165,7 +181,7 @@ def changes(run: Run, side: Side, resumed: dict[str, Any]) -> None:
         cursor = page.cursor
 
         def advance(_at: datetime, watermark: Any = page.watermark if page.complete else None) -> None:
-            if watermark is not None:
+            if watermark is not None and not since:
                 TableMapping.objects.filter(pk=run.mapping.pk).update(
                     **{f"{side.value}_watermark": watermark}
                 )

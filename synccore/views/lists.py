@@ -25,9 +25,10 @@ from ui.views import ListPage
 
 from .navigation import counts
 
-_LAST_JOB = (
+LAST_JOB = (
     SynchJob.objects.filter(
         mapping=OuterRef("pk"),
+        verb="synchronise",
         state__in=(SynchJob.State.FINISHED, SynchJob.State.FAILED),
         scope__in=(SynchJob.Scope.CHANGES, SynchJob.Scope.FULL),  # a run of the mapping, not of a few records
     )
@@ -38,7 +39,7 @@ _LAST_JOB = (
         )
     )[:1]
 )
-_NEXT_RUN = (
+NEXT_RUN = (
     JobQueueEntry.objects.filter(mapping=OuterRef("pk"))
     .exclude(status=JobQueueEntry.Status.ON_HOLD)
     .order_by()
@@ -82,7 +83,7 @@ def visible_mappings(user: Any) -> list[TableMapping]:
     return list(
         TableMapping.objects.visible_to(user)
         .select_related("integration__left", "integration__right")
-        .annotate(last_job=Subquery(_LAST_JOB), next_run=Subquery(_NEXT_RUN))
+        .annotate(last_job=Subquery(LAST_JOB), next_run=Subquery(NEXT_RUN))
         .order_by("name", "pk")
     )
 

@@ -97,6 +97,11 @@ def not_now(code: str, params: Mapping[str, Any]) -> str:
         "nothing_written": _("There is nothing to undo: this job wrote to no record."),
         "not_held": _("%(mapping)s is not held by this any more; nothing had to be checked."),
         "not_stopped": _("%(mapping)s is not stopped any more; somebody decided before you."),
+        "mapping_gone": _("%(mapping)s was deleted in the meantime; nothing was changed."),
+        "mapping_in_use": _("Something belongs to %(mapping)s by now; nothing was deleted."),
+        "not_read": _(
+            "%(mapping)s stays switched off: the tables of its apps were not read yet. Read them, then switch it on."
+        ),
     }
     found = reasons.get(str(params.get("reason", "")) if code == "held" else code)
     return found % {"mapping": mapping} if found else code.replace("_", " ")

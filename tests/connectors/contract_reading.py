@@ -144,6 +144,16 @@ class ReadingContract:
         assert {id for id, record in seen.items() if record.fields["name"] == "after"} == {"I0", "I5"}
         assert len(seen) == 6
 
+    def test_a_pass_can_start_at_any_moment(self, harness: Harness) -> None:
+        now = harness.connector.now()
+        for name, days in (("OLD", 9), ("EDGE", 2), ("NEW", 1)):
+            harness.put("item", name, {"name": name}, stamp=now - timedelta(days=days))
+        harness.put("item", "NONE", {"name": "no stamp"}, stamp=None)
+        cursor = harness.connector.cursor_at(ITEM, now - timedelta(days=2))
+        records, _ = all_pages(harness.connector, ITEM, json.loads(json.dumps(cursor)), limit=1)
+        assert [record.id for record in records] == ["EDGE", "NEW"]
+        assert harness.connector.cursor_at(TICKET, now) is None
+
     def test_a_table_without_stamps_is_read_whole_each_time(self, harness: Harness) -> None:
         for i in range(1, 8):
             harness.put("ticket", str(i), {"title": f"t{i}"})

@@ -44,6 +44,13 @@ PAGES = {
     "synccore:job_records": ["", "?tab=done", "?q=van&purpose=chosen"],
     "synccore:queue": ["", "?status=on_hold", "?sort=-next"],
     "synccore:interval": [""],
+    "synccore:mappings": [""],
+    "synccore:mapping": [""],
+    "synccore:new_mapping": ["", "?integration=999999", "?integration=nonsense"],
+    "synccore:new_integration": [""],
+    "synccore:edit_mapping": [""],
+    "synccore:delete_mapping": [""],
+    "synccore:live_catalogue": ["", "?side=right&table=account", "?side=nonsense"],
     "synccore:connections": [""],
     "synccore:connection": [""],
     "synccore:new_connection": ["", "?kind=postgresql"],
@@ -57,6 +64,10 @@ ONLY_POST = {
     "synccore:cancel",
     "synccore:check_now",
     "synccore:check_set_up",
+    "synccore:copy_mapping",
+    "synccore:read_tables",
+    "synccore:switch_off",
+    "synccore:switch_on",
     "synccore:keep_stopped",
     "synccore:retry_failed",
     "synccore:run_now",
@@ -67,10 +78,27 @@ FOR_ADMINISTRATORS = {
     "errors:ask_clean_up",
     "synccore:connection",
     "synccore:connections",
+    "synccore:delete_mapping",
     "synccore:edit_connection",
+    "synccore:edit_mapping",
     "synccore:interval",
+    "synccore:live_catalogue",
+    "synccore:mapping",
+    "synccore:mappings",
+    "synccore:new_integration",
+    "synccore:new_mapping",
     "synccore:new_connection",
 }
+OF_MAPPING = (
+    "mapping",
+    "edit_mapping",
+    "copy_mapping",
+    "delete_mapping",
+    "read_tables",
+    "run_now",
+    "switch_off",
+    "switch_on",
+)
 ADDRESSES = [(name, query) for name, queries in PAGES.items() for query in queries]
 LISTS = [
     "coupling:coupled",
@@ -81,6 +109,8 @@ LISTS = [
     "synccore:queue",
     "synccore:couplings",
 ]
+#: Lists that only an administrator sees.
+SET_UP_LISTS = ["synccore:mappings"]
 
 
 def address(name: str, world) -> str:
@@ -92,7 +122,8 @@ def address(name: str, world) -> str:
         "errors:entry": world.entry.pk,
         "errors:help": "value_too_long",
         "errors:clean_up_result": world.clean_up.pk,
-        "synccore:run_now": world.mapping.pk,
+        **{f"synccore:{each}": world.mapping.pk for each in OF_MAPPING},
+        "synccore:live_catalogue": world.mapping.integration.left_id,
         **{
             f"synccore:{each}": world.mapping.integration.left_id
             for each in ("connection", "edit_connection", "test_connection", "check_set_up")
@@ -170,8 +201,13 @@ def test_the_read_only_check_would_notice(world):
 
 
 @pytest.mark.parametrize("query", ["", "?tab=all", "?tab=entries", "?q=a", "?sort=-agreed"])
-@pytest.mark.parametrize("name", LISTS)
-@pytest.mark.parametrize("who", ["administrator", "owner"])
+@pytest.mark.parametrize(
+    ("name", "who"),
+    [
+        *((name, who) for name in LISTS for who in ("administrator", "owner")),
+        *((name, "administrator") for name in SET_UP_LISTS),
+    ],
+)
 def test_a_list_asks_the_database_five_times_at_most(request, world, as_user, who, name, query):
     browser = as_user(request.getfixturevalue(who))
     with CaptureQueriesContext(

@@ -133,6 +133,10 @@ class MemoryConnector(Connector):
             newest = datetime.fromisoformat(min(high or started, started))
             return Page(records, None, complete=True, watermark={"low": _place(newest - self.overlap)})
 
+    def cursor_at(self, table: TableRef, moment: datetime) -> dict[str, Any] | None:
+        with self._call("cursor_at"):
+            return None if table.modified_field is None else {"low": _place(moment)}
+
     def _places(self, table: MemoryTable, ref: TableRef) -> Iterator[tuple[tuple[str, str], str]]:
         """(stamp, id) of every row: what a pass is ordered by. Rows without a stamp come last, in a first pass only:
         their place lies above every stamp, but a later pass cannot tell them from those read before and leaves them to

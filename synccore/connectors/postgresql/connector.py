@@ -167,6 +167,9 @@ class PostgresqlConnector(Connector):
             fields,
         )
 
+    def cursor_at(self, table: TableRef, moment: datetime) -> dict[str, Any] | None:
+        return self._run(table.name, "read", lambda: reading.cursor_at(self._database, table, moment), ())
+
     def fetch(
         self, table: TableRef, ids: Sequence[str], fields: Sequence[str] | Literal["*"]
     ) -> list[Record]:

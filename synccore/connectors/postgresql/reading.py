@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Literal
 
 from synccore.connectors.postgresql.catalogue import Column, Relation
@@ -103,6 +104,21 @@ def changes(
     if low is None and not in_nulls and not column.notnull:
         return Page(records, {**state, "nulls": None}, complete=False)
     return Page(records, None, complete=True, watermark={"low": _watermark(database, column, state)})
+
+
+def cursor_at(database: Database, table: TableRef, moment: datetime) -> dict[str, Any] | None:
+    """See ``Connector.cursor_at``."""
+    if table.modified_field is None:
+        return None
+    relation = database.relation(table.name)
+    column = known_column(relation, table.modified_field)
+    stamp(relation, table, database.zone)  # refuses a field that is no stamp
+    wall_clock = column.info.type is FieldType.DATETIME
+    zone = f" AT TIME ZONE '{database.zone}'" if wall_clock else ""
+    back = _WALL_CLOCK_STEP if wall_clock and database.zone != "UTC" else 0
+    sql = f"SELECT ((%s::timestamptz - make_interval(secs => %s)){zone})::text"
+    row = database.session.rows(sql, (moment.isoformat(), back))[0]
+    return {"low": str(row[0])}
 
 
 def _clock(database: Database, column: Column) -> str:

@@ -1,0 +1,79 @@
+"""*Records to be synchronized*: a dry run as a job, whose result people look at. It writes to no app and to no memory."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from synccore.models import PlannedRecord, SynchJob
+from synccore.models.job import OUTCOMES
+from synccore.shapes import Side
+
+from .dry_run import DryRun, Planned
+from .run import Run
+
+#: So many records are kept; the others are counted.
+KEPT: Final = 5_000
+#: Stored at a time; cancelling is looked at in between.
+BATCH: Final = 200
+
+
+def dry_run(run: Run) -> None:
+    """Take every record that the next run (scope ``full``: a full synchronization) would take, and keep what it would do.
+
+    Raises Failure where a run could not go on either, Cancelled between two batches.
+    """
+    PlannedRecord.objects.filter(mapping=run.mapping).exclude(job=run.job).delete()
+    PlannedRecord.objects.filter(job=run.job).delete()  # of a worker that was lost
+    for name in OUTCOMES:  # counted anew, whatever it had counted
+        setattr(run.job, name, 0)
+    since = {Side(side): datetime.fromisoformat(at) for side, at in run.job.options.get("since", {}).items()}
+    full = run.job.scope == SynchJob.Scope.FULL
+    plan = DryRun(
+        run.mapping,
+        full=full,
+        since=since,
+        connect=lambda _mapping, side: run.connector(side),  # closed with the run
+        renew=run.renew,
+    )
+    kept = 0
+    batch: list[PlannedRecord] = []
+
+    def store() -> None:
+        nonlocal kept
+        with run.page():
+            PlannedRecord.objects.bulk_create(batch[: max(0, KEPT - kept)])
+        kept += len(batch)
+        batch.clear()
+        run.between_pages()
+
+    for planned in plan.steps():
+        batch.append(_row(run.job, planned))
+        if len(batch) == BATCH:
+            store()
+    stop = plan.stop()
+    for name, n in plan.counters.items():
+        run.count(name, n=n)
+    store()
+    if kept > KEPT:
+        run.log("not_all_kept", n=kept - KEPT)
+    if stop is not None:
+        run.log(stop.code, **stop.params)
+        run.job.options["stop"] = {"code": stop.code, "params": stop.params, "kind": stop.kind.value}
+        run.job.save(update_fields=["options"])
+
+
+def _row(job: SynchJob, planned: Planned) -> PlannedRecord:
+    failure = planned.failure
+    return PlannedRecord(
+        job=job,
+        mapping=job.mapping,
+        title=planned.title,
+        step=planned.kind.value,
+        why=planned.why[:60],
+        side=planned.side.value if planned.side else "",
+        writes={side.value: dict(fields) for side, fields in planned.writes.items()},
+        kind=failure.kind.value if failure else "",
+        code=failure.code if failure else "",
+        params=failure.params if failure else {},
+    )

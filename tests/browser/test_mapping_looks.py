@@ -1,0 +1,66 @@
+"""The set-up of mappings in a real browser: nothing for axe, no sideways scrolling, pickers fill, pictures to look at."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from synccore.models import TableMapping
+from tests import factories as make
+from tests.jobs.world import World as Apps
+from tests.pages.test_mappings import page as address
+from tests.pages.test_mappings import read
+
+from .conftest import SCREENSHOTS
+from .test_looks import axe
+
+SIZES = [(1440, 900, False), (1440, 900, True), (390, 844, False), (320, 640, True)]
+
+
+def check(page, name: str) -> None:
+    """The whole page, however long it is."""
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+    assert not axe(page)
+    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wide <= 0, f"scrolls sideways by {wide} px"
+
+
+@pytest.fixture
+def person(transactional_db):
+    return make.make_user("Administrator", username="anna")
+
+
+@pytest.fixture
+def apps(transactional_db) -> Apps:
+    made = Apps()
+    read(made)
+    left = [{"field": "city", "operator": "in", "value": ["Gent", "‮Brussel <b>" * 20]}]
+    TableMapping.objects.filter(pk=made.mapping.pk).update(name="Customers", left_filter=left)
+    for _n in range(3):
+        make.make_coupling(made.mapping)
+    made.mapping.refresh_from_db()
+    return made
+
+
+@pytest.mark.parametrize(("width", "height", "dark"), SIZES)
+def test_pages_of_a_mapping(apps, person, open_browser, width, height, dark):
+    page = open_browser(person, dark=dark, width=width, height=height)
+    for name in ("mapping", "edit_mapping", "delete_mapping"):
+        page.goto(address(apps.mapping, name))
+        check(page, f"{name}-world-{width}-{'dark' if dark else 'light'}")
+    page.goto("/mappings/")
+    check(page, f"mappings-world-{width}-{'dark' if dark else 'light'}")
+
+
+def test_pickers_fill_from_the_app_and_follow_the_table(apps, person, open_browser):
+    page = open_browser(person)
+    page.goto(address(apps.mapping, "edit_mapping"))
+    expect(page.locator("#picker-left")).to_contain_text("has them now")
+    assert page.locator("#fields-left option[value=phone]").count() == 1
+    page.get_by_label(f"Table of {apps.left.name}").fill("nothing")
+    page.get_by_label(f"Table of {apps.left.name}").blur()
+    expect(page.locator("#fields-left option")).to_have_count(0)
+    page.get_by_label(f"Table of {apps.left.name}").fill("customer")
+    page.get_by_label(f"Table of {apps.left.name}").blur()
+    expect(page.locator("#fields-left option[value=phone]")).to_have_count(1)
