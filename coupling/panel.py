@@ -12,7 +12,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 
 from synccore import actions, roles, services
-from synccore.actions import ON_RECORDS, couplings_of
+from synccore.actions import ON_RECORDS, TAKE_BACK, couplings_of
 from synccore.models import Coupling, Problem
 from synccore.models.problem import ADMINISTRATORS_KINDS
 from synccore.shapes import SIDES, Side
@@ -143,7 +143,7 @@ def applicable(problem: Problem, user: Any) -> list[Action]:
     mine = couplings_of(Problem.objects.filter(pk=problem.pk).values("coupling"))
     return [
         action
-        for action in permitted(ON_RECORDS, user)
+        for action in permitted((TAKE_BACK, *ON_RECORDS), user)
         if actions.allowed(action, mine, user).filter(action.applies_to).exists()
     ]
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Concat, JSONObject
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -14,9 +15,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from synccore.actions import ON_RECORDS, couplings_of
+from synccore.actions import ON_LEFT_OUT, ON_RECORDS, TAKE_BACK, couplings_of
 from synccore.filters import ProblemFilter
-from synccore.models import Problem
+from synccore.models import JobItem, Problem, SynchJob
 from synccore.models.problem import ADMINISTRATORS_KINDS
 from synccore.tables import ProblemRow, ProblemTable
 from synccore.views.lists import RecordListPage, banners, mapping_lines, may_run
@@ -29,6 +30,26 @@ from . import panel
 
 #: How long an ended problem still stands under *Ended*.
 ENDED_SHOWN = timedelta(days=7)
+
+#: The unfinished job of a person that has the record among its own.
+_BUSY = (
+    JobItem.objects.filter(
+        coupling=OuterRef("coupling"),
+        purpose=JobItem.Purpose.CHOSEN,
+        state=JobItem.State.OPEN,
+        job__state__in=(SynchJob.State.QUEUED, SynchJob.State.RUNNING),
+    )
+    .order_by("-pk")
+    .values(
+        said=JSONObject(
+            job="job_id",
+            verb="job__verb",
+            at="job__pressed_at",
+            who="job__requested_by__username",
+            full_name=Concat("job__requested_by__first_name", Value(" "), "job__requested_by__last_name"),
+        )
+    )[:1]
+)
 
 _SKIPPED = Q(state=Problem.State.SKIPPED)
 _WAITING = Q(state=Problem.State.WAITING)
@@ -63,7 +84,10 @@ def problems_of_records(user: Any) -> QuerySet[Problem]:
             "blocker_mapping",
             "found_by",
             "ended_by",
+            "left_out_by",
+            "requested_by",
         )
+        .annotate(busy=Subquery(_BUSY))
         .defer("coupling__left_base", "coupling__right_base")
     )
 
@@ -73,8 +97,8 @@ class ProblemListPage(RecordListPage):
     template_name = "coupling/problems.html"
     table_class = ProblemTable
     filter_class = ProblemFilter
-    actions = ON_RECORDS
     has_panel = True
+    actions = (*ON_RECORDS, TAKE_BACK)
     sorts = (
         Sort("since", ("since",), descending=True),
         Sort("failed", ("last_failure",), descending=True, nullable=True),
@@ -92,6 +116,9 @@ class ProblemListPage(RecordListPage):
 
     def present(self, rows: Sequence[Any]) -> Sequence[Any]:
         return [ProblemRow(problem, self.next_runs) for problem in rows]
+
+    def offered_actions(self) -> Sequence[Action]:
+        return ON_RECORDS
 
     def tab_counts(self) -> Mapping[str, int]:
         return self.counts()
@@ -192,6 +219,9 @@ class SkippedPage(ProblemListPage):
             branches=(Q(state=Problem.State.ON_PURPOSE),),
         ),
     )
+
+    def offered_actions(self) -> Sequence[Action]:
+        return ON_LEFT_OUT if self.tab and self.tab.name == "on_purpose" else super().offered_actions()
 
     def extra(self) -> dict[str, Any]:
         return super().extra() | {"show_comes_back": True}

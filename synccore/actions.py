@@ -5,6 +5,7 @@ The objects contain no work; ``perform`` at the end is the one place that hands 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import PermissionDenied
@@ -13,22 +14,25 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
 
 from synccore import roles, services
 from synccore.failures import Kind
-from synccore.forms import SideForm
+from synccore.forms import LeaveOutForm, SideForm
 from synccore.models import Coupling, Problem, SynchJob
 from synccore.models.scoping import GrantLevel
+from synccore.services.jobs import NotNow
 from synccore.shapes import Side
-from synccore.views.sentences import not_retried
-from ui.actions import MANY, NAMES_SHOWN, Action, Outcome
+from synccore.views.sentences import not_now, not_retried
+from ui.actions import MANY, NAMES_SHOWN, Action, Outcome, press
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 
 _PROBLEM = Problem.objects.filter(coupling=OuterRef("pk"))
+_LEFT_OUT = _PROBLEM.filter(state=Problem.State.ON_PURPOSE)
 _COUPLED = Q(left_id__isnull=False, right_id__isnull=False)
 _LIVE = Q(removed_at=None, ended_at=None)
 
@@ -42,6 +46,16 @@ RETRY = Action(
     applies_to=_LIVE & Q(Exists(_PROBLEM.open())),
     not_for=gettext_lazy("Retry is for records that have an open problem."),
     counted=ngettext_lazy("Retry %(n)s record", "Retry %(n)s records", "n"),
+)
+RUN_NOW = Action(
+    name="run_now",
+    label=gettext_lazy("Run it now"),
+    permission="synccore.synchronize",
+    icon="play",
+    shortcut="Shift+R",
+    level=GrantLevel.RESOLVE,
+    applies_to=_LIVE & Q(Exists(_PROBLEM.open())),
+    not_for=gettext_lazy("Run it now is for records that have an open problem."),
 )
 SYNCHRONIZE = Action(
     name="synchronize",
@@ -73,12 +87,7 @@ RESTORE = Action(
     not_for=gettext_lazy("Restore is for coupled records whose counterpart was deleted."),
     counted=ngettext_lazy("Restore %(n)s record", "Restore %(n)s records", "n"),
     question=gettext_lazy("Restore the deleted records?"),
-    consequences=(
-        gettext_lazy(
-            "Each record is created again in the app where it was deleted, from the one that is left."
-        ),
-        gettext_lazy("That app may run its own automations for these records."),
-    ),
+    consequences=(gettext_lazy("That app may run its own automations for these records."),),
     confirm=gettext_lazy("Restore Records"),
 )
 DELETE = Action(
@@ -92,8 +101,8 @@ DELETE = Action(
     counted=ngettext_lazy("Delete %(n)s record", "Delete %(n)s records", "n"),
     question=gettext_lazy("Delete the records that are left?"),
     consequences=(
-        gettext_lazy("Each record is deleted in the app that still has it, so that it is gone from both."),
-        gettext_lazy("Its values are kept in the journal; the app itself may not be able to bring it back."),
+        gettext_lazy("The records are gone from both apps then."),
+        gettext_lazy("The app may run its own automations for these records."),
     ),
     confirm=gettext_lazy("Delete Records"),
     danger=True,
@@ -117,6 +126,33 @@ REMOVE_COUPLING = Action(
     confirm=gettext_lazy("Remove Coupling"),
     danger=True,
 )
+LEAVE_OUT = Action(
+    name="leave_out",
+    label=gettext_lazy("Leave out on purpose"),
+    permission="synccore.leave_out",
+    icon="pause",
+    level=GrantLevel.RESOLVE,
+    applies_to=_LIVE & ~Q(Exists(_LEFT_OUT)),
+    not_for=gettext_lazy("They are left out on purpose already, or their coupling was removed."),
+    question=gettext_lazy("Leave these records out on purpose?"),
+    consequences=(
+        gettext_lazy("No job touches them until somebody takes it back or the end date comes."),
+        gettext_lazy(
+            "What changes in one app meanwhile does not reach the other; it is compared when they come back."
+        ),
+    ),
+    confirm=gettext_lazy("Leave out"),
+    options=LeaveOutForm,
+)
+TAKE_BACK = Action(
+    name="take_back",
+    label=gettext_lazy("Take back"),
+    permission="synccore.leave_out",
+    icon="restore",
+    level=GrantLevel.RESOLVE,
+    applies_to=_LIVE & Q(Exists(_LEFT_OUT)),
+    not_for=gettext_lazy("Take back is for records that are left out on purpose."),
+)
 
 SET_UP_COUPLING = Action(
     name="set_up_coupling",
@@ -133,9 +169,10 @@ SET_UP_COUPLING = Action(
     confirm=gettext_lazy("Set Up Coupling"),
 )
 
-ON_RECORDS = (RETRY, SYNCHRONIZE, RESTORE, DELETE, SET_UP_COUPLING, REMOVE_COUPLING)
-ON_COUPLINGS = (SYNCHRONIZE, REMOVE_COUPLING)
-_VERBS = {"restore": "restore", "delete": "delete", "remove_coupling": "uncouple"}
+ON_RECORDS = (RETRY, SYNCHRONIZE, RESTORE, DELETE, SET_UP_COUPLING, REMOVE_COUPLING, LEAVE_OUT, RUN_NOW)
+ON_LEFT_OUT = (TAKE_BACK, REMOVE_COUPLING)
+ON_COUPLINGS = (SYNCHRONIZE, REMOVE_COUPLING, LEAVE_OUT)
+_VERBS = {"restore": "restore", "delete": "delete", "remove_coupling": "uncouple", "take_back": "take_back"}
 
 
 def allowed(
@@ -174,9 +211,15 @@ def form_options(action: Action, couplings: QuerySet[Any]) -> dict[str, Any]:
 def perform(action: Action, couplings: QuerySet[Any], options: dict[str, Any], *, user: Any) -> Outcome:
     """Hand the action to the services and say what came of it."""
     if action is RETRY:
-        return _retried(services.retry(couplings, user=user))
+        return retried(services.retry(couplings, user=user))
     if action is SET_UP_COUPLING:
         return _to_couple(couplings)
+    if action is RUN_NOW:
+        return run_now(couplings, user=user)
+    if action is LEAVE_OUT:
+        until = options["until"]
+        given = {"reason": options["reason"].strip(), "until": until.isoformat() if until else None}
+        return started(services.start_bulk("leave_out", couplings, user=user, options=given), action)
     if action is SYNCHRONIZE:
         verb, chosen = SideForm.as_options(options["version"])
         return started(services.start_bulk(verb, couplings, user=user, options=chosen), action)
@@ -203,34 +246,56 @@ def _to_couple(couplings: QuerySet[Any]) -> Outcome:
 
 def started(job: SynchJob, action: Action) -> Outcome:
     text = _("%(action)s runs as %(job)s; its page shows the result of every record.")
-    link = format_html(
-        '<a href="{}">{}</a>', reverse("synccore:job", args=[job.pk]), _("job %(n)s") % {"n": job.pk}
-    )
-    return Outcome(
-        format_html(text.replace("%(action)s", "{0}").replace("%(job)s", "{1}"), action.label, link)
-    )
+    text = text.replace("%(action)s", "{0}").replace("%(job)s", "{1}")
+    return Outcome(format_html(text, action.label, _link_to(job)))
 
 
-def _retried(result: Any) -> Outcome:
-    parts = []
+def run_now(couplings: QuerySet[Any], *, user: Any) -> Outcome:
+    """*Run it now*: the job, and what is left alone because only a decision ends it."""
+    try:
+        tried = services.try_now(couplings, user=user)
+    except NotNow as no:
+        return Outcome(not_now(no.code, no.params), ok=False)
+    said: list[Any] = []
+    if tried.job is not None:
+        text = ngettext("{n} record runs now as {job}.", "{n} records run now as {job}.", tried.n)
+        said.append(format_html(text, n=tried.n, job=_link_to(tried.job)))
+    if tried.refused:
+        said.append(_left_alone(tried.refused))
+    if not said:
+        said.append(_("None of these records waits any more."))
+    return Outcome(format_html_join(" ", "{}", ((each,) for each in said)), ok=tried.job is not None)
+
+
+def _link_to(job: SynchJob) -> SafeString:
+    name = _("job %(n)s") % {"n": job.pk}
+    return format_html('<a href="{}">{}</a>', reverse("synccore:job", args=[job.pk]), name)
+
+
+def retried(result: Any) -> Outcome:
+    """What *Retry* did, with *Run it now* in the same sentence."""
+    said: list[Any] = []
     if result.marked:
-        parts.append(_in_the_next(result))
+        said.append(_in_the_next(result))
+        said.append(press(_("Run it now"), reverse("synccore:run_pressed"), "pressed", result.at.isoformat()))
     if result.refused:
-        n = len(result.refused)
-        said = ngettext(
-            "%(n)s record was not included: %(why)s", "%(n)s records were not included: %(why)s", n
-        )
-        reasons = list(dict.fromkeys(not_retried(each.reason) for each in result.refused))
-        parts.append(said % {"n": n, "why": " ".join(reasons)})
-    return Outcome(" ".join(parts), ok=bool(result.marked))
+        said.append(_left_alone(result.refused))
+    return Outcome(format_html_join(" ", "{}", ((each,) for each in said)), ok=bool(result.marked))
+
+
+def _left_alone(refused: Sequence[Any]) -> str:
+    n = len(refused)
+    text = ngettext("%(n)s record was not included: %(why)s", "%(n)s records were not included: %(why)s", n)
+    reasons = list(dict.fromkeys(not_retried(each.reason) for each in refused))
+    return text % {"n": n, "why": " ".join(reasons)}
 
 
 def _in_the_next(result: Any) -> str:
     n = result.marked
     if result.next_run is None:
         text = ngettext(
-            "%(n)s record is in the next synchronization; none is planned, so run the mapping.",
-            "%(n)s records are in the next synchronization; none is planned, so run the mapping.",
+            "%(n)s record is in the next synchronization; none is planned.",
+            "%(n)s records are in the next synchronization; none is planned.",
             n,
         )
         return text % {"n": n}

@@ -179,10 +179,7 @@ def end_on_purpose() -> int:
         )
         tally = Tally()
         for problem in over:
-            tally.problem(problem, -1)
-            problem.state, problem.next_attempt, problem.until = Problem.State.RETRYING, now, None
-            problem.save(update_fields=["state", "next_attempt", "until"])
-            tally.problem(problem, +1)
+            problems.bring_back(problem, tally=tally, now=now)
         tally.store(now.date())
     return len(over)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from django.utils.formats import date_format
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
@@ -157,13 +158,10 @@ class ProblemRow:
             return State(str(problem.get_ending_display()), "check", tone, problem.ended_at, by)
         if problem.state == Problem.State.ON_PURPOSE:
             return self._on_purpose()
+        if busy := self._busy():
+            return busy
         if problem.requested_at:
-            return State(
-                _("In the next synchronization"),
-                "clock",
-                "runs",
-                self._next_runs.get(problem.mapping_id or 0),
-            )
+            return self._requested()
         if problem.state == Problem.State.WAITING:
             return State(_("Waiting"), "hourglass", "waits", None, self._blocker())
         if problem.state == Problem.State.RETRYING:
@@ -172,14 +170,36 @@ class ProblemRow:
             return State(_("The administrator’s turn"), "wrench", "person")
         return State(_("Your turn"), "person", "person")
 
+    def _busy(self) -> State | None:
+        """Somebody had something done with the record and it is not over (annotated ``busy``): who, what and when."""
+        busy = getattr(self.problem, "busy", None)
+        if not busy:
+            return None
+        what = str(VERBS.get(busy["verb"], busy["verb"]))
+        pressed = parse_datetime(busy["at"]) if busy["at"] else None
+        text = _("%(what)s, job %(n)s") % {"what": what, "n": busy["job"]}
+        who = busy["full_name"].strip() or busy["who"] or ""
+        more = _("pressed by %(who)s") % {"who": who} if who else ""
+        return State(text, "play", "runs", pressed, more)
+
+    def _requested(self) -> State:
+        """*Retry* was pressed: it stays until a result is known."""
+        at = self._next_runs.get(self.problem.mapping_id or 0)
+        word = _("In the next synchronization")
+        if at is not None:
+            word = _("In the next synchronization at %(at)s") % {"at": f"{timezone.localtime(at):%H:%M}"}
+        who = person_name(self.problem.requested_by)
+        return State(word, "clock", "runs", None, _("by %(who)s") % {"who": who} if who else "")
+
     def _on_purpose(self) -> State:
         until = self.problem.until
-        if until is None:
-            return State(_("Left out on purpose"), "pause", "closed", None, _("until somebody takes it back"))
-        date = date_format(timezone.localtime(until), "SHORT_DATE_FORMAT")
-        return State(
-            _("Left out on purpose"), "pause", "closed", None, _("comes back on %(date)s") % {"date": date}
-        )
+        word, who = _("Left out on purpose"), person_name(self.problem.left_out_by)
+        back = _("until somebody takes it back")
+        if until is not None:
+            date = date_format(timezone.localtime(until), "SHORT_DATE_FORMAT")
+            back = _("comes back on %(date)s") % {"date": date}
+        more = _("by %(who)s, %(back)s") % {"who": who, "back": back} if who else back
+        return State(word, "pause", "closed", self.problem.left_out_at, more)
 
     def _blocker(self) -> str:
         mapping, record = self.problem.blocker_mapping, self.problem.blocker_record
@@ -232,6 +252,9 @@ VERBS = {
     "restore": gettext_lazy("Restore Records"),
     "delete": gettext_lazy("Delete Records"),
     "leave_out": gettext_lazy("Leave out on purpose"),
+    "take_back": gettext_lazy("Take back"),
+    "couple_again": gettext_lazy("Couple again"),
+    "allow_again": gettext_lazy("Allow again"),
     "edit": gettext_lazy("Edit"),
     "retry": gettext_lazy("Retry"),
     "check": gettext_lazy("Check the connection"),

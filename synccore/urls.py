@@ -5,6 +5,7 @@ from django.urls import path
 from synccore.views import (
     connections,
     couplings,
+    desk,
     home,
     job_records,
     jobs,
@@ -38,6 +39,7 @@ urlpatterns = [
     path("mappings/<int:pk>/off/", mappings.switch_off, name="switch_off"),
     path("mappings/<int:pk>/on/", mappings.switch_on, name="switch_on"),
     path("mappings/<int:pk>/read/", mappings.read_tables, name="read_tables"),
+    path("retried/run-now/", desk.run_pressed, name="run_pressed"),
     path("mappings/<int:pk>/run/", jobs.run_now, name="run_now"),
     path("live/catalogue/<int:pk>/", live_catalogue.live_catalogue, name="live_catalogue"),
     path("queue/", queue.QueuePage.as_view(), name="queue"),

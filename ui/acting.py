@@ -13,7 +13,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views import View
 
-from .actions import NAMES_SHOWN, SELECTED, Action, Outcome, Selection, pressed
+from .actions import NAMES_SHOWN, SELECTED, Action, Outcome, Selection, Told, pressed
 from .bulk import Fit, look
 
 
@@ -71,6 +71,14 @@ class Acting(View):
             may = self.allowed(action, chosen)
             found.append((action, chosen, may, may.filter(action.applies_to)))
         return look(found)
+
+    def told(self, action: Action, targets: QuerySet[Any]) -> Sequence[Told]:
+        """What the question says about these very rows, after what it always says."""
+        return ()
+
+    def confirm(self, action: Action, targets: QuerySet[Any], count: int) -> str:
+        """What the question's button says it does with these rows; "" for the action's own word."""
+        return ""
 
     # --- what happens -------------------------------------------------------------------------------------
 
@@ -136,6 +144,8 @@ class Acting(View):
             "more": count - len(names),
             "forbidden": forbidden,
             "other": other,
+            "told": self.told(action, targets),
+            "confirm": self.confirm(action, targets, count) or action.confirm or action.label,
             "form": form,
             "back": self.request.get_full_path(),
         }

@@ -14,6 +14,8 @@ from django import forms
 from django.db.models import Q
 from django.http import QueryDict
 from django.utils.functional import Promise
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -100,6 +102,21 @@ class Outcome:
 
     sentence: Text
     ok: bool = True
+
+
+@dataclass(frozen=True)
+class Told:
+    """One consequence of a question, worked out for the chosen rows; ``lines`` stand below it."""
+
+    sentence: Text
+    lines: tuple[Text, ...] = ()
+
+
+def press(label: Text, url: str, name: str, value: str) -> SafeString:
+    """A button inside a result sentence ("… — *Run it now*"): posts to ``url`` by the form that stands beside the messages,
+    with ``back``, the page it is on. Works without a script."""
+    html = '<button class="press" form="press" formaction="{}" name="{}" value="{}">{}</button>'
+    return format_html(html, url, name, value, label)
 
 
 def permitted(actions: Sequence[Action], user: AbstractBaseUser | AnonymousUser) -> list[Action]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Mapping
+from datetime import datetime, time
 from typing import Any
 
 from django import forms
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -37,6 +39,34 @@ class SideForm(forms.Form):
         if version == "changes":
             return "synchronise", {}
         return "resolve", {"newest": True} if version == "newest" else {"side": version}
+
+
+class LeaveOutForm(forms.Form):
+    """*Leave out on purpose*: why, and until when if it is to end by itself."""
+
+    reason = forms.CharField(
+        label=gettext_lazy("Reason"),
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text=gettext_lazy("Everybody who meets these records reads it."),
+    )
+    until = forms.DateField(
+        label=gettext_lazy("End date"),
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        help_text=gettext_lazy(
+            "They come back by themselves when this day begins. Empty: until somebody takes it back."
+        ),
+    )
+
+    def clean_until(self) -> datetime | None:
+        """The moment at which the day begins, in the reader's zone."""
+        day = self.cleaned_data["until"]
+        if day is None:
+            return None
+        if day <= timezone.localdate():
+            raise forms.ValidationError(_("The end date must be after today."))
+        return timezone.make_aware(datetime.combine(day, time.min))
 
 
 class ReasonForm(forms.Form):

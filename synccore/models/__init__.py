@@ -9,6 +9,7 @@ from .instance import guard_instance, instance_matches
 from .job import JobItem, JobLog, JobQueueEntry, SynchJob
 from .journal import JobSeal, Journal, JournalSeal
 from .mapping import FieldMapping, MappingGrant, TableMapping
+from .people import HelpRequest, OwnerCode
 from .planned import PlannedRecord
 from .problem import Bucket, CallStack, DeletedEntry, Problem, Stat, SynchJobError
 from .seals import close_job, page_digest, seal_page
@@ -21,6 +22,7 @@ __all__ = [
     "Coupling",
     "DeletedEntry",
     "FieldMapping",
+    "HelpRequest",
     "Instance",
     "Integration",
     "JobItem",
@@ -30,6 +32,7 @@ __all__ = [
     "Journal",
     "JournalSeal",
     "MappingGrant",
+    "OwnerCode",
     "PlannedRecord",
     "Problem",
     "SetupCheck",

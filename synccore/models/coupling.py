@@ -105,6 +105,13 @@ class Coupling(models.Model):
             models.Index(OpClass(Lower("right_key"), name="text_pattern_ops"), name="coupling_right_key"),
             models.Index(OpClass(Lower("left_name"), name="text_pattern_ops"), name="coupling_left_name"),
             models.Index(OpClass(Lower("right_name"), name="text_pattern_ops"), name="coupling_right_name"),
+            # My records: couplings whose owner field holds a code
+            models.Index(
+                fields=["left_owner", "mapping"], condition=~Q(left_owner=""), name="coupling_left_owner"
+            ),
+            models.Index(
+                fields=["right_owner", "mapping"], condition=~Q(right_owner=""), name="coupling_right_owner"
+            ),
             # Removed tab, and "is this record marked not to be coupled by itself?"
             models.Index(
                 fields=["mapping", "left_id"], condition=Q(removed_at__isnull=False), name="removed_left"

@@ -171,6 +171,8 @@ class Problem(models.Model):
 
     reason = models.TextField(blank=True, default="")  # why it was left out on purpose
     until = models.DateTimeField(null=True)  # when it comes back from being left out
+    left_out_at = models.DateTimeField(null=True)
+    left_out_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
 
     ending = models.CharField(max_length=10, choices=Ending, blank=True, default="")
     ended_at = models.DateTimeField(null=True)

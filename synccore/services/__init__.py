@@ -7,14 +7,18 @@ from .addresses import app_address, app_addresses
 from .comparing import being_decided, kept_pair, live_pair, open_problem, resolve_one
 from .counts import counts, open_by_code, problem_counts
 from .coupling import Two, couple
+from .desk import Tried, pressed_at, try_now
 from .entries import bring_back, clean_ups, count_old_entries, delete_old_entries, kept_by, undo_purge
 from .jobs import allow_once, cancel, keep_stopped, pause, resume, run_now, start_job
+from .owners import CodeTaken, codes_of, owned, set_codes, unowned
 from .records import Refused, Retried, retry, start_bulk
 from .undo import Undoable, undo, undo_preview, undoable, undone_by
 
 __all__ = [
+    "CodeTaken",
     "Refused",
     "Retried",
+    "Tried",
     "Two",
     "Undoable",
     "allow_once",
@@ -24,6 +28,7 @@ __all__ = [
     "bring_back",
     "cancel",
     "clean_ups",
+    "codes_of",
     "count_old_entries",
     "counts",
     "couple",
@@ -34,17 +39,22 @@ __all__ = [
     "live_pair",
     "open_by_code",
     "open_problem",
+    "owned",
     "pause",
+    "pressed_at",
     "problem_counts",
     "resolve_one",
     "resume",
     "retry",
     "run_now",
+    "set_codes",
     "start_bulk",
     "start_job",
+    "try_now",
     "undo",
     "undo_preview",
     "undo_purge",
     "undoable",
     "undone_by",
+    "unowned",
 ]

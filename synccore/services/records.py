@@ -35,12 +35,14 @@ class Refused:
 
 @dataclass(slots=True)
 class Retried:
-    """Result of *Retry*: how many records are in the next synchronization, which are not and why, and when it is."""
+    """Result of *Retry*: how many records are in the next synchronization, which are not and why, and when it is. ``at``:
+    the moment of the press, by which ``pressed_at`` finds them again."""
 
     marked: int = 0
     refused: list[Refused] = field(default_factory=list)
     next_run: datetime | None = None
     mappings: list[int] = field(default_factory=list)
+    at: datetime | None = None
 
 
 def may_bulk(user: Any, n: int) -> None:
@@ -71,16 +73,15 @@ def retry(couplings: QuerySet[Coupling], *, user: Any) -> Retried:
     seen = set()
     for problem in found:
         seen.add(problem.coupling_id)
-        if reason := _no_retry(problem):
+        if reason := no_retry(problem):
             result.refused.append(Refused(problem.coupling_id or 0, reason))
         else:
             marked.append(problem.pk)
             if problem.mapping_id is not None and problem.mapping_id not in result.mappings:
                 result.mappings.append(problem.mapping_id)
     result.refused += [Refused(pk, "no_problem") for pk in ids if pk not in seen]
-    result.marked = Problem.objects.filter(pk__in=marked).update(
-        requested_at=timezone.now(), requested_by=user
-    )
+    result.at = timezone.now()
+    result.marked = Problem.objects.filter(pk__in=marked).update(requested_at=result.at, requested_by=user)
     result.next_run = (
         JobQueueEntry.objects.filter(mapping__in=result.mappings, scope=SynchJob.Scope.CHANGES)
         .exclude(status=JobQueueEntry.Status.ON_HOLD)
@@ -91,7 +92,8 @@ def retry(couplings: QuerySet[Coupling], *, user: Any) -> Retried:
     return result
 
 
-def _no_retry(problem: Problem) -> str:
+def no_retry(problem: Problem) -> str:
+    """Why trying again cannot help this problem, as a code; "" where it may."""
     if problem.state == Problem.State.ON_PURPOSE:
         return "on_purpose"
     asks = problem.mapping is not None and problem.mapping.conflicts == ConflictPolicy.ASK.value

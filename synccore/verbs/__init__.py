@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from .again import take_back
 from .audit import check_set_up
 from .chosen import couple, delete, leave_out, resolve, restore, synchronise_chosen, uncouple
 from .clean_up import purge, retain, undo_purge
@@ -37,6 +38,7 @@ VERBS: dict[str, Callable[[Run], None]] = {
     "couple": couple,
     "uncouple": uncouple,
     "leave_out": leave_out,
+    "take_back": take_back,
     "check": check,
     "check_connection": check_connection,
     "check_set_up": check_set_up,

@@ -36,6 +36,7 @@ NEEDS = {
     "couple": ("synccore.couple", GrantLevel.RESOLVE),
     "uncouple": ("synccore.remove_coupling", GrantLevel.RESOLVE),
     "leave_out": ("synccore.leave_out", GrantLevel.RESOLVE),
+    "take_back": ("synccore.leave_out", GrantLevel.RESOLVE),
     "restore": ("synccore.restore_records", GrantLevel.DELETE),
     "delete": ("synccore.delete_records", GrantLevel.DELETE),
 }

@@ -320,11 +320,20 @@ def leave_out(
     else:
         tally.problem(problem, -1)
     problem.state, problem.reason, problem.until = Problem.State.ON_PURPOSE, reason, until
+    problem.left_out_at, problem.left_out_by = now, by
     problem.name = coupling.title(Side.LEFT) or coupling.title(Side.RIGHT)
     problem.next_attempt = problem.requested_at = problem.requested_by = None
     problem.save()
     tally.problem(problem, +1)
     return problem
+
+
+def bring_back(problem: Problem, *, tally: Tally, now: datetime) -> None:
+    """A record that was left out on purpose is tried again: its end date came, or a person took it back."""
+    tally.problem(problem, -1)
+    problem.state, problem.next_attempt, problem.until = Problem.State.RETRYING, now, None
+    problem.save(update_fields=["state", "next_attempt", "until"])
+    tally.problem(problem, +1)
 
 
 def release(mapping: TableMapping, side_ids: dict[Side, set[str]], now: datetime) -> set[int]:

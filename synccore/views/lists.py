@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -20,9 +20,10 @@ from synccore.models import JobQueueEntry, Problem, SynchJob, TableMapping
 from synccore.models.job import OUTCOMES
 from synccore.models.scoping import GrantLevel
 from synccore.tables import Said, State, app_names, say
-from ui.actions import NAMES_SHOWN, Action, Outcome
+from ui.actions import NAMES_SHOWN, Action, Outcome, Told
 from ui.views import ListPage
 
+from . import questions
 from .navigation import counts
 
 LAST_JOB = (
@@ -196,6 +197,12 @@ class RecordListPage(ListPage):
 
     def form_options(self, action: Action, targets: QuerySet[Any]) -> dict[str, Any]:
         return actions.form_options(action, targets)
+
+    def told(self, action: Action, targets: QuerySet[Any]) -> Sequence[Told]:
+        return questions.told(action, targets, self.request.user)
+
+    def confirm(self, action: Action, targets: QuerySet[Any], count: int) -> str:
+        return questions.confirm(action, targets, count)
 
     def check_size(self, action: Action, count: int) -> None:
         actions.check_size(action, count, self.request.user)

@@ -46,6 +46,7 @@ def item_note(note: str, apps: Mapping[str, str] | None = None) -> str:
         "as_before": _("it is as it was before already"),
         "exists_again": _("a record with its id is there again"),
         "coupled_since": _("one of the two was coupled with another record since"),
+        "not_left_out": _("it is not left out on purpose"),
     }
     if note in known:
         return known[note]

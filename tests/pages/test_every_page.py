@@ -71,6 +71,7 @@ ONLY_POST = {
     "synccore:keep_stopped",
     "synccore:retry_failed",
     "synccore:run_now",
+    "synccore:run_pressed",
     "synccore:test_connection",
     "synccore:undo_purge",
 }
