@@ -110,6 +110,8 @@ TEMPLATES = [
         },
     },
 ]
+if DEMO:
+    TEMPLATES[0]["OPTIONS"]["context_processors"].append("tandem.demo.bar.bar")  # type: ignore[index]
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"  # widgets may be overridden in templates/
 
 # --- people -------------------------------------------------------------------------------------------

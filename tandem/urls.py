@@ -2,6 +2,7 @@
 
 from importlib.util import find_spec
 
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth import views as auth
 from django.urls import include, path
@@ -18,5 +19,7 @@ urlpatterns = [
 # In this order: a later app never shadows an address of an earlier one.
 APPS = [app for app in ("coupling", "errors", "synccore", "ui") if find_spec(f"{app}.urls")]
 urlpatterns += [path("", include(f"{app}.urls")) for app in APPS]
+if settings.DEMO:
+    urlpatterns += [path("", include("tandem.demo.urls"))]
 
 handler403 = "synccore.views.refused.forbidden"

@@ -106,12 +106,15 @@ GUIDES: Final[dict[str, Guide]] = {
     "sign_in_refused": Guide(
         _("{app} refuses the sign-in"),
         _(
-            "{app} does not let {user} in: the password is wrong, the account is locked, or it may not sign in from here."
+            "{app} does not let {user} in: the password is wrong or has expired, the account is locked, or it may not "
+            "sign in from here."
         ),
         Who.ADMINISTRATOR,
         (
             _("Enter the integration user's password again on Connection Setup."),
-            _("If it is right: ask whoever runs {app} whether {user} is locked or barred."),
+            _(
+                "If it is right: ask whoever runs {app} whether it has expired, or whether {user} is locked or barred."
+            ),
             _CHECKED,
         ),
         _TEST,
@@ -128,7 +131,7 @@ GUIDES: Final[dict[str, Guide]] = {
     ),
     "unknown_database": Guide(
         _("The database of {app} is not there"),
-        _("There is no database {database} on {host}, or it takes no connections."),
+        _("There is no database {database} on {host}."),
         Who.ADMINISTRATOR,
         (_("Correct the database's name on Connection Setup, or ask whoever runs {app}."), _CHECKED),
         _TEST,

@@ -210,6 +210,8 @@ def _processes(port: int) -> dict[str, list[str]]:
         "worker-sync": [*WORKER, "--queues", "sync,upkeep", "--concurrency", "2", "--hostname", "sync@%h"],
         "beat": [*CELERY, "beat", "--pidfile", "", "--loglevel", "INFO"],
     }
+    if _has_command("demo_stage"):
+        found["stage"] = [*DJANGO, "demo_stage"]
     return found | ({PASSING: [*DJANGO, "demo_faults"]} if _has_command("demo_faults") else {})
 
 

@@ -92,7 +92,9 @@ CONNECT_MEANINGS: Final = tuple(
             r"|role \"[^\"]*\" (does not exist|is not permitted to log in)|pg_hba\.conf rejects",
             MEANINGS["28P01"],
         ),
-        (r"database \"[^\"]*\" does not exist|not currently accepting connections", MEANINGS["3D000"]),
+        (r"database \"[^\"]*\" does not exist", MEANINGS["3D000"]),
+        # ALLOW_CONNECTIONS false: somebody closed it for maintenance, and will open it again.
+        (r"not currently accepting connections", MEANINGS["57P03"]),
         (r"permission denied for database", Meaning(Misconfigured, "missing_privilege", _CONNECTION)),
         (
             r"too many (clients|connections)|remaining connection slots|reserved for",

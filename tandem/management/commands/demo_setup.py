@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from typing import Any
 
+import psycopg
 from django.core.management.base import BaseCommand, CommandError
 
 from synccore.failures import Failure
+from tandem.demo import stage
 from tandem.demo.apps import Apps, DemoProblem
 from tandem.demo.seed import make_apps
 from tandem.demo.setup import make_integration
@@ -22,10 +24,15 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             apps = Apps.of_environment()
+            for kind, seen in stage.look(apps).items():
+                if not seen.is_open:  # taken down when the demo ended: a start is a start
+                    stage.open_again(getattr(apps, kind))
             new = make_apps(apps)
             make_integration(apps)
         except DemoProblem as problem:
             raise CommandError(str(problem)) from problem
+        except psycopg.Error as fault:
+            raise CommandError(f"The demo's server does not answer: {str(fault).strip()}") from fault
         except Failure as failure:
             raise CommandError(
                 f"The demo's apps could not be set up: {failure!r} {failure.app_message}"
