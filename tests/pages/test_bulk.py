@@ -41,11 +41,13 @@ def test_each_button_says_how_many_and_the_line_says_why_not_the_others(world, d
         "Synchronize 3 records…",
         "Restore Records 1 of 3…",
         "Delete Records 1 of 3…",
+        "[Set Up Coupling 0 of 3…]",
         "Remove 3 couplings…",
     ]
     assert why == [
         "Restore Records 1 of 3 Restore is for coupled records whose counterpart was deleted.",
         "Delete Records 1 of 3 Delete is for coupled records whose counterpart was deleted.",
+        "Set Up Coupling 0 of 3 Set Up Coupling is for records without a counterpart.",
     ]
 
 
@@ -53,12 +55,12 @@ def test_what_fits_none_cannot_be_pressed(world, deleter, as_user):
     words, why = bar(as_user(deleter), world.conflict)
     assert "[Restore Records 0 of 1…]" in words
     assert "Retry 1 record" in words
-    assert len(why) == 2
+    assert len(why) == 3
 
 
 def test_a_person_is_offered_what_his_role_may_do(world, owner, viewer, as_user):
     words, _why = bar(as_user(owner), world.conflict)
-    assert [word.split()[0] for word in words] == ["Retry", "Synchronize", "Remove"]
+    assert [word.split()[0] for word in words] == ["Retry", "Synchronize", "[Set", "Remove"]
     assert bar(as_user(viewer), world.conflict) == ([], [])
 
 
@@ -86,7 +88,7 @@ def test_all_that_match_is_counted_by_the_filter(world, owner, as_user):
 def test_too_many_are_not_looked_at_before_the_press(world, owner, as_user, monkeypatch):
     monkeypatch.setattr("ui.views.MOST_LOOKED_AT", 3)
     words, why = bar(as_user(owner), every=True)
-    assert words == ["Retry", "Synchronize…", "Remove Coupling…"]
+    assert words == ["Retry", "Synchronize…", "Set Up Coupling…", "Remove Coupling…"]
     assert why == []
 
 
