@@ -17,6 +17,7 @@ from synccore.models import Coupling, Problem
 from synccore.models.problem import ADMINISTRATORS_KINDS
 from synccore.shapes import SIDES, Side
 from synccore.tables import ProblemRow, record_name
+from synccore.views.banners import banners, people_who_asked
 from synccore.views.lists import visible_mappings
 from ui.actions import Action, permitted
 
@@ -78,6 +79,8 @@ def context(
         "likely": likely,
         "further": further,
         "refused": "" if likely or not is_open else refused(row.said.actions, user),
+        "held": [each for each in banners([problem.mapping]) if is_open] if problem.mapping else [],
+        "asked": people_who_asked(problem),
         "events": history.of(coupling, problem, row.apps, user),
         "last_job": last_job,
         "call_stack": call_stack,

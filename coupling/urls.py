@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from coupling import compare_views, couple_views, views
+from coupling import asking, compare_views, couple_views, views
 
 app_name = "coupling"
 
@@ -11,6 +11,7 @@ urlpatterns = [
     path("skipped/", views.SkippedPage.as_view(), name="skipped"),
     path("problems/<int:pk>/", views.ProblemPage.as_view(), name="problem"),
     path("live/problems/<int:pk>/", views.LiveProblem.as_view(), name="live_problem"),
+    path("problems/<int:pk>/ask/", asking.ask_administrator, name="ask_administrator"),
     path("compare/<int:pk>/", compare_views.page, name="compare"),
     path("couple/", couple_views.page, name="couple"),
     path("live/couple/", couple_views.live, name="live_couple"),

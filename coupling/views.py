@@ -20,7 +20,8 @@ from synccore.filters import ProblemFilter
 from synccore.models import JobItem, Problem, SynchJob
 from synccore.models.problem import ADMINISTRATORS_KINDS
 from synccore.tables import ProblemRow, ProblemTable
-from synccore.views.lists import RecordListPage, banners, mapping_lines, may_run
+from synccore.views.banners import asked_of, banners
+from synccore.views.lists import RecordListPage, mapping_lines, may_run
 from ui.actions import Action, number
 from ui.paging import Sort
 from ui.panels import Panel
@@ -75,8 +76,7 @@ WITH_ADMINISTRATOR = Tab(
 def problems_of_records(user: Any) -> QuerySet[Problem]:
     """Problems of records that a user may see, with all that a row shows; base images stay behind."""
     return (
-        Problem.objects.visible_to(user)
-        .of_records()
+        asked_of(Problem.objects.visible_to(user).of_records())
         .select_related(
             "coupling",
             "mapping__integration__left",

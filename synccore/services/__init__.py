@@ -4,6 +4,7 @@ Rows first: a service stores what is wanted and rings for a worker on commit; it
 """
 
 from .addresses import app_address, app_addresses
+from .asking import ask, for_administrators
 from .comparing import being_decided, kept_pair, live_pair, open_problem, resolve_one
 from .counts import counts, open_by_code, problem_counts
 from .coupling import Two, couple
@@ -24,6 +25,7 @@ __all__ = [
     "allow_once",
     "app_address",
     "app_addresses",
+    "ask",
     "being_decided",
     "bring_back",
     "cancel",
@@ -33,6 +35,7 @@ __all__ = [
     "counts",
     "couple",
     "delete_old_entries",
+    "for_administrators",
     "keep_stopped",
     "kept_by",
     "kept_pair",

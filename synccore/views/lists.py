@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from django.db.models import Min, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Min, OuterRef, QuerySet, Subquery
 from django.db.models.functions import JSONObject
 from django.urls import reverse
 from django.utils import timezone
@@ -16,14 +16,15 @@ from django.utils.translation import gettext as _
 
 from synccore import actions, roles
 from synccore.failures import Kind
-from synccore.models import JobQueueEntry, Problem, SynchJob, TableMapping
+from synccore.models import JobQueueEntry, SynchJob, TableMapping
 from synccore.models.job import OUTCOMES
 from synccore.models.scoping import GrantLevel
-from synccore.tables import Said, State, app_names, say
+from synccore.tables import State
 from ui.actions import NAMES_SHOWN, Action, Outcome, Told
 from ui.views import ListPage
 
 from . import questions
+from .banners import banners as banners
 from .navigation import counts
 
 LAST_JOB = (
@@ -66,17 +67,6 @@ class MappingLine:
     next_run: datetime | None
     due: bool
     late: bool
-
-
-@dataclass(frozen=True)
-class Banner:
-    """A set-up problem that holds a mapping, or all mappings of an app."""
-
-    problem: Problem
-    headline: str
-    said: Said
-    job: int | None
-    brake: bool
 
 
 def visible_mappings(user: Any) -> list[TableMapping]:
@@ -125,36 +115,6 @@ def job_result(job: dict[str, Any] | None) -> State:
     if job["kind"] == Kind.STOPPED.value:
         return State(_("stopped for safety"), "stop", "person", at)
     return State(_("stopped by an error"), "stop", "person", at)
-
-
-def banners(mappings: list[TableMapping]) -> list[Banner]:
-    """Set-up problems that hold the mappings (which the caller has scoped to the user) or their apps; one query."""
-    if not mappings:
-        return []
-    apps = {pk for each in mappings for pk in (each.integration.left_id, each.integration.right_id)}
-    problems = (
-        Problem.objects.of_setup()
-        .open()
-        .filter(Q(mapping__in=[each.pk for each in mappings]) | Q(mapping=None, connection__in=apps))
-        .select_related("mapping__integration__left", "mapping__integration__right", "connection")
-        .order_by("since", "pk")
-    )
-    return [_banner(problem) for problem in problems]
-
-
-def _banner(problem: Problem) -> Banner:
-    who = problem.mapping.name if problem.mapping else str(problem.connection)
-    names = app_names(problem.mapping)
-    if problem.mapping is None and problem.side:
-        names[problem.side] = str(problem.connection)
-    brake = problem.kind == Kind.STOPPED.value
-    if brake:
-        headline = _("%(who)s is stopped for safety.")
-    elif problem.kind == Kind.TRANSIENT.value:
-        headline = _("%(who)s is interrupted and tried again by itself.")
-    else:
-        headline = _("%(who)s is stopped.")
-    return Banner(problem, headline % {"who": who}, say(problem, names), problem.last_job, brake)
 
 
 class RecordListPage(ListPage):

@@ -58,6 +58,7 @@ PAGES = {
     "synccore:couplings": ["", "?tab=removed", "?sort=-agreed", "?q=cont"],
 }
 ONLY_POST = {
+    "coupling:ask_administrator",
     "errors:bring_back",
     "errors:clean_up",
     "synccore:allow_once",
@@ -118,6 +119,7 @@ def address(name: str, world) -> str:
     keys = {
         "coupling:problem": world.conflict.pk,
         "coupling:live_problem": world.conflict.pk,
+        "coupling:ask_administrator": world.setup.pk,
         "coupling:compare": world.conflict.coupling_id,
         "coupling:live_compare": world.conflict.coupling_id,
         "errors:entry": world.entry.pk,

@@ -64,7 +64,7 @@ def test_a_retried_row_stays_and_says_when(world, owner, as_user):
 
 
 def test_a_set_up_problem_is_a_banner_for_the_owner_too(world, owner, as_user):
-    assert "Customer is stopped." in read(as_user(owner), COUPLED)
+    assert "Customer is stopped:" in read(as_user(owner), COUPLED)
 
 
 def test_a_dead_connection_is_a_banner_for_the_owners_of_its_mappings(world, owner, as_user):
@@ -72,7 +72,7 @@ def test_a_dead_connection_is_a_banner_for_the_owners_of_its_mappings(world, own
     make.make_problem(
         connection=app, kind="transient", code="connection_lost", state="retrying", side="right"
     )
-    assert "CRM is interrupted and tried again by itself." in read(as_user(owner), COUPLED)
+    assert "CRM is interrupted and tried again by itself:" in read(as_user(owner), COUPLED)
 
 
 def test_ended_problems_stand_seven_days(world, owner, as_user):
