@@ -8,6 +8,7 @@ from django.contrib.auth import views as auth
 from django.urls import include, path
 
 from tandem.people import views as people
+from tandem.tell_me.views import tell_me
 
 urlpatterns = [
     path("sign-in/", people.SignIn.as_view(), name="login"),
@@ -15,6 +16,7 @@ urlpatterns = [
     path("sign-out/", auth.LogoutView.as_view(), name="logout"),
     path("i18n/", include("django.conf.urls.i18n")),
     path("admin/", admin.site.urls),
+    path("tell-me/", tell_me, name="tell_me"),
 ]
 # In this order: a later app never shadows an address of an earlier one.
 APPS = [app for app in ("coupling", "errors", "synccore", "ui") if find_spec(f"{app}.urls")]

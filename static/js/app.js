@@ -3,6 +3,7 @@ import "./selection.js";
 import "./panel.js";
 import "./hotkeys.js";
 import "./shortcuts.js";
+import "./tell-me.js";
 
 const label = () => {
   const button = document.querySelector("[data-theme-toggle]");

@@ -13,6 +13,7 @@ from django.urls import get_resolver, reverse
 pytestmark = pytest.mark.usefixtures("clean_up")
 
 PAGES = {
+    "tell_me": ["", "?q=retry", "?q=van+dijk"],
     "synccore:home": [""],
     "coupling:coupled": [
         "",
@@ -153,6 +154,8 @@ def address(name: str, world) -> str:
 def ours() -> set[str]:
     found = set()
     for pattern in get_resolver().url_patterns:
+        if getattr(pattern, "name", None) in ("home", "tell_me"):
+            found.add(pattern.name)
         space = getattr(pattern, "namespace", None)
         if space in ("coupling", "errors", "synccore"):
             found |= {f"{space}:{each.name}" for each in pattern.url_patterns}
