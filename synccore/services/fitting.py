@@ -110,7 +110,7 @@ def of_side(
     where = {"table": table.name, "side": side.value}
     if not getattr(mapping, f"{side.value}_modified_field"):
         yield Warned("no_stamp", where)
-    if mapping.only_coupled or not _allows(mapping.direction, side):
+    if mapping.only_coupled or not allows(mapping.direction, side):
         return
     written = {getattr(row, f"{side.value}_field") for row in rows if goes(mapping, row, side)}
     written |= _template_fields(mapping, side)
@@ -149,10 +149,11 @@ def info_of(mapping: TableMapping, row: FieldMapping, side: Side, known: Known) 
 
 def goes(mapping: TableMapping, row: FieldMapping, destination: Side) -> bool:
     """Whether the field is written to ``destination``."""
-    return _allows(mapping.direction, destination) and _allows(row.direction, destination)
+    return allows(mapping.direction, destination) and allows(row.direction, destination)
 
 
-def _allows(direction: str, destination: Side) -> bool:
+def allows(direction: str, destination: Side) -> bool:
+    """Whether a direction writes to a side; one that is none writes nowhere."""
     try:
         return Direction(direction).allows(destination)
     except ValueError:

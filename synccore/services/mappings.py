@@ -174,7 +174,7 @@ def _apply(row: TableMapping, values: Mapping[str, Any], known: Known) -> Found:
         table = known.table(side, name)
         if table is None:
             if known.read_at[side] is not None and f"{side.value}_table" in values:
-                _add(found, f"{side.value}_table", "unknown_table", table=name, side=side.value)
+                add(found, f"{side.value}_table", "unknown_table", table=name, side=side.value)
             continue
         setattr(row, f"{side.value}_id_field", table.id_field or "")
         setattr(row, f"{side.value}_key_kind", table.key_kind.value)
@@ -182,7 +182,7 @@ def _apply(row: TableMapping, values: Mapping[str, Any], known: Known) -> Found:
     if row.natural_key is not None and "natural_key" in values:
         rows = FieldMapping.objects.filter(mapping=row, pk=row.natural_key, has_constant=False)
         if row.pk is None or not rows.exclude(left_field="").exclude(right_field="").exists():
-            _add(found, "natural_key", "natural_key_not_mapped", mapping_name=row.name)
+            add(found, "natural_key", "natural_key_not_mapped", mapping_name=row.name)
     return found
 
 
@@ -194,13 +194,14 @@ def _named_fields(found: Found, row: TableMapping, side: Side, table: TableInfo)
             continue
         info = table.fields.get(name)
         if info is None:
-            _add(found, at, "unknown_field", table=table.name, field=name, side=side.value)
+            add(found, at, "unknown_field", table=table.name, field=name, side=side.value)
         elif each == "modified" and info.type not in (FieldType.INSTANT, FieldType.DATETIME):
             kind = info.native or info.type.value
-            _add(found, at, "bad_modified_field", table=table.name, field=name, type=kind, side=side.value)
+            add(found, at, "bad_modified_field", table=table.name, field=name, type=kind, side=side.value)
 
 
-def _add(found: Found, at: str, code: str, **params: Any) -> None:
+def add(found: Found, at: str, code: str, **params: Any) -> None:
+    """One more answer that cannot be used."""
     found.setdefault(at, []).append((code, params))
 
 
@@ -233,7 +234,7 @@ def save_filters(
         for i, condition in enumerate(filters[side]):
             for failure in condition_errors(condition, table):
                 params = {**failure.params, "side": side.value, "table": table.name if table else ""}
-                _add(found, f"{side.value}-{i}", failure.code, **params)
+                add(found, f"{side.value}-{i}", failure.code, **params)
     if found:
         raise Wrong(found)
     if all(getattr(row, f"{side.value}_filter") == filters[side] for side in SIDES):

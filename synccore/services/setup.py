@@ -21,6 +21,7 @@ __all__ = [
     "Idempotency",
     "bump_revision",
     "catalogues_of",
+    "cycle",
     "idempotency",
     "order_of",
     "refresh",
@@ -76,14 +77,14 @@ def validate(mapping: TableMapping, catalogues: Catalogues) -> list[Failure]:
     """
     rows = list(mapping.field_mappings.all())
     failures: list[Failure] = [*validation.of_mapping(mapping, rows, catalogues)]
-    if cycle := _cycle(mapping):
+    if circle := cycle(mapping):
         failures.append(
-            Misconfigured("cyclic_references", {"mapping_name": mapping.name, "names": " → ".join(cycle)})
+            Misconfigured("cyclic_references", {"mapping_name": mapping.name, "names": " → ".join(circle)})
         )
     return failures
 
 
-def _cycle(mapping: TableMapping) -> list[str]:
+def cycle(mapping: TableMapping) -> list[str]:
     """The names of the mappings that wait for each other, from this one back to it; [] where none do.
 
     A reference to the mapping itself, or an optional one, makes nobody wait.

@@ -95,6 +95,12 @@ def _transforms(mapping: TableMapping, row: FieldMapping, title: str) -> Iterato
     for data in (row.to_right, row.to_left):
         steps, error = _load(lambda data=data: load_transforms(data, field=title))  # type: ignore[misc]
         yield from [error] if error else transform_errors(steps or (), title)
+    yield from one_way_transformation(mapping, row)
+
+
+def one_way_transformation(mapping: TableMapping, row: FieldMapping) -> Iterator[Misconfigured]:
+    """A field that goes both ways has conversions for both, or for none."""
+    title = row.left_field or row.right_field
     both = all(_goes(mapping, row, side) for side in SIDES) and not row.has_constant
     if both and row.reference_id is None and bool(row.to_right) != bool(row.to_left):
         other = row.right_field if row.to_right else row.left_field

@@ -261,12 +261,33 @@ def wrong(code: str, params: Mapping[str, Any], apps: Mapping[str, str]) -> str:
             params["n"],
         )
         return text % {"n": number_format(params["n"])}
+    if code in ("does_not_come_back", "may_not_come_back"):
+        return come_back_words(code, params)
     if code in own:
         return own[code] % values
     if code in CODES:
         sentence = guides.render(code, params, apps=apps, side=str(params.get("side", ""))).sentence
         return f"{sentence} {reason_words(code, params)}".strip()
     return code.replace("_", " ")
+
+
+def come_back_words(code: str, params: Mapping[str, Any]) -> str:
+    """Why conversions of both ways need a person's word."""
+    if code == "may_not_come_back":
+        return _(
+            "These conversions may give the same value for different ones, and no record is coupled yet to try them on. "
+            "Change them, or accept it."
+        )
+    text = ngettext(
+        "Of %(tried)s known values %(n)s does not come back as it was%(examples)s. Change the conversions, or accept it.",
+        "Of %(tried)s known values %(n)s do not come back as they were%(examples)s. Change the conversions, or accept it.",
+        params["n"],
+    )
+    shown = [
+        f"“{value}” → “{back}”" if back is not None else _("“%(value)s” is refused") % {"value": value}
+        for value, back in params["examples"]
+    ]
+    return text % {**params, "examples": f" ({', '.join(shown)})" if shown else ""}
 
 
 def reason_words(code: str, params: Mapping[str, Any]) -> str:

@@ -46,7 +46,7 @@ def apps(transactional_db) -> Apps:
 @pytest.mark.parametrize(("width", "height", "dark"), SIZES)
 def test_pages_of_a_mapping(apps, person, open_browser, width, height, dark):
     page = open_browser(person, dark=dark, width=width, height=height)
-    for name in ("mapping", "edit_mapping", "delete_mapping"):
+    for name in ("mapping", "edit_mapping", "delete_mapping", "mapping_fields"):
         page.goto(address(apps.mapping, name))
         check(page, f"{name}-world-{width}-{'dark' if dark else 'light'}")
     page.goto("/mappings/")
@@ -64,3 +64,24 @@ def test_pickers_fill_from_the_app_and_follow_the_table(apps, person, open_brows
     page.get_by_label(f"Table of {apps.left.name}").fill("customer")
     page.get_by_label(f"Table of {apps.left.name}").blur()
     expect(page.locator("#fields-left option[value=phone]")).to_have_count(1)
+
+
+def test_fields_are_mapped_by_keyboard(apps, person, open_browser):
+    page = open_browser(person)
+    page.goto(address(apps.mapping, "mapping_fields"))
+    page.get_by_role("button", name="Add a field").press("Enter")
+    expect(page.locator("#f-4-left")).to_be_focused()
+    page.keyboard.type("parent")
+    page.locator("#f-4-right").fill("nonsense")
+    page.locator("#f-4-right").press("Enter")
+    expect(page.locator("#f-4-right")).to_be_focused()
+    expect(page.locator("#f-4-right-error")).to_contain_text("had no field nonsense")
+    check(page, "mapping_fields-error-1440-light")
+    page.locator("#f-4 summary").press("Enter")
+    page.locator("#f-4-to_right-add-name").select_option("map")
+    page.locator("#f-4").get_by_role("button", name="Add on the way to").first.press("Enter")
+    expect(page.locator("#f-4-to_right-0-pairs")).to_be_focused()
+    check(page, "mapping_fields-conversion-1440-light")
+    page.locator("#f-4").get_by_role("button", name="Remove the line").press("Enter")
+    page.get_by_role("button", name="Save").last.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Customers")

@@ -50,6 +50,7 @@ PAGES = {
     "synccore:new_mapping": ["", "?integration=999999", "?integration=nonsense"],
     "synccore:new_integration": [""],
     "synccore:edit_mapping": [""],
+    "synccore:mapping_fields": [""],
     "synccore:delete_mapping": [""],
     "synccore:live_catalogue": ["", "?side=right&table=account", "?side=nonsense"],
     "synccore:connections": [""],
@@ -87,6 +88,7 @@ FOR_ADMINISTRATORS = {
     "synccore:interval",
     "synccore:live_catalogue",
     "synccore:mapping",
+    "synccore:mapping_fields",
     "synccore:mappings",
     "synccore:new_integration",
     "synccore:new_mapping",
@@ -94,6 +96,7 @@ FOR_ADMINISTRATORS = {
 }
 OF_MAPPING = (
     "mapping",
+    "mapping_fields",
     "edit_mapping",
     "copy_mapping",
     "delete_mapping",
