@@ -16,5 +16,5 @@ RUN TANDEM_BUILDING=1 python manage.py collectstatic --no-input --verbosity 0
 
 USER tandem
 EXPOSE 8000
-CMD ["gunicorn", "tandem.wsgi", "--bind", "0.0.0.0:8000", "--worker-class", "gthread", \
+CMD ["gunicorn", "tandem.wsgi", "--bind", "0.0.0.0:8000", "--limit-request-line", "8190", "--worker-class", "gthread", \
      "--workers", "2", "--threads", "8", "--no-control-socket", "--worker-tmp-dir", "/dev/shm", "--access-logfile", "-"]

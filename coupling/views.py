@@ -15,8 +15,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from coupling.filters import DeskFilter
 from synccore.actions import ON_LEFT_OUT, ON_RECORDS, TAKE_BACK, couplings_of
-from synccore.filters import ProblemFilter
 from synccore.models import JobItem, Problem, SynchJob
 from synccore.models.problem import ADMINISTRATORS_KINDS
 from synccore.tables import ProblemRow, ProblemTable
@@ -96,7 +96,7 @@ class ProblemListPage(RecordListPage):
     permission = "synccore.view"
     template_name = "coupling/problems.html"
     table_class = ProblemTable
-    filter_class = ProblemFilter
+    filter_class = DeskFilter
     has_panel = True
     actions = (*ON_RECORDS, TAKE_BACK)
     sorts = (

@@ -9,12 +9,13 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from errors.search import InMessages
 from synccore.filters import EntryFilter
 from synccore.models import SynchJob
 from synccore.services import kept_by
 
 
-class DiaryFilter(EntryFilter):
+class DiaryFilter(InMessages, EntryFilter):
     """Integration Synchronization Errors. ``kept``: what a clean-up left in the diary, by its job."""
 
     kept = django_filters.NumberFilter(label=gettext_lazy("Kept by clean-up, job"), method="kept_by")
@@ -24,7 +25,7 @@ class DiaryFilter(EntryFilter):
         return rows.filter(pk__in=kept_by(job).values("pk")) if job else rows.none()
 
 
-class DeletedFilter(EntryFilter):
+class DeletedFilter(InMessages, EntryFilter):
     """Deleted entries. ``purge``: those of one clean-up."""
 
     purge = django_filters.UUIDFilter(label=gettext_lazy("Clean-up"))

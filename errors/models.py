@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from synccore.models.problem import KindChoices
+
+#: The words of a cause's message: what the index ``cause_words`` holds.
+WORDS_OF_CAUSE = SearchVector("sample", config="simple")
 
 
 class Cause(models.Model):
@@ -28,6 +33,8 @@ class Cause(models.Model):
         indexes = [
             # causes by the time they were first met
             models.Index(fields=["-first_seen", "fingerprint"], name="cause_by_time"),
+            # search in messages
+            GinIndex(WORDS_OF_CAUSE, name="cause_words"),
         ]
 
     def __str__(self) -> str:

@@ -1,43 +1,62 @@
-"""Filters of the lists, and the search by the beginning of a number or a name."""
+"""Filters of the lists."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import django_filters
-from django.db.models import Q, QuerySet
-from django.db.models.functions import Lower
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from synccore import guides
-from synccore.models import Coupling, JobQueueEntry, SynchJob
+from synccore.models import JobQueueEntry, SynchJob
 from synccore.models.problem import KindChoices
+from synccore.search import branches
 from ui.filters import ListFilter
-
-MOST_PARTS = 200
-_BETWEEN = re.compile(r"[,;\n\t]+")
+from ui.search import Words
 
 
-def couplings_named(text: str) -> QuerySet[Coupling]:
-    """Couplings one of whose numbers or names begins with the text, or with one of several split by commas."""
-    parts = [part.strip().lower() for part in _BETWEEN.split(text) if part.strip()][:MOST_PARTS]
-    if not parts:
-        return Coupling.objects.none()
-    names = ("left_key", "right_key", "left_name", "right_name")
-    wanted = Q()
-    for part in parts:
-        for name in names:
-            wanted |= Q(**{f"low_{name}__startswith": part})
-    # Spelled as LOWER(column) LIKE 'text%', which the text_pattern_ops indexes answer.
-    low = {f"low_{name}": Lower(name) for name in names}
-    return Coupling.objects.alias(**low).filter(wanted)
+class RecordFilter(ListFilter):
+    """Filters of lists whose rows belong to couplings. ``q`` searches; ``couplings`` names the field with their id."""
+
+    couplings = "coupling"
+    reads_lists = True
+    #: Whether rows are failures, so that words are also looked for in messages.
+    of_failures = False
+
+    q = django_filters.CharFilter(label=_("Search words, paste numbers"), method="search")
+
+    @property
+    def visible_mappings(self) -> list[int]:
+        """Ids of the mappings this user may see, where the list offers them."""
+        mapping = self.filters.get("mapping")
+        return [int(pk) for pk, _name in mapping.extra.get("choices", ())] if mapping else []
+
+    def said(self, words: Sequence[str]) -> Mapping[str, frozenset[str]]:
+        """Fingerprint → those of the words that its cause's message holds. The app that owns the causes answers this."""
+        return {}
+
+    def search(self, rows: QuerySet[Any], _name: str, value: str) -> QuerySet[Any]:
+        found = self.searched
+        if found is None:
+            return rows
+        said = self.said(found.words) if self.of_failures and isinstance(found, Words) else None
+        self.branches = branches(
+            found,
+            self.couplings,
+            text=value,
+            said=said if self.of_failures else None,
+            mappings=self.visible_mappings,
+        )
+        return rows
 
 
-class ProblemFilter(ListFilter):
+class ProblemFilter(RecordFilter):
     """Coupled Data Synchronization Errors and Skipped Synch. Records."""
 
-    q = django_filters.CharFilter(label=_("Number or name"), method="search")
+    of_failures = True
+
     mapping = django_filters.ChoiceFilter(
         label=_("Mapping"), field_name="mapping_id", empty_label=_("All mappings")
     )
@@ -51,16 +70,13 @@ class ProblemFilter(ListFilter):
         page = guides.explain(value) if name == "code" else None
         return page.title if page else super()._say(name, value)
 
-    def search(self, rows: QuerySet[Any], _name: str, value: str) -> QuerySet[Any]:
-        named = Q(coupling__in=couplings_named(value).values("pk"))
-        known = guides.codes_known_as(value)  # a message as Business Central writes it, pasted
-        return rows.filter(named | Q(code__in=known)) if known else rows.filter(named)
 
-
-class EntryFilter(ListFilter):
+class EntryFilter(RecordFilter):
     """Integration Synchronization Errors."""
 
-    q = django_filters.CharFilter(label=_("Number or name"), method="search")
+    couplings = "coupling_id"
+    of_failures = True
+
     mapping = django_filters.ChoiceFilter(
         label=_("Mapping"), field_name="mapping_id", empty_label=_("All mappings")
     )
@@ -71,20 +87,15 @@ class EntryFilter(ListFilter):
     job = django_filters.NumberFilter(label=_("Job"), field_name="job_id")
     problem = django_filters.NumberFilter(label=_("Problem"), field_name="problem_id")
 
-    def search(self, rows: QuerySet[Any], _name: str, value: str) -> QuerySet[Any]:
-        return rows.filter(coupling_id__in=couplings_named(value).values("pk"))
 
-
-class CouplingFilter(ListFilter):
+class CouplingFilter(RecordFilter):
     """Couplings."""
 
-    q = django_filters.CharFilter(label=_("Number or name"), method="search")
+    couplings = "pk"
+
     mapping = django_filters.ChoiceFilter(
         label=_("Mapping"), field_name="mapping_id", empty_label=_("All mappings")
     )
-
-    def search(self, rows: QuerySet[Any], _name: str, value: str) -> QuerySet[Any]:
-        return rows.filter(pk__in=couplings_named(value).values("pk"))
 
 
 class JobFilter(ListFilter):

@@ -19,7 +19,18 @@ LONGEST_FILE = 400
 # module or a package. `management` (commands) stands with the pages.
 SYNCCORE = (
     ("apps", "urls"),
-    ("views", "actions", "tables", "forms", "filters", "management", "templatetags", "admin", "schedule"),
+    (
+        "views",
+        "actions",
+        "tables",
+        "forms",
+        "filters",
+        "search",
+        "management",
+        "templatetags",
+        "admin",
+        "schedule",
+    ),
     ("services", "roles"),
     ("tasks",),
     ("jobs",),

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property, reduce
+from operator import or_
 from typing import Any
 
 import django_filters
 from django import forms
+from django.core.exceptions import ValidationError
+from django.db.models import Q, QuerySet
 from django.http import QueryDict
 from django.utils import formats
+from django.utils.translation import ngettext
+
+from .paging import EVERYTHING
+from .search import Numbers, Words, read
 
 #: Parameters of a list's URL that are no filters.
 CURSOR, SORT, TAB, OPEN = "at", "sort", "tab", "open"
@@ -36,8 +44,62 @@ class ListFilter(django_filters.FilterSet):
         super().__init__(*args, **kwargs)
         for name, values in (choices or {}).items():
             self.filters[name].extra["choices"] = list(values)
-        if SEARCH in self.form.fields:
-            self.form.fields[SEARCH].widget.attrs["aria-keyshortcuts"] = "/"
+        if box := self.form.fields.get(SEARCH):
+            box.widget.attrs |= {
+                "aria-keyshortcuts": "/",
+                "type": "search",
+                "autocomplete": "off",
+                "aria-describedby": "search-help",
+            }
+
+    #: What the search found, as disjoint conditions that each have an index: not in ``qs``, the list joins them.
+    branches: Sequence[Q] = EVERYTHING
+
+    #: Whether the search box takes words and pasted lists (``ui.search``); else its text is the filter's own affair.
+    reads_lists = False
+
+    @cached_property
+    def _read(self) -> tuple[Words | Numbers | None, str]:
+        self.form.is_valid()
+        if told := self.form.errors.get(SEARCH):
+            return None, " ".join(told)
+        text = getattr(self.form, "cleaned_data", {}).get(SEARCH)
+        if not text or not self.reads_lists:
+            return None, ""
+        try:
+            return read(text), ""
+        except ValidationError as refused:
+            return None, " ".join(refused.messages)
+
+    @property
+    def searched(self) -> Words | Numbers | None:
+        """What stands in the search box; None for nothing, and for what cannot be searched for."""
+        return self._read[0]
+
+    @property
+    def search_refused(self) -> str:
+        """Why what stands in the search box cannot be searched for, as a sentence."""
+        return self._read[1]
+
+    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """What cannot be searched for is in no row: never the whole list, on which an action could be pressed."""
+        found: QuerySet[Any] = super().filter_queryset(queryset)
+        return found.none() if self.search_refused else found
+
+    @property
+    def misread(self) -> str:
+        """Labels of the fields whose value in the address is not known; the search says itself what is wrong."""
+        return ", ".join(
+            str(self.form.fields[name].label)
+            for name in self.form.errors
+            if name in self.form.fields and name != SEARCH
+        )
+
+    @property
+    def rows(self) -> QuerySet[Any]:
+        """All that match, the search included."""
+        found: QuerySet[Any] = self.qs
+        return found.filter(reduce(or_, self.branches)) if self.branches is not EVERYTHING else found
 
     @property
     def applied(self) -> dict[str, Any]:
@@ -58,6 +120,9 @@ class ListFilter(django_filters.FilterSet):
 
     def _say(self, name: str, value: Any) -> str:
         field = self.form.fields[name]
+        if name == SEARCH and isinstance(self.searched, Numbers):
+            n = len(self.searched.numbers)
+            return ngettext("%(n)s number", "%(n)s numbers", n) % {"n": n}
         if isinstance(field, forms.ChoiceField):
             wanted = [str(each) for each in (value if isinstance(value, list | tuple) else [value])]
             choices: Any = field.choices

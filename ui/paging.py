@@ -99,7 +99,7 @@ def paginate(
     return reader.first()
 
 
-class _IsOneOf(Func):
+class IsOneOf(Func):
     """``key = ANY(ARRAY(…))``: the keys are found first, by their own plan, then the rows by their primary key."""
 
     arity = 2
@@ -153,7 +153,7 @@ class _Reader:
                 keys = self.keys.filter(branch)
                 keys = keys if part is None else keys.filter(part)
                 head = keys.order_by(*sort.order_by).values("pk")[: self.size + 1]
-                wanted |= Q(_IsOneOf(F("pk"), ArraySubquery(head)))
+                wanted |= Q(IsOneOf(F("pk"), ArraySubquery(head)))
         return list(self.rows.filter(wanted).order_by(*sort.order_by)[: self.size + 1])
 
     def _cursor(self, row: Any, *, newer: bool = False) -> str:

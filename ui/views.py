@@ -21,6 +21,7 @@ from .bulk import MOST_LOOKED_AT, Fit
 from .filters import CURSOR, OPEN, SORT, TAB, ListFilter, with_
 from .paging import EVERYTHING, Page, Sort, paginate
 from .panels import Panel
+from .search import HELP, Pasted
 from .tables import ListTable
 
 Text = str | Promise
@@ -118,6 +119,10 @@ class ListPage(Acting):
         """What stands beside the list for the row with this key (text of a URL: anything); None where there is none."""
         return None
 
+    def pasted(self, page: Page) -> Pasted | None:
+        """What the search says besides its rows: the pasted numbers that are in no row."""
+        return None
+
     def extra(self) -> dict[str, Any]:
         """More context of the page."""
         return {}
@@ -161,6 +166,7 @@ class ListPage(Acting):
 
     def _list_context(self) -> dict[str, Any]:
         page = self.page()
+        pasted = self.pasted(page)
         offered = permitted(self.offered_actions(), self.request.user)
         table = self.table_class(
             self.present(page.rows), sort=self.sort, params=self.params, selectable=bool(offered)
@@ -180,6 +186,8 @@ class ListPage(Acting):
             "pager": self._pager(page),
             "counted": self._counted(counts, page),
             "here": self.request.get_full_path(),
+            "pasted": pasted,
+            "search_help": HELP,
             "has_panel": self.has_panel,
             "opened_key": self._opened_key,
             "clear_url": with_(QueryDict(), **({TAB: self.tab.name} if self.tab else {})),
@@ -227,13 +235,14 @@ class ListPage(Acting):
         return self.matching() if selection.everything else self.rows().filter(pk__in=selection.keys)
 
     def page(self) -> Page:
+        keys = self.filter.qs  # first: it sets the search's branches
         return paginate(
             self.rows(),
             self.sort,
-            keys=self.filter.qs,
+            keys=keys,
             cursor=self.params.get(CURSOR, ""),
             size=self.page_size,
-            branches=self.branches(),
+            branches=[mine & its for mine in self.branches() for its in self.filter.branches],
         )
 
     def matching(self) -> QuerySet[Any]:
@@ -241,7 +250,7 @@ class ListPage(Acting):
         whole = Q()
         for branch in self.branches():
             whole |= branch
-        return self.filter.qs.filter(whole)
+        return self.filter.rows.filter(whole)
 
     def _sort(self, token: str) -> Sort:
         name = token.removeprefix("-")

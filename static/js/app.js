@@ -27,5 +27,19 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("[data-filter] select")) event.target.form.requestSubmit();
 });
 
+// A pasted list travels in the address: blanks are its shortest separators, and an address has an end.
+const LONGEST = 7000;
+document.addEventListener("submit", (event) => {
+  const box = event.target.matches?.("[data-filter]") ? event.target.elements.q : null;
+  if (!box) return;
+  const parts = box.value.split(/[,;\s]+/).filter(Boolean);
+  if (parts.length > 1 && parts.every((part) => /\d/.test(part))) box.value = parts.join(" ");
+  if (new URLSearchParams({ q: box.value }).toString().length <= LONGEST) return;
+  event.preventDefault();
+  box.setCustomValidity(event.target.dataset.tooLong);
+  box.reportValidity();
+  box.addEventListener("input", () => box.setCustomValidity(""), { once: true });
+});
+
 // Questions start on Cancel. Not all browsers honour autofocus on a link.
 document.querySelector("[data-focus]")?.focus();

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Self
 
 from django.conf import settings
-from django.contrib.postgres.indexes import OpClass
+from django.contrib.postgres.indexes import GinIndex, OpClass
+from django.contrib.postgres.search import SearchVector
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
@@ -16,6 +17,9 @@ from synccore.shapes import SIDES, Record, Side
 
 from .mapping import SideChoices, TableMapping
 from .scoping import ScopedQuerySet
+
+#: The words of both records' keys and names: what the index ``coupling_words`` holds.
+WORDS_OF_PAIR = SearchVector("left_key", "left_name", "right_key", "right_name", config="simple")
 
 
 class CouplingQuerySet(ScopedQuerySet):
@@ -112,6 +116,8 @@ class Coupling(models.Model):
             models.Index(
                 fields=["right_owner", "mapping"], condition=~Q(right_owner=""), name="coupling_right_owner"
             ),
+            # search by whole words and beginnings of words
+            GinIndex(WORDS_OF_PAIR, name="coupling_words"),
             # Removed tab, and "is this record marked not to be coupled by itself?"
             models.Index(
                 fields=["mapping", "left_id"], condition=Q(removed_at__isnull=False), name="removed_left"

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from django.db.models import Min, OuterRef, QuerySet, Subquery
+from django.db.models import Exists, Min, OuterRef, QuerySet, Subquery
 from django.db.models.functions import JSONObject
 from django.urls import reverse
 from django.utils import timezone
@@ -19,8 +19,11 @@ from synccore.failures import Kind
 from synccore.models import JobQueueEntry, SynchJob, TableMapping
 from synccore.models.job import OUTCOMES
 from synccore.models.scoping import GrantLevel
+from synccore.search import couplings_numbered
 from synccore.tables import State
 from ui.actions import NAMES_SHOWN, Action, Outcome, Told
+from ui.paging import Page
+from ui.search import Numbers, Pasted
 from ui.views import ListPage
 
 from . import questions
@@ -146,6 +149,29 @@ class RecordListPage(ListPage):
     def mappings_in_view(self) -> list[TableMapping]:
         chosen = self.params.get("mapping", "")
         return [each for each in self.mappings if not chosen or str(each.pk) == chosen]
+
+    def pasted(self, page: Page) -> Pasted | None:
+        """The pasted numbers that are in no row, in one query: those of records Tandem knows, and unknown ones."""
+        given = self.filter.searched
+        if not isinstance(given, Numbers):
+            return None
+        couplings = couplings_numbered(given.numbers, self.filter.visible_mappings)  # type: ignore[attr-defined]
+        listed = self.targets(self.matching()).order_by().filter(pk=OuterRef("pk"))
+        known, here = set(), set()
+        for *names, is_here in (
+            self.scoped(couplings)
+            .annotate(_here=Exists(listed))
+            .values_list("left_key", "right_key", "left_id", "right_id", "_here")
+        ):
+            own = {name.lower() for name in names if name}
+            known |= own
+            here |= own if is_here else set()
+        missing = [number for number in given.numbers if number not in here]
+        return Pasted(
+            len(given.numbers),
+            tuple(number for number in missing if number in known),
+            tuple(number for number in missing if number not in known),
+        )
 
     # --- actions on couplings ---------------------------------------------------------------------------
 

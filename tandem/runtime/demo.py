@@ -203,6 +203,7 @@ def _processes(port: int) -> dict[str, list[str]]:
     found = {
         "web": [
             *(sys.executable, "-m", "gunicorn", "tandem.wsgi", "--bind", f"{HOST}:{port}"),
+            *("--limit-request-line", "8190"),  # a pasted list of numbers stands in the address
             *("--worker-class", "gthread", "--workers", "1", "--threads", "8"),
             *("--no-control-socket", "--graceful-timeout", "3", "--access-logfile", "-"),
         ],

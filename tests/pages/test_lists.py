@@ -101,17 +101,6 @@ def test_on_purpose_says_reason_and_end(world, owner, as_user):
     assert "comes back on" in text
 
 
-def test_search_takes_beginnings_of_numbers_and_names(world, owner, as_user):
-    browser = as_user(owner)
-    key = world.rejected.coupling.left_key
-    assert shown(browser, f"{COUPLED}?tab=all&q=VAN") == [
-        f"{world.conflict.coupling.left_key} Van Dijk & Zn."
-    ]
-    assert shown(browser, f"{COUPLED}?tab=all&q={key.lower()}") == [f"{key} Trey Research"]
-    assert len(shown(browser, f"{COUPLED}?tab=all&q={key},deer")) == 2
-    assert shown(browser, f"{COUPLED}?tab=all&q=100%25") == []
-
-
 def test_a_pill_says_its_filter_and_takes_it_away(world, owner, as_user):
     context = as_user(owner).get(f"{COUPLED}?tab=all&kind=bug&mapping={world.mapping.pk}&at=last").context
     pills = {pill.label: pill for pill in context["pills"]}
