@@ -17,6 +17,7 @@ urlpatterns = [
     path("i18n/", include("django.conf.urls.i18n")),
     path("admin/", admin.site.urls),
     path("tell-me/", tell_me, name="tell_me"),
+    path("", include("tandem.people.urls")),
 ]
 # In this order: a later app never shadows an address of an earlier one.
 APPS = [app for app in ("coupling", "errors", "synccore", "ui") if find_spec(f"{app}.urls")]
