@@ -11,6 +11,7 @@ urlpatterns = [
     path("users/new/", user_views.new, name="new_user"),
     path("users/<int:pk>/", user_views.user, name="user"),
     path("users/<int:pk>/edit/", user_views.edit, name="edit_user"),
+    path("users/<int:pk>/codes/", user_views.codes, name="owner_codes"),
     path("users/<int:pk>/switch/", user_views.switch, name="switch_user"),
     path("users/<int:pk>/link/", user_views.link, name="sign_in_link"),
     path("groups/", group_views.groups, name="groups"),

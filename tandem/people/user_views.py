@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import django_filters
@@ -19,8 +20,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from synccore import roles
-from synccore.models import MappingGrant
+from synccore.models import Connection, MappingGrant, TableMapping
 from synccore.models.scoping import GrantLevel
+from synccore.services import owners as owners_of
+from synccore.shapes import SIDES
 from synccore.tables import State, person_name
 from tandem.people import accounts
 from tandem.people.accounts import Refused
@@ -169,6 +172,7 @@ def _context(request: HttpRequest, person: User) -> dict[str, Any]:
         "rights": [_(each.name) for each in rights] if person.is_active else [],
         "sees_all": person.has_perm(roles.SET_UP),
         "sees": _sees(person),
+        "codes": _code_fields(person),
         "history": accounts.history(person),
         "is_me": person.pk == me.pk,
         "may_change": me.is_superuser or not person.is_superuser,
@@ -186,6 +190,51 @@ def _sees(person: User) -> list[tuple[str, str, str]]:
         (grant.mapping.name, str(GrantLevel(grant.level).label), _(grant.group.name))
         for grant in sorted(found.values(), key=lambda each: each.mapping.name)
     ]
+
+
+@dataclass(frozen=True)
+class CodeField:
+    """The code by which one app names this person as an owner of records. ``used``: a mapping of the app names owners."""
+
+    name: str
+    app: str
+    code: str
+    used: bool
+
+
+def _code_fields(person: User) -> list[CodeField]:
+    """Apps whose mappings name an owner, and those for which a code is kept."""
+    naming = set()
+    for side in SIDES:
+        owners = TableMapping.objects.exclude(**{f"{side.value}_owner_field": ""})
+        naming |= set(owners.values_list(f"integration__{side.value}", flat=True))
+    codes = owners_of.codes_of(person)
+    return [
+        CodeField(f"code-{app.pk}", app.name, codes.get(app.pk, ""), app.pk in naming)
+        for app in Connection.objects.filter(pk__in=naming | set(codes)).order_by("name", "pk")
+    ]
+
+
+@require_POST
+def codes(request: HttpRequest, pk: int) -> HttpResponse:
+    """The person's codes in the apps: what *My records* shows him."""
+    require_set_up(request)
+    person = get_object_or_404(User, pk=pk)
+    wanted = {
+        int(field.name.removeprefix("code-")): request.POST.get(field.name, field.code).replace("\x00", "")[
+            :200
+        ]
+        for field in _code_fields(person)
+    }
+    try:
+        owners_of.set_codes(person, wanted, user=request.user)
+    except owners_of.CodeTaken as taken:
+        text = _("In %(app)s this code is %(who)s’s already; nothing was changed.")
+        names = {"app": taken.connection.name, "who": person_name(taken.person)}
+        messages.warning(request, text % names)
+    else:
+        messages.success(request, _("The codes of %(who)s are saved.") % {"who": person_name(person)})
+    return redirect("people:user", pk=pk)
 
 
 @never_cache

@@ -87,6 +87,7 @@ ONLY_POST = {
     "synccore:test_connection",
     "synccore:undo_purge",
     "people:delete_group",
+    "people:owner_codes",
     "people:sign_in_link",
     "people:switch_user",
 }
@@ -162,7 +163,13 @@ def address(name: str, world) -> str:
     }
     if name in keys:
         return reverse(name, args=[keys[name]])
-    if name in ("people:user", "people:edit_user", "people:sign_in_link", "people:switch_user"):
+    if name in (
+        "people:user",
+        "people:edit_user",
+        "people:sign_in_link",
+        "people:switch_user",
+        "people:owner_codes",
+    ):
         return reverse(name, args=[(User.objects.order_by("pk").first() or User(pk=1)).pk])
     if name in ("people:group", "people:delete_group"):
         return reverse(name, args=[Group.objects.get(name="Viewer").pk])

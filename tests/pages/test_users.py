@@ -15,6 +15,7 @@ from django.urls import reverse
 
 from synccore.models import MappingGrant, TableMapping
 from synccore.models.scoping import GrantLevel
+from synccore.services import owners
 from synccore.services.rights import RightMissing
 from tandem.people import accounts
 from tandem.people.accounts import Refused
@@ -380,3 +381,24 @@ def test_search_group_and_order_of_the_list(browser):
     assert names(f"?group={role('Record owner').pk}") == ["otto"]
     assert names("?q=%00") == ["anna", "otto", "vera"]
     assert names("?tab=off") == []
+
+
+# -- codes in the apps -------------------------------------------------------------------------------------------------
+
+
+def test_codes_are_asked_for_apps_that_name_owners(browser, mappings):
+    person, other = make.make_user("Viewer", username="otto"), make.make_user("Viewer", username="vera")
+    assert "no codes to keep" in browser.get(page(person)).content.decode()
+    TableMapping.objects.filter(pk=mappings[0].pk).update(left_owner_field="salesperson")
+    app = mappings[0].integration.left
+    where = page(person, "owner_codes")
+    answer = browser.post(where, {f"code-{app.pk}": " OJ "}, follow=True)
+    assert "The codes of otto are saved" in answer.content.decode()
+    assert owners.codes_of(person) == {app.pk: "OJ"}
+    taken = browser.post(page(other, "owner_codes"), {f"code-{app.pk}": "OJ"}, follow=True)
+    assert f"In {app.name} this code is otto’s already" in taken.content.decode()
+    assert owners.codes_of(other) == {}
+    browser.post(where, {f"code-{app.pk}": ""})
+    assert owners.codes_of(person) == {}
+    assert browser.post(where, {"code-999999": "X"}).status_code == 302
+    assert owners.codes_of(person) == {}
