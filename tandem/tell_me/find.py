@@ -18,9 +18,9 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
-from synccore.filters import couplings_named
 from synccore.models import Coupling, Problem, SynchJob, TableMapping
 from synccore.roles import SET_UP
+from synccore.search import couplings_named
 from synccore.tables import JobRow
 from synccore.views.job_page import jobs_of
 
