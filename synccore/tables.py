@@ -260,6 +260,8 @@ VERBS = {
     "check": gettext_lazy("Check the connection"),
     "check_connection": gettext_lazy("Test Connection"),
     "check_set_up": gettext_lazy("Check the set-up"),
+    "describe": gettext_lazy("Read the tables"),
+    "dry_run": gettext_lazy("Records to be synchronized"),
     "purge": gettext_lazy("Delete entries"),
     "undo": gettext_lazy("Undo"),
     "undo_purge": gettext_lazy("Bring deleted entries back"),

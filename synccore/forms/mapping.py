@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from django import forms
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from synccore.models import Connection, TableMapping
 from synccore.models.mapping import ConflictChoices, DeletionChoices, DirectionChoices
 from synccore.services.mappings import BRAKES, NAMED
-from synccore.shapes import SIDES
+from synccore.shapes import SIDES, Side
 
 #: A number of records nobody means.
 MOST = 1_000_000_000
@@ -197,3 +199,33 @@ class NameForm(forms.Form):
 def choose(field: forms.Field, choices: list[tuple[Any, Any]]) -> None:
     assert isinstance(field, forms.ChoiceField)
     field.choices = choices
+
+
+class SinceForm(forms.Form):
+    """From when on each app is read, as a clock reading in the zone that the form names."""
+
+    def __init__(self, data: Any = None, *, apps: Mapping[Side, str]) -> None:
+        super().__init__(data)
+        self.apps = dict(apps)
+        zone = timezone.get_current_timezone_name()
+        for side, app in self.apps.items():
+            self.fields[side.value] = forms.DateTimeField(
+                label=_("%(app)s: changed since") % {"app": app},
+                required=False,
+                widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+                input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d"],
+                help_text=_("Time zone: %(zone)s. Empty: this app is not read.") % {"zone": zone},
+            )
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        for side in self.apps:
+            at = data.get(side.value)
+            if at is not None and (at > timezone.now() or at.year < 1900):
+                self.add_error(side.value, _("It must be a moment that has passed, after the year 1900."))
+        if not self.errors and not any(data.get(side.value) for side in self.apps):
+            self.add_error(None, _("Enter a date and time for at least one app."))
+        return data
+
+    def moments(self) -> dict[Side, datetime]:
+        return {side: at for side in self.apps if (at := self.cleaned_data.get(side.value)) is not None}

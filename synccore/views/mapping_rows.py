@@ -203,7 +203,7 @@ def _side(mapping: TableMapping, side: Side, app: str, known: Known) -> SideFact
         app=app,
         table=of("table"),
         caption=_("Synch. Int. Tbl. Mod. On Fltr.") if is_left else _("Synch. Modified On Filter"),
-        watermark=_moment(low),
+        watermark=moment_of(low),
         fields=named,
         filter_caption=_("Table Filter") if is_left else _("Integration Table Filter"),
         filter=filter_words(getattr(mapping, f"{side.value}_filter")),
@@ -212,7 +212,7 @@ def _side(mapping: TableMapping, side: Side, app: str, known: Known) -> SideFact
     )
 
 
-def _moment(low: Any) -> datetime | str | None:
+def moment_of(low: Any) -> datetime | str | None:
     """A watermark is the connector's own; where it is a moment it is shown as one."""
     if not isinstance(low, str):
         return None

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.pages.conftest import administrator, clean_up, owner, viewer, world  # noqa: F401  (fixtures)
+from tests.pages.conftest import administrator, clean_up, full, owner, viewer, world  # noqa: F401  (fixtures)
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = [

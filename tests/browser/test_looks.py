@@ -36,7 +36,7 @@ def check(page, name: str) -> None:
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("size", [(1440, 900), (390, 844), (320, 640)], ids=["wide", "narrow", "smallest"])
-def test_pages(world, clean_up, administrator, open_browser, dark, size):
+def test_pages(world, clean_up, full, administrator, open_browser, dark, size):
     page = open_browser(administrator, dark=dark, width=size[0], height=size[1])
     for name in PAGES:
         query = "?tab=entries" if name == "errors:entries" else ""

@@ -6,7 +6,9 @@ import pytest
 from playwright.sync_api import expect
 
 from synccore.models import TableMapping
+from synccore.services import runs
 from tests import factories as make
+from tests.jobs.helpers import new, work
 from tests.jobs.world import World as Apps
 from tests.pages.test_mappings import page as address
 from tests.pages.test_mappings import read
@@ -26,6 +28,11 @@ def check(page, name: str) -> None:
     assert wide <= 0, f"scrolls sideways by {wide} px"
 
 
+@pytest.fixture(autouse=True)
+def no_bell(monkeypatch):
+    monkeypatch.setattr("synccore.tasks.run_job.apply_async", lambda *_given, **_options: None)
+
+
 @pytest.fixture
 def person(transactional_db):
     return make.make_user("Administrator", username="anna")
@@ -39,6 +46,8 @@ def apps(transactional_db) -> Apps:
     TableMapping.objects.filter(pk=made.mapping.pk).update(name="Customers", left_filter=left)
     for _n in range(3):
         make.make_coupling(made.mapping)
+    new(made, "C1", city="Gent", name="<b>Long</b> " * 9)
+    new(made, "C2", city="Gent", name="‮x")
     made.mapping.refresh_from_db()
     return made
 
@@ -49,6 +58,20 @@ def test_pages_of_a_mapping(apps, person, open_browser, width, height, dark):
     for name in ("mapping", "edit_mapping", "delete_mapping", "mapping_fields"):
         page.goto(address(apps.mapping, name))
         check(page, f"{name}-world-{width}-{'dark' if dark else 'light'}")
+    runs.start_dry_run(apps.mapping, user=None)
+    work()
+    for name in ("mapping_filters", "planned", "synchronize_since"):
+        page.goto(address(apps.mapping, name))
+        check(page, f"{name}-world-{width}-{'dark' if dark else 'light'}")
+    parent, _left = runs.start_full([apps.mapping], user=None)
+    work()
+    page.goto(f"/full-synchronization/{parent.pk}/")
+    check(page, f"full_status-world-{width}-{'dark' if dark else 'light'}")
+    page.goto("/full-synchronization/")
+    check(page, f"full-world-{width}-{'dark' if dark else 'light'}")
+    page.get_by_label("Tick Customers").check()
+    page.get_by_role("button", name="Run Full Synchronization").click()
+    check(page, f"full_question-world-{width}-{'dark' if dark else 'light'}")
     page.goto("/mappings/")
     check(page, f"mappings-world-{width}-{'dark' if dark else 'light'}")
 

@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from synccore.models import Coupling, Problem, SynchJob, SynchJobError, TableMapping
+from synccore.models import Coupling, PlannedRecord, Problem, SynchJob, SynchJobError, TableMapping
 from synccore.models.ledger import replace_stat
 from synccore.models.scoping import GrantLevel
 from tests import factories as make
@@ -32,6 +32,7 @@ class World:
     job: SynchJob
     in_sync: Coupling
     clean_up: SynchJob | None = None  # of the fixture of that name
+    full: SynchJob | None = None  # likewise
 
 
 @pytest.fixture
@@ -132,6 +133,30 @@ def clean_up(world) -> SynchJob:
     ended = make.make_problem(make.make_coupling(world.mapping, left_name="Alpine Ski House"), state="ended")
     make.make_deleted_entry(ended, purge=purge)
     return world.clean_up
+
+
+@pytest.fixture
+def full(world) -> SynchJob:
+    """A full synchronization of several mappings, with one line, and a look at what a run would take."""
+    now = timezone.now()
+    world.full = SynchJob.objects.create(
+        verb="synchronise", scope="full", state="finished", started_at=now, finished_at=now
+    )
+    make.make_job(world.mapping, verb="synchronise", scope="full", parent=world.full, inserted=7)
+    look = make.make_job(world.mapping, verb="dry_run", unchanged=1, inserted=1)
+    for title, step, writes in (
+        ("1001 <b>Ünï", "create", {"right": {"name": "‮x <i>"}}),
+        ("1002", "unchanged", {}),
+    ):
+        PlannedRecord.objects.create(
+            job=look,
+            mapping=world.mapping,
+            title=title,
+            step=step,
+            side="right" if writes else "",
+            writes=writes,
+        )
+    return world.full
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from django.db.utils import InternalError
 from django.test.utils import CaptureQueriesContext
 from django.urls import get_resolver, reverse
 
-pytestmark = pytest.mark.usefixtures("clean_up")
+pytestmark = pytest.mark.usefixtures("clean_up", "full")
 
 PAGES = {
     "tell_me": ["", "?q=retry", "?q=van+dijk"],
@@ -52,6 +52,11 @@ PAGES = {
     "synccore:new_integration": [""],
     "synccore:edit_mapping": [""],
     "synccore:mapping_fields": [""],
+    "synccore:mapping_filters": [""],
+    "synccore:planned": ["", "?step=create", "?step=nonsense&after=x"],
+    "synccore:synchronize_since": [""],
+    "synccore:full": ["", "?mapping=1&mapping=x"],
+    "synccore:full_status": [""],
     "synccore:delete_mapping": [""],
     "synccore:live_catalogue": ["", "?side=right&table=account", "?side=nonsense"],
     "synccore:connections": [""],
@@ -74,6 +79,8 @@ ONLY_POST = {
     "errors:clean_up",
     "synccore:allow_once",
     "synccore:cancel",
+    "synccore:cancel_full",
+    "synccore:full_again",
     "synccore:check_now",
     "synccore:check_set_up",
     "synccore:copy_mapping",
@@ -110,7 +117,10 @@ FOR_ADMINISTRATORS = {
     "synccore:interval",
     "synccore:live_catalogue",
     "synccore:mapping",
+    "synccore:full",
+    "synccore:full_status",
     "synccore:mapping_fields",
+    "synccore:mapping_filters",
     "synccore:mappings",
     "synccore:new_integration",
     "synccore:new_mapping",
@@ -119,6 +129,9 @@ FOR_ADMINISTRATORS = {
 OF_MAPPING = (
     "mapping",
     "mapping_fields",
+    "mapping_filters",
+    "planned",
+    "synchronize_since",
     "edit_mapping",
     "copy_mapping",
     "delete_mapping",
@@ -127,6 +140,8 @@ OF_MAPPING = (
     "switch_off",
     "switch_on",
 )
+#: Of one mapping, for whoever may synchronize its records.
+FOR_SYNCHRONIZERS = {"synccore:planned", "synccore:synchronize_since"}
 ADDRESSES = [(name, query) for name, queries in PAGES.items() for query in queries]
 LISTS = [
     "people:users",
@@ -153,6 +168,8 @@ def address(name: str, world) -> str:
         "errors:help": "value_too_long",
         "errors:clean_up_result": world.clean_up.pk,
         **{f"synccore:{each}": world.mapping.pk for each in OF_MAPPING},
+        "synccore:full_status": world.full and world.full.pk,
+        "synccore:cancel_full": world.full and world.full.pk,
         "synccore:live_catalogue": world.mapping.integration.left_id,
         **{
             f"synccore:{each}": world.mapping.integration.left_id
@@ -161,6 +178,8 @@ def address(name: str, world) -> str:
         "synccore:check_now": world.setup.pk,
         "synccore:interval": world.mapping.queue_entries.get().pk,
     }
+    if name == "synccore:full_again":
+        return reverse(name, args=[world.full.pk, world.mapping.pk])
     if name in keys:
         return reverse(name, args=[keys[name]])
     if name in (
@@ -224,7 +243,8 @@ def test_page(request, world, as_user, who, name, query):
             cursor.execute("SET TRANSACTION READ ONLY")
         answer = browser.get(address(name, world) + query)
         text = answer.content.decode()
-    if name in FOR_ADMINISTRATORS and who != "administrator":
+    refused = name in FOR_ADMINISTRATORS and who != "administrator"
+    if refused or (name in FOR_SYNCHRONIZERS and who == "viewer"):
         assert answer.status_code == 403
         assert "This needs the right" in text
         return
