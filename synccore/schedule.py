@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from synccore import jobs, tasks
 from synccore.failures import Kind
-from synccore.models import Connection, JobQueueEntry, Problem, SynchJob, TableMapping
+from synccore.models import Connection, Instance, JobQueueEntry, Problem, SynchJob, TableMapping
 from synccore.models.instance import guard_instance
 from synccore.verbs import problems
 from synccore.verbs.clean_up import overdue
@@ -35,6 +35,7 @@ def tick() -> None:
     if not guard_instance():
         log.error("instance_mismatch")
         return
+    Instance.objects.filter(pk=1).update(ticked_at=timezone.now())
     jobs.take_over()
     end_on_purpose()
     claim_schedules()

@@ -1,4 +1,4 @@
-"""Addresses of home, jobs, schedules, connections and couplings."""
+"""Addresses of jobs, schedules, connections and couplings."""
 
 from django.urls import path
 
@@ -7,7 +7,6 @@ from synccore.views import (
     couplings,
     desk,
     full,
-    home,
     job_records,
     jobs,
     live_catalogue,
@@ -23,7 +22,6 @@ from synccore.views import (
 app_name = "synccore"
 
 urlpatterns = [
-    path("", home.home, name="home"),
     path("jobs/", jobs.JobsPage.as_view(), name="jobs"),
     path("jobs/<int:pk>/", jobs.job, name="job"),
     path("jobs/<int:pk>/records/", job_records.JobRecordsPage.as_view(), name="job_records"),

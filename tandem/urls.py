@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.contrib.auth import views as auth
 from django.urls import include, path
 
+from tandem.home.views import home
 from tandem.people import views as people
 from tandem.tell_me.views import tell_me
 
@@ -16,6 +17,7 @@ urlpatterns = [
     path("sign-out/", auth.LogoutView.as_view(), name="logout"),
     path("i18n/", include("django.conf.urls.i18n")),
     path("admin/", admin.site.urls),
+    path("", home, name="home"),
     path("tell-me/", tell_me, name="tell_me"),
     path("", include("tandem.people.urls")),
 ]

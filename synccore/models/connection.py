@@ -108,6 +108,8 @@ class Instance(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     #: Last link of the chain of job seals; kept here so that retention never touches it.
     last_seal = models.CharField(max_length=64, blank=True, default="")
+    #: When the tick came last: Home says whether anything starts by itself.
+    ticked_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [models.CheckConstraint(condition=models.Q(id=1), name="instance_one_row")]

@@ -234,7 +234,7 @@ def check_now(request: HttpRequest, pk: int) -> HttpResponse:
         )
         text = _("Checked now by {job}. If it passes, {name} goes on at once.")
         messages.success(request, format_html(text, job=link, name=problem.name))
-    return redirect(back if ours else "synccore:home")
+    return redirect(back if ours else "home")
 
 
 @require_http_methods(FORM_VERBS)

@@ -47,6 +47,6 @@ def first_administrator(request: HttpRequest) -> HttpResponse:
         if person is not None:
             login(request, person)
             messages.success(request, _("You administer this Tandem now. The code is used up."))
-            return redirect("synccore:home")
+            return redirect("home")
         throttle.failed(request, CODE)
     return render(request, "registration/first_administrator.html", {"form": form})

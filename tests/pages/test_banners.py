@@ -81,7 +81,7 @@ def test_asking_is_noted_with_who_when_and_from_which_record(world, owner, admin
     assert "The administrators see on their page and on Home that you asked" in said(answer)
     row = HelpRequest.objects.get()
     assert (row.problem, row.user, row.coupling) == (world.setup, owner, world.rejected.coupling)
-    for where in (COUPLED, reverse("errors:entries"), reverse("synccore:home")):
+    for where in (COUPLED, reverse("errors:entries"), reverse("home")):
         page = as_user(administrator).get(where)
         assert "Asked to be ended by otto" in text(page), where
         assert f'href="{reverse("coupling:problem", args=[world.rejected.pk])}"' in page.content.decode()

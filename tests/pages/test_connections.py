@@ -434,7 +434,7 @@ def holding(world):
     )
 
 
-@pytest.mark.parametrize("where", ["synccore:home", "coupling:coupled"])
+@pytest.mark.parametrize("where", ["home", "coupling:coupled"])
 @pytest.mark.usefixtures("contacts")
 def test_check_now_stands_on_the_banner_for_those_who_set_up(world, administrator, owner, as_user, where):
     problem = holding(world)
@@ -456,7 +456,7 @@ def test_check_now_is_refused_and_says_when_it_ended_meanwhile(world, administra
     assert as_user(owner).post(address).status_code == 403
     Problem.objects.filter(pk=problem.pk).update(state="ended", ending="fixed", ended_at=timezone.now())
     answer = as_user(administrator).post(address, {"back": "https://elsewhere.example/"}, follow=True)
-    assert answer.redirect_chain[0][0] == reverse("synccore:home")
+    assert answer.redirect_chain[0][0] == reverse("home")
     assert "is not held by this any more" in answer.content.decode()
     assert not SynchJob.objects.filter(verb="check").exists()
     record = reverse("synccore:check_now", args=[world.conflict.pk])

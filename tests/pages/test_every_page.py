@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("clean_up", "full")
 
 PAGES = {
     "tell_me": ["", "?q=retry", "?q=van+dijk"],
-    "synccore:home": [""],
+    "home": [""],
     "coupling:coupled": [
         "",
         "?tab=all",

@@ -1,0 +1,1 @@
+"""The first page: three questions, answered by numbers that are links."""
