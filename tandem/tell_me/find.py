@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 
 from synccore.models import Coupling, Problem, SynchJob, TableMapping
 from synccore.roles import SET_UP
-from synccore.search import couplings_named
+from synccore.search import couplings_numbered, couplings_with
 from synccore.tables import JobRow
 from synccore.views.job_page import jobs_of
 
@@ -38,6 +38,8 @@ SHOWN_ENTRIES, SHOWN_MAPPINGS, SHOWN_RECORDS = 8, 5, 8
 #: So much of a typed text is looked at: an app's message may be pasted whole.
 LONGEST = 500
 _JOB = re.compile(r"(?:job|taak|jobb)?\s*#?\s*(\d{1,18})")
+_WORDS = re.compile(r"\w+")
+MOST_NUMBERS = 200
 _NAMES = ("left_key", "right_key", "left_name", "right_name")
 
 
@@ -265,9 +267,10 @@ def _couplings(text: str, mappings: list[int]) -> list[Coupling]:
     if not low:
         return []
     scope = Coupling.objects.filter(mapping__in=mappings, ended_at=None).order_by()
-    if re.search(r"[,;\n\t]", low):
-        chosen: QuerySet[Any] = couplings_named(low).filter(mapping__in=mappings, ended_at=None)
-        keys = chosen.order_by("pk").values("pk")[:SHOWN_RECORDS]
+    numbers = [part.strip() for part in re.split(r"[,;\n\t]+", low) if part.strip()][:MOST_NUMBERS]
+    if len(numbers) > 1:
+        chosen = couplings_numbered(numbers, mappings).filter(mapping__in=mappings, ended_at=None)
+        keys: QuerySet[Any] = chosen.order_by("pk").values("pk")[:SHOWN_RECORDS]
     else:
         # Each column gives its own first rows, so that each is a short walk along its prefix index.
         parts = [
@@ -275,11 +278,11 @@ def _couplings(text: str, mappings: list[int]) -> list[Coupling]:
             for name in _NAMES
         ]
         keys = parts[0].union(*parts[1:])
-    found = list(
-        Coupling.objects.filter(pk__in=[row["pk"] for row in keys])
-        .defer("left_base", "right_base")
-        .order_by("pk")
-    )
+    pks = [row["pk"] for row in keys]
+    if not pks and len(numbers) == 1 and (inside := _WORDS.findall(low)):  # a word further inside the name
+        words = couplings_with(inside).filter(mapping__in=mappings, ended_at=None)
+        pks = list(words.order_by().values_list("pk", flat=True)[: SHOWN_RECORDS * 2])
+    found = list(Coupling.objects.filter(pk__in=pks).defer("left_base", "right_base").order_by("pk"))
     found.sort(
         key=lambda each: (
             low not in (each.left_key.lower(), each.right_key.lower()),
