@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.contrib.postgres.search import SearchQuery
-from django.core.exceptions import ValidationError
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Lower
 
@@ -22,7 +21,7 @@ from synccore.models import Coupling
 from synccore.models.coupling import WORDS_OF_PAIR
 from synccore.models.problem import KindChoices
 from ui.paging import IsOneOf
-from ui.search import PREFIX, Numbers, Words, read
+from ui.search import PREFIX, Numbers, Words
 
 #: Records that one word may lead to; further ones are not looked at.
 MOST_RECORDS = 10_000
@@ -52,15 +51,6 @@ def couplings_with(words: Sequence[str]) -> QuerySet[Coupling]:
             how = "startswith" if len(words[0]) >= PREFIX else "exact"
             wanted |= Q(**{f"_low_{name}__{how}": words[0]})
     return found.filter(wanted)
-
-
-def couplings_named(text: str) -> QuerySet[Coupling]:
-    """Couplings by what a person typed: words and beginnings, or a list of numbers; none for what is neither."""
-    try:
-        found = read(text)
-    except ValidationError:
-        return Coupling.objects.none()
-    return couplings_with(found.words) if isinstance(found, Words) else couplings_numbered(found.numbers)
 
 
 def couplings_numbered(numbers: Sequence[str], mappings: Iterable[int] = ()) -> QuerySet[Coupling]:
