@@ -40,8 +40,10 @@ class Phrase:
 
     def score(self, typed: Typed) -> int:
         """How well it fits what was typed; 0: not at all. 100: it is the name."""
-        if typed.joined == self.joined:
+        if typed.whole == self.joined:
             return 100
+        if typed.joined == self.joined:
+            return 98
         if self.joined.startswith(typed.joined):
             return 90 - min(len(self.words) - len(typed.words), 9)
         # Of several words the order does not matter; the last may be unfinished, and so may the others.
@@ -61,7 +63,7 @@ class Typed:
         self.plain = plain(self.text)
         every = words(self.text)
         self.words = tuple(word for word in every if word not in _EMPTY) or every
-        self.joined = " ".join(self.words)
+        self.whole, self.joined = " ".join(every), " ".join(self.words)
 
     def __bool__(self) -> bool:
         return bool(self.words)
