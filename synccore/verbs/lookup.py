@@ -49,7 +49,10 @@ def complete(run: Run, candidates: Iterable[Candidate]) -> None:
 
 
 def adopt(run: Run, candidates: Iterable[Candidate]) -> None:
-    """Before a create: look for the record the natural key names. One that is there and not coupled completes the pair."""
+    """Before a create: look for the record the natural key names. One that is there and not coupled completes the pair.
+
+    Where the page holds that record as a new one too (a sweep finds both), it is left to the pair: ``untouched``.
+    """
     rules = run.rules
     if rules.rules.natural_key is None or rules.rules.only_coupled:
         return
@@ -57,6 +60,7 @@ def adopt(run: Run, candidates: Iterable[Candidate]) -> None:
     if rules.rules.natural_key not in info_of:
         return
     each = info_of[rules.rules.natural_key]
+    claimed: set[tuple[Side, str]] = set()
     for side in SIDES:
         name = each.name(side)
         if name is None or not rules.rules.direction.allows(side):
@@ -67,6 +71,9 @@ def adopt(run: Run, candidates: Iterable[Candidate]) -> None:
             source = candidate.record(side.other)
             if candidate.id(side) is not None or source is None:
                 continue
+            if (side.other, source.id) in claimed:
+                candidate.untouched = True
+                continue
             try:
                 value = natural_key_value(rules, side.other, source, {})
             except Failure:
@@ -76,10 +83,14 @@ def adopt(run: Run, candidates: Iterable[Candidate]) -> None:
                 wanted[text].append(candidate)
                 values[text] = value
         if wanted:
-            _match(run, side, name, wanted, list(values.values()))
+            claimed |= {(side, id) for id in _match(run, side, name, wanted, list(values.values()))}
 
 
-def _match(run: Run, side: Side, name: str, wanted: dict[str, list[Candidate]], values: list[Value]) -> None:
+def _match(
+    run: Run, side: Side, name: str, wanted: dict[str, list[Candidate]], values: list[Value]
+) -> list[str]:
+    """Gives the ids of the records that completed a pair."""
+    matched: list[str] = []
     rules = run.rules.rules
     with run.remote(side) as connector:
         found = connector.find(rules.table(side), name, values, rules.fields_of(side))
@@ -101,7 +112,9 @@ def _match(run: Run, side: Side, name: str, wanted: dict[str, list[Candidate]], 
                 candidate.records[side] = record
                 candidate.adopted = True
                 taken.add(record.id)
+                matched.append(record.id)
                 break
+    return matched
 
 
 def references(run: Run, candidates: Iterable[Candidate]) -> References:

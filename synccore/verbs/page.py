@@ -53,6 +53,7 @@ def process(
             lookup.complete(run, todo)
             todo = [c for c in todo if c.still_as_seen(run.rules)]
             lookup.adopt(run, todo)
+            todo = [c for c in todo if not c.untouched]
             decide_all(run, todo)
             run.known["adopted"] = run.known.get("adopted", 0) + sum(
                 c.adopted and not c.failure for c in todo
