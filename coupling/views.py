@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Concat, JSONObject
 from django.http import HttpRequest, HttpResponse
@@ -17,10 +18,11 @@ from django.utils.translation import gettext_lazy
 
 from coupling.filters import DeskFilter
 from synccore.actions import ON_LEFT_OUT, ON_RECORDS, TAKE_BACK, couplings_of
-from synccore.models import JobItem, Problem, SynchJob
+from synccore.models import JobItem, Journal, Problem, SynchJob
 from synccore.models.problem import ADMINISTRATORS_KINDS
 from synccore.tables import ProblemRow, ProblemTable
 from synccore.views.banners import asked_of, banners
+from synccore.views.finding import FINDING, following
 from synccore.views.lists import RecordListPage, mapping_lines, may_run
 from ui.actions import Action, number
 from ui.paging import Sort
@@ -144,6 +146,7 @@ class ProblemListPage(RecordListPage):
             "mapping_lines": mapping_lines(shown),
             "banners": banners(shown),
             "may_run": may_run(self.request.user),
+            "finding": following(self.request, self.params.get(FINDING, "")),
         }
 
 
@@ -184,15 +187,28 @@ class CoupledPage(ProblemListPage):
     )
 
     def branches(self) -> Sequence[Q]:
-        if self.tab and self.tab.name == "ended":
+        if self._ended:
             return (Q(state=Problem.State.ENDED, ended_at__gte=timezone.now() - ENDED_SHOWN),)
         return super().branches()
 
+    def rows(self) -> QuerySet[Any]:
+        rows = super().rows()
+        if not self._ended or not self.request.user.has_perm("synccore.synchronize"):  # type: ignore[union-attr]
+            return rows
+        written = Journal.objects.undoable(timezone.now()).filter(
+            coupling=OuterRef("coupling"), job=OuterRef("ended_job")
+        )
+        return rows.annotate(undoable=ArraySubquery(written.order_by("pk").values("pk")[:50]))
+
+    @property
+    def _ended(self) -> bool:
+        return self.tab is not None and self.tab.name == "ended"
+
     def offered_actions(self) -> Sequence[Action]:
-        return () if self.tab and self.tab.name == "ended" else super().offered_actions()
+        return () if self._ended else super().offered_actions()
 
     def offered_sorts(self) -> Sequence[Sort]:
-        if self.tab and self.tab.name == "ended":
+        if self._ended:
             return (Sort("ended", ("ended_at",), descending=True),)
         return self.sorts
 

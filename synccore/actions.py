@@ -35,6 +35,7 @@ _PROBLEM = Problem.objects.filter(coupling=OuterRef("pk"))
 _LEFT_OUT = _PROBLEM.filter(state=Problem.State.ON_PURPOSE)
 _COUPLED = Q(left_id__isnull=False, right_id__isnull=False)
 _LIVE = Q(removed_at=None, ended_at=None)
+_REMOVED = Q(removed_at__isnull=False, ended_at=None)
 
 RETRY = Action(
     name="retry",
@@ -153,6 +154,32 @@ TAKE_BACK = Action(
     applies_to=_LIVE & Q(Exists(_LEFT_OUT)),
     not_for=gettext_lazy("Take back is for records that are left out on purpose."),
 )
+COUPLE_AGAIN = Action(
+    name="couple_again",
+    label=gettext_lazy("Couple again"),
+    permission="synccore.couple",
+    icon="link",
+    level=GrantLevel.RESOLVE,
+    applies_to=_REMOVED & _COUPLED,
+    not_for=gettext_lazy("Couple again is for couplings that were removed."),
+)
+ALLOW_AGAIN = Action(
+    name="allow_again",
+    label=gettext_lazy("Allow again"),
+    permission="synccore.remove_coupling",
+    icon="play",
+    level=GrantLevel.RESOLVE,
+    applies_to=_REMOVED,
+    not_for=gettext_lazy("Allow again is for couplings that were removed."),
+    question=gettext_lazy("Allow these records to be coupled by themselves again?"),
+    consequences=(
+        gettext_lazy(
+            "The mark goes, and with it what the two last agreed on: the next sweep finds both as new records."
+        ),
+        gettext_lazy("To put a pair back as it was, use Couple again instead."),
+    ),
+    confirm=gettext_lazy("Allow again"),
+)
 
 SET_UP_COUPLING = Action(
     name="set_up_coupling",
@@ -170,9 +197,12 @@ SET_UP_COUPLING = Action(
 )
 
 ON_RECORDS = (RETRY, SYNCHRONIZE, RESTORE, DELETE, SET_UP_COUPLING, REMOVE_COUPLING, LEAVE_OUT, RUN_NOW)
+ON_REMOVED = (COUPLE_AGAIN, ALLOW_AGAIN)
 ON_LEFT_OUT = (TAKE_BACK, REMOVE_COUPLING)
 ON_COUPLINGS = (SYNCHRONIZE, REMOVE_COUPLING, LEAVE_OUT)
-_VERBS = {"restore": "restore", "delete": "delete", "remove_coupling": "uncouple", "take_back": "take_back"}
+_VERBS = {"restore": "restore", "delete": "delete", "remove_coupling": "uncouple", "take_back": "take_back",
+    "couple_again": "couple_again", "allow_again": "allow_again",
+}  # fmt: skip
 
 
 def allowed(

@@ -259,7 +259,7 @@ def _queue_next(work: Run, state: SynchJob.State) -> None:
 
 
 def _set_queue_entry(job: SynchJob, state: SynchJob.State) -> None:
-    if job.mapping_id is None or job.verb == "dry_run":
+    if job.mapping_id is None or job.verb in ("dry_run", "find_deleted"):
         return
     status = JobQueueEntry.Status.ERROR if state == SynchJob.State.FAILED else JobQueueEntry.Status.READY
     JobQueueEntry.objects.filter(mapping_id=job.mapping_id, scope=job.scope).exclude(

@@ -23,6 +23,7 @@ from synccore.models import Connection, Coupling, Problem, SynchJob, TableMappin
 from synccore.models.job import OUTCOMES
 from synccore.models.problem import ADMINISTRATORS_KINDS, KindChoices
 from synccore.shapes import SIDES, Side
+from synccore.views.words import COUNTER_LABELS, JOB_STATES, VERBS
 from ui.tables import Column, ListTable
 
 KIND_ICONS = {
@@ -144,6 +145,15 @@ class ProblemRow:
         return _("%(who)s, by hand") % {"who": person} if person else _("by schedule")
 
     @property
+    def undo_url(self) -> str:
+        """Where what ended the problem can be taken back (annotated ``undoable``: rows of the journal); "" for nowhere."""
+        rows = getattr(self.problem, "undoable", None)
+        if not rows or not self.problem.ended_job:
+            return ""
+        query = "&".join(f"row={pk}" for pk in rows)
+        return f"{reverse('synccore:undo_job', args=[self.problem.ended_job])}?{query}"
+
+    @property
     def often(self) -> str:
         return _("%(n)s tries") % {"n": self.problem.attempts} if self.problem.attempts > 1 else ""
 
@@ -227,51 +237,6 @@ class ProblemTable(ListTable):
     next = Column(gettext_lazy("Next"), narrow=True)
 
 
-JOB_STATES = {
-    SynchJob.State.QUEUED: ("hourglass", "waits"),
-    SynchJob.State.RUNNING: ("play", "runs"),
-    SynchJob.State.FINISHED: ("check", "good"),
-    SynchJob.State.FAILED: ("stop", "person"),
-    SynchJob.State.CANCELLED: ("x", "closed"),
-}
-COUNTER_LABELS = {
-    "inserted": gettext_lazy("Inserted"),
-    "modified": gettext_lazy("Modified"),
-    "deleted": gettext_lazy("Deleted"),
-    "unchanged": gettext_lazy("Unchanged"),
-    "skipped": gettext_lazy("Skipped"),
-    "waiting": gettext_lazy("Waiting"),
-    "failed": gettext_lazy("Failed"),
-}
-VERBS = {
-    "synchronise": gettext_lazy("Synchronize"),
-    "synchronize": gettext_lazy("Synchronize"),
-    "resolve": gettext_lazy("Synchronize, version chosen"),
-    "couple": gettext_lazy("Couple"),
-    "uncouple": gettext_lazy("Remove Coupling"),
-    "restore": gettext_lazy("Restore Records"),
-    "delete": gettext_lazy("Delete Records"),
-    "leave_out": gettext_lazy("Leave out on purpose"),
-    "take_back": gettext_lazy("Take back"),
-    "couple_again": gettext_lazy("Couple again"),
-    "allow_again": gettext_lazy("Allow again"),
-    "edit": gettext_lazy("Edit"),
-    "retry": gettext_lazy("Retry"),
-    "check": gettext_lazy("Check the connection"),
-    "check_connection": gettext_lazy("Test Connection"),
-    "check_set_up": gettext_lazy("Check the set-up"),
-    "describe": gettext_lazy("Read the tables"),
-    "dry_run": gettext_lazy("Records to be synchronized"),
-    "purge": gettext_lazy("Delete entries"),
-    "undo": gettext_lazy("Undo"),
-    "undo_purge": gettext_lazy("Bring deleted entries back"),
-    "retain": gettext_lazy("Forget what was kept long enough"),
-    "sweep": gettext_lazy("Sweep"),
-    "find_deleted": gettext_lazy("Find for Deleted"),
-    "allow_once": gettext_lazy("Allow once"),
-}
-
-
 class JobRow:
     """A job as the list and its page show it."""
 
@@ -343,6 +308,15 @@ class JobTable(ListTable):
     by = Column(gettext_lazy("Started by"), narrow=True)
 
 
+@dataclass(frozen=True)
+class LastJob:
+    """The last job that wrote, or tried to write, to one side of a pair."""
+
+    to: str
+    job: int
+    ok: bool
+
+
 class CouplingRow:
     """A coupling as the list shows it. Annotated: ``open_problem`` and ``problem_state``, id and state, or None."""
 
@@ -359,7 +333,21 @@ class CouplingRow:
 
     @property
     def agreed_by(self) -> str:
-        return person_name(self.coupling.agreed_by)
+        """Who brought the last agreement about."""
+        if self.coupling.agreed_at is None:
+            return ""
+        return person_name(self.coupling.agreed_by) or _("by schedule")
+
+    @property
+    def last_jobs(self) -> list[LastJob]:
+        """Per direction, where there was one."""
+        found = []
+        for side in reversed(SIDES):
+            job = getattr(self.coupling, f"to_{side.value}_job")
+            if job:
+                ok = getattr(self.coupling, f"to_{side.value}_result") == "ok"
+                found.append(LastJob(self.apps[side.value], job, ok))
+        return found
 
     @property
     def state(self) -> State:
@@ -383,4 +371,5 @@ class CouplingTable(ListTable):
     mapping = Column(gettext_lazy("Mapping"), narrow=True)
     state = Column(gettext_lazy("State"), narrow=True)
     agreed = Column(gettext_lazy("Last agreement"), sort="agreed", narrow=True)
-    modified = Column(gettext_lazy("Last synch. modified on"), narrow=True)
+    jobs = Column(gettext_lazy("Last job per direction"), narrow=True)
+    modified = Column(gettext_lazy("Last Synch. Modified On"), narrow=True)

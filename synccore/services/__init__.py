@@ -8,7 +8,7 @@ from .asking import ask, for_administrators
 from .comparing import being_decided, kept_pair, live_pair, open_problem, resolve_one
 from .counts import counts, open_by_code, problem_counts
 from .coupling import Two, couple
-from .desk import Tried, pressed_at, try_now
+from .desk import Tried, find_deleted, pressed_at, try_now
 from .entries import bring_back, clean_ups, count_old_entries, delete_old_entries, kept_by, undo_purge
 from .jobs import allow_once, cancel, keep_stopped, pause, resume, run_now, start_job
 from .owners import CodeTaken, codes_of, owned, set_codes, unowned
@@ -35,6 +35,7 @@ __all__ = [
     "counts",
     "couple",
     "delete_old_entries",
+    "find_deleted",
     "for_administrators",
     "keep_stopped",
     "kept_by",

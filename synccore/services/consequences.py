@@ -46,6 +46,32 @@ class Share:
         return self.mapping.connection(self.side.other).name
 
 
+@dataclass(frozen=True, slots=True)
+class Keyed:
+    """The chosen records of one mapping; ``field``: by which it finds the counterpart of a new record, "" for none."""
+
+    mapping: str
+    n: int
+    field: str
+    creates: bool
+
+
+def keys_of(couplings: QuerySet[Coupling]) -> list[Keyed]:
+    """How the mappings of the chosen records would take them as new ones."""
+    counted: Any = couplings.order_by().values("mapping").annotate(n=Count("pk"))
+    mappings = TableMapping.objects.in_bulk({row["mapping"] for row in counted})
+    fields = FieldMapping.objects.in_bulk(
+        [each.natural_key for each in mappings.values() if each.natural_key]
+    )
+    found = []
+    for row in counted:
+        mapping = mappings[row["mapping"]]
+        key = fields.get(mapping.natural_key or 0)
+        name = (key.left_field or key.right_field) if key is not None else ""
+        found.append(Keyed(mapping.name, row["n"], name, not mapping.only_coupled))
+    return sorted(found, key=lambda each: each.mapping)
+
+
 def gone(couplings: QuerySet[Coupling]) -> list[Share]:
     """Where the chosen records are gone, by mapping and side."""
     counted: Any = (

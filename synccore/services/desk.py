@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,9 +14,9 @@ from synccore import jobs
 from synccore.models import Coupling, Problem, SynchJob, TableMapping
 from synccore.models.scoping import GrantLevel
 
-from .jobs import NotNow
+from .jobs import NotNow, start_job
 from .records import Refused, may_bulk, no_retry, start_bulk
-from .rights import require
+from .rights import require, require_on
 
 
 @dataclass(slots=True)
@@ -62,3 +63,22 @@ def pressed_at(user: Any, moment: datetime) -> QuerySet[Coupling]:
     """The records that this person put into the next synchronization by one press of *Retry*, and that still wait."""
     pressed = Problem.objects.open().filter(requested_by=user, requested_at=moment)
     return Coupling.objects.live().filter(pk__in=pressed.values("coupling"))
+
+
+def find_deleted(mappings: Sequence[TableMapping], *, user: Any) -> list[SynchJob]:
+    """*Find for Deleted*: one job per mapping, which asks about what is gone and deletes nothing.
+
+    Gives the queued job where one waits already. Raises RightMissing; NotNow ``held`` where a brake or a pause holds one.
+    """
+    started = []
+    for mapping in mappings:
+        require_on(user, mapping, "synccore.synchronize", GrantLevel.RESOLVE)
+        if reason := jobs.held(mapping):
+            raise NotNow("held", mapping=mapping.name, reason=reason)
+    for mapping in mappings:
+        job = start_job(verb="find_deleted", mapping=mapping, scope=SynchJob.Scope.FULL, user=user)
+        if job.total is None:
+            pairs = Coupling.objects.live().paired().filter(mapping=mapping).count()
+            SynchJob.objects.filter(pk=job.pk, total=None).update(total=2 * pairs)
+        started.append(job)
+    return started

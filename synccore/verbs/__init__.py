@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .again import take_back
+from .again import allow_again, couple_again, take_back
 from .audit import check_set_up
 from .chosen import couple, delete, leave_out, resolve, restore, synchronise_chosen, uncouple
 from .clean_up import purge, retain, undo_purge
 from .describe import describe
+from .find_deleted import find_deleted
 from .plan import dry_run
 from .run import Run
 from .set_up import check_connection
@@ -39,6 +40,9 @@ VERBS: dict[str, Callable[[Run], None]] = {
     "uncouple": uncouple,
     "leave_out": leave_out,
     "take_back": take_back,
+    "couple_again": couple_again,
+    "allow_again": allow_again,
+    "find_deleted": find_deleted,
     "check": check,
     "check_connection": check_connection,
     "check_set_up": check_set_up,

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from synccore.models import JobItem, Problem
-from synccore.models.job import SynchJob
+from synccore.models import Coupling, JobItem, Journal, Problem, SynchJob
+from synccore.shapes import Side
 
-from . import problems
+from . import items, problems
 from .chosen import allowed
 from .run import Run
+from .store import note_in_journal
 from .synchronise import open_items
+from .undo_plan import taken
 
 
 def chosen_pages(run: Run) -> Iterator[list[JobItem]]:
@@ -42,3 +44,57 @@ def take_back(run: Run) -> None:
                 item.state, item.note = JobItem.State.NOT_APPLICABLE, "not_left_out"
             JobItem.objects.bulk_update(page, ["state", "note"])
     run.queue_next.add((run.mapping.pk, SynchJob.Scope.DUE.value))
+
+
+def couple_again(run: Run) -> None:
+    """Couplings that were removed are there again, with what the two last agreed on: the run that follows looks at both."""
+    for page in chosen_pages(run):
+        couplings = Coupling.objects.in_bulk([item.coupling_id for item in page if item.coupling_id])
+        with run.page() as at:
+            for item in page:
+                coupling = couplings.get(item.coupling_id or 0)
+                note = _in_the_way(coupling)
+                if note or coupling is None:
+                    item.state, item.note = JobItem.State.NOT_APPLICABLE, note
+                    continue
+                coupling.removed_at = coupling.removed_by = None
+                coupling.save(update_fields=["removed_at", "removed_by"])
+                by = note_in_journal(run, coupling, Side.LEFT, Journal.Operation.RECOUPLE, at)
+                undone = Journal.objects.filter(coupling=coupling, operation=Journal.Operation.UNCOUPLE)
+                undone.filter(undone_by=None).update(undone_by=by)
+                items.find(run, [(coupling, side, coupling.of(side, "id")) for side in coupling.sides()])
+                run.count("coupled")
+                run.count("unchanged")
+                item.state = JobItem.State.DONE
+            JobItem.objects.bulk_update(page, ["state", "note"])
+    run.queue_next.add((run.mapping.pk, SynchJob.Scope.DUE.value))
+
+
+def _in_the_way(coupling: Coupling | None) -> str:
+    """Why a removed coupling cannot come back; "" where it can."""
+    if coupling is None or coupling.ended_at is not None:
+        return "coupling ended"
+    if coupling.removed_at is None:
+        return "not_removed"
+    if coupling.left_id is not None and taken(coupling, Side.LEFT, coupling.left_id):
+        return "coupled_since"
+    return ""
+
+
+def allow_again(run: Run) -> None:
+    """The mark *not to be coupled by itself* goes: the two records are like any others, and a sweep finds them."""
+    for page in chosen_pages(run):
+        couplings = Coupling.objects.in_bulk([item.coupling_id for item in page if item.coupling_id])
+        with run.page() as at:
+            for item in page:
+                coupling = couplings.get(item.coupling_id or 0)
+                if coupling is None or coupling.ended_at is not None or coupling.removed_at is None:
+                    item.state, item.note = JobItem.State.NOT_APPLICABLE, "not_removed"
+                    continue
+                coupling.removed_at, coupling.removed_by, coupling.ended_at = None, None, at
+                coupling.save(update_fields=["removed_at", "removed_by", "ended_at"])
+                note_in_journal(run, coupling, Side.LEFT, Journal.Operation.END, at)
+                run.count("unchanged")
+                item.state = JobItem.State.DONE
+            JobItem.objects.bulk_update(page, ["state", "note"])
+    run.queue_next.add((run.mapping.pk, SynchJob.Scope.SWEEP.value))

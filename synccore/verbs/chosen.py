@@ -37,6 +37,9 @@ NEEDS = {
     "uncouple": ("synccore.remove_coupling", GrantLevel.RESOLVE),
     "leave_out": ("synccore.leave_out", GrantLevel.RESOLVE),
     "take_back": ("synccore.leave_out", GrantLevel.RESOLVE),
+    "couple_again": ("synccore.couple", GrantLevel.RESOLVE),
+    "allow_again": ("synccore.remove_coupling", GrantLevel.RESOLVE),
+    "find_deleted": ("synccore.synchronize", GrantLevel.RESOLVE),
     "restore": ("synccore.restore_records", GrantLevel.DELETE),
     "delete": ("synccore.delete_records", GrantLevel.DELETE),
 }

@@ -6,6 +6,8 @@ writes to no app.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from django.db import connection
 from psycopg import sql
 
@@ -19,7 +21,7 @@ from .page import living_couplings
 from .run import Run
 from .store import UNFILLED
 
-_TABLE = "tandem_sweep"
+TABLE = "tandem_sweep"
 
 #: A row whose pair is not at this version, unless its open problem failed at this very version. Where its counterpart is
 #: outside the filter nothing is done until that comes back, which the other side's scan tells.
@@ -77,7 +79,7 @@ def sweep(run: Run) -> None:
     """
     rules = run.rules.rules
     for side in SIDES:
-        rows = _scan(run, side)
+        rows = scan(run, side)
         empty = side if rows == 0 and not run.job.options.get("allow_empty") else None
         if stop := deletions_stop(0, living_couplings(run), empty, brakes=run.brakes):
             stop.params["job"] = run.job.pk
@@ -97,13 +99,13 @@ def sweep(run: Run) -> None:
         run.queue_next.add((run.mapping.pk, "due"))
 
 
-def _scan(run: Run, side: Side) -> int:
-    """All rows of a side into a temporary table; returns their number."""
+def scan(run: Run, side: Side, *, counted: Callable[[int], None] | None = None) -> int:
+    """All rows of a side into the temporary table :data:`TABLE`; returns their number, and tells it page by page."""
     rules = run.rules.rules
     with connection.cursor() as cursor:
         cursor.execute(
-            f"DROP TABLE IF EXISTS {_TABLE};"
-            f'CREATE TEMP TABLE {_TABLE} (id text COLLATE "C" PRIMARY KEY, version text NOT NULL)'
+            f"DROP TABLE IF EXISTS {TABLE};"
+            f'CREATE TEMP TABLE {TABLE} (id text COLLATE "C" PRIMARY KEY, version text NOT NULL)'
         )
     position, total = None, 0
     while True:
@@ -112,13 +114,15 @@ def _scan(run: Run, side: Side) -> int:
         with connection.cursor() as cursor:
             # A key that moved during the scan may be met twice; the later reading counts.
             cursor.execute(
-                f"INSERT INTO {_TABLE} SELECT DISTINCT ON (id) id, version "
+                f"INSERT INTO {TABLE} SELECT DISTINCT ON (id) id, version "
                 "FROM unnest(%s::text[], %s::text[]) AS v(id, version) "
                 "ON CONFLICT (id) DO UPDATE SET version = excluded.version",
                 [[id for id, _version in page.versions], [version for _id, version in page.versions]],
             )
         total += len(page.versions)
         run.observe("scanned")
+        if counted is not None:
+            counted(len(page.versions))
         if page.complete:
             return total
         position = page.cursor
@@ -136,12 +140,12 @@ def _compare(run: Run, side: Side, *, flows: bool) -> int:
     names["other_outside"] = sql.Identifier(f"{side.other.value}_out_of_filter_since")
     found = 0
     with connection.cursor() as cursor:
-        cursor.execute(f"ANALYZE {_TABLE}")
+        cursor.execute(f"ANALYZE {TABLE}")
         for statement in (_MOVED, _GONE, *((_NEW,) if flows else ())):
-            query = sql.SQL(statement).format(table=sql.Identifier(_TABLE), **names)
+            query = sql.SQL(statement).format(table=sql.Identifier(TABLE), **names)
             cursor.execute(query, {"job": run.job.pk, "mapping": run.mapping.pk, "side": side.value})
             found += cursor.rowcount
-        cursor.execute(f"DROP TABLE {_TABLE}")
+        cursor.execute(f"DROP TABLE {TABLE}")
     return found + _fillable(run, side)
 
 

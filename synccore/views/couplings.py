@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils.translation import gettext_lazy as _
 
-from synccore.actions import ON_COUPLINGS
+from synccore.actions import ON_COUPLINGS, ON_REMOVED
 from synccore.filters import CouplingFilter
 from synccore.models import Coupling, Problem
 from synccore.tables import CouplingRow, CouplingTable
@@ -25,7 +25,7 @@ class CouplingsPage(RecordListPage):
     permission = "synccore.view"
     table_class = CouplingTable
     filter_class = CouplingFilter
-    actions = ON_COUPLINGS
+    actions = (*ON_COUPLINGS, *ON_REMOVED)
     tabs = (
         Tab(
             "coupled",
@@ -35,7 +35,10 @@ class CouplingsPage(RecordListPage):
         Tab(
             "removed",
             _("Removed"),
-            explain=_("Taken apart by a person. No later run couples or creates these records again."),
+            explain=_(
+                "Taken apart by a person. No later run couples or creates these records again, until somebody couples them"
+                " again (with what they last agreed on) or allows it again."
+            ),
             empty=_("No coupling was removed."),
         ),
     )
@@ -57,14 +60,14 @@ class CouplingsPage(RecordListPage):
         )
 
     def offered_actions(self) -> Sequence[Action]:
-        return () if self.tab and self.tab.name == "removed" else super().offered_actions()
+        return ON_REMOVED if self.tab and self.tab.name == "removed" else ON_COUPLINGS
 
     def keys(self) -> QuerySet[Any]:
         return self.scoped(Coupling.objects.paired())
 
     def branches(self) -> Sequence[Q]:
         if self.tab and self.tab.name == "removed":
-            return (Q(removed_at__isnull=False),)
+            return (Q(removed_at__isnull=False, ended_at=None),)
         live = Q(removed_at=None, ended_at=None)
         if self.sort.name != "agreed" or not self.mappings:
             return (live,)

@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 
 from synccore.models import Coupling
 from synccore.services import consequences
-from synccore.services.consequences import Dependents, Share
+from synccore.services.consequences import Dependents, Keyed, Share
 from ui.actions import Action, Told
 
 
@@ -59,7 +59,26 @@ def told(action: Action, couplings: QuerySet[Coupling], user: Any) -> list[Told]
                 consequences.dependents(couplings, user=user),
                 _("They stay coupled, and wait as soon as they are to be written again:"),
             )
+        case "allow_again":
+            return [_allowed(each) for each in consequences.keys_of(couplings)]
     return []
+
+
+def _allowed(each: Keyed) -> Told:
+    """What a mapping does with two records that are new to it."""
+    values = {"mapping": each.mapping, "n": number_format(each.n, force_grouping=True), "field": each.field}
+    if each.field:
+        text = _("%(mapping)s, %(n)s: records whose %(field)s is the same are coupled with each other again.")
+    elif each.creates:
+        text = _(
+            "%(mapping)s, %(n)s: the mapping names no field by which it finds a counterpart, so each record may be created"
+            " once more in the other app."
+        )
+    else:
+        text = _(
+            "%(mapping)s, %(n)s: only coupled records synchronize; these wait until somebody couples them."
+        )
+    return Told(text % values)
 
 
 def confirm(action: Action, couplings: QuerySet[Coupling], count: int) -> str:

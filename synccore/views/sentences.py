@@ -47,6 +47,8 @@ def item_note(note: str, apps: Mapping[str, str] | None = None) -> str:
         "exists_again": _("a record with its id is there again"),
         "coupled_since": _("one of the two was coupled with another record since"),
         "not_left_out": _("it is not left out on purpose"),
+        "not_removed": _("its coupling is not removed any more"),
+        "for_decision": _("it was deleted in one app and waits for a decision"),
     }
     if note in known:
         return known[note]

@@ -5,15 +5,16 @@ from __future__ import annotations
 import pytest
 
 from synccore import services
-from synccore.models import Coupling, JobItem, Problem
+from synccore.models import Coupling, FieldMapping, JobItem, Journal, Problem
 from synccore.models.ledger import read_ledger
 from synccore.models.scoping import GrantLevel
+from synccore.services.jobs import NotNow
 from synccore.services.rights import RightMissing
 from synccore.shapes import Side
-from tests.factories import RECORD_OWNER, make_user
+from tests.factories import RECORD_OWNER, VIEWER, make_problem, make_user
 
 from .conftest import Clock
-from .helpers import pair, work
+from .helpers import new, pair, work
 from .world import World
 
 pytestmark = pytest.mark.django_db
@@ -62,3 +63,145 @@ def test_the_right_is_asked_for_again_when_it_runs(clock: Clock) -> None:
     assert JobItem.objects.latest("pk").note == "right_missing"
     with pytest.raises(RightMissing):
         services.start_bulk("take_back", Coupling.objects.all(), user=person)
+
+
+# -- removed couplings -------------------------------------------------------------------------------------------------
+
+
+def removed(world: World, no: str = "C1", **fields):
+    left, right = pair(world, no, **fields)
+    services.start_bulk("uncouple", Coupling.objects.filter(left_key=no), user=None)
+    work()
+    return left, right
+
+
+def test_couple_again_puts_the_memory_back_and_what_changed_meanwhile_flows(clock: Clock) -> None:
+    world = World()
+    left, right = removed(world, phone="1", city="Gent")
+    person = owner_of(world)
+    world.left.put("customer", left, {"phone": "2"})
+    world.right.put("account", right, {"city": "Brussel"})
+    base = Coupling.objects.get().left_base
+    services.start_bulk("couple_again", Coupling.objects.all(), user=person)
+    done = work()
+    assert (done[0].coupled, done[0].items.get(purpose="chosen").state) == (1, "done")
+    coupling = world.coupling("C1")
+    assert (coupling.removed_at, coupling.removed_by) == (None, None)
+    assert base and world.rows(Side.RIGHT)[right]["phone"] == "2", "a change flows as a change"
+    assert world.rows(Side.LEFT)[left]["city"] == "Brussel"
+    assert not Problem.objects.not_ended().exists() and Coupling.objects.count() == 1
+    assert Journal.objects.get(operation="uncouple").undone_by.operation == "recouple"
+
+
+def test_couple_again_is_refused_where_one_of_the_two_has_another_counterpart(clock: Clock) -> None:
+    world = World()
+    left, _right = removed(world)
+    other = new(world, "X1", Side.RIGHT)
+    services.couple(world.mapping, left=left, right=other, user=None, prefer="left")
+    work()
+    services.start_bulk("couple_again", Coupling.objects.filter(removed_at__isnull=False), user=None)
+    [done] = work()[:1]
+    assert done.items.get().note == "coupled_since"
+    assert Coupling.objects.filter(removed_at__isnull=False).count() == 1
+
+
+def test_a_record_that_is_coupled_already_no_longer_applies(clock: Clock) -> None:
+    world = World()
+    pair(world, "C1")
+    for verb in ("couple_again", "allow_again"):
+        job = services.start_bulk(verb, Coupling.objects.all(), user=None)
+        work()
+        assert job.items.get().note == "not_removed"
+    assert world.coupling("C1").removed_at is None
+
+
+def test_allow_again_takes_the_mark_away_and_a_later_run_couples_them_by_their_key(clock: Clock) -> None:
+    world = World()
+    rule = FieldMapping.objects.get(mapping=world.mapping, left_field="no")
+    world.change_mapping(natural_key=rule.pk)
+    left, right = removed(world)
+    world.settle()
+    assert not Coupling.objects.live().exists(), "no run couples them before"
+    services.start_bulk("allow_again", Coupling.objects.all(), user=owner_of(world))
+    work()
+    coupling = world.coupling("C1")
+    assert (coupling.left_id, coupling.right_id) == (left, right)
+    assert (len(world.rows(Side.LEFT)), len(world.rows(Side.RIGHT))) == (1, 1)
+
+
+# -- Find for Deleted --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("policy", ["ask", "delete", "restore", "uncouple"])
+def test_find_for_deleted_asks_whatever_the_policy_and_writes_to_no_app(clock: Clock, policy: str) -> None:
+    world = World()
+    for no in ("C1", "C2", "C3", "C4"):
+        pair(world, no)
+    world.change_mapping(deletions=policy)
+    world.right.remove("account", world.coupling("C1").right_id)
+    world.left.remove("customer", world.coupling("C2").left_id)
+    both = world.coupling("C3")
+    world.left.remove("customer", both.left_id)
+    world.right.remove("account", both.right_id)
+    before, journal = (len(world.rows(Side.LEFT)), len(world.rows(Side.RIGHT))), Journal.objects.count()
+    [job] = services.find_deleted([world.mapping], user=owner_of(world))
+    assert job.verb == "find_deleted"
+    done = work()[0]
+    assert (done.state, done.waiting, done.failed) == ("finished", 2, 0)
+    assert {p.coupling.left_key: (p.code, p.state) for p in Problem.objects.not_ended()} == {
+        "C1": ("deleted_right", "skipped"),
+        "C2": ("deleted_left", "skipped"),
+    }
+    assert (len(world.rows(Side.LEFT)), len(world.rows(Side.RIGHT))) == before
+    writes = Journal.objects.exclude(operation="end").count()
+    assert writes == journal - Journal.objects.filter(operation="end", job__lt=job.pk).count()
+    assert Coupling.objects.get(left_key="C3").ended_at, "gone from both: it ends by itself"
+    notes = dict(done.items.values_list("coupling__left_key", "note"))
+    assert (notes["C1"], notes["C2"]) == ("for_decision", "for_decision")
+    assert read_ledger().drift == []
+
+
+def test_what_is_outside_the_filter_or_left_out_on_purpose_is_not_asked_about(clock: Clock) -> None:
+    world = World()
+    for no in ("C1", "C2"):
+        pair(world, no)
+    services.start_bulk(
+        "leave_out", Coupling.objects.filter(left_key="C1"), user=None, options={"reason": "x"}
+    )
+    work()
+    pair(world, "C3")
+    world.right.remove("account", world.coupling("C1").right_id)
+    world.change_mapping(left_filter=[{"field": "no", "operator": "ne", "value": "C2"}])
+    services.find_deleted([world.mapping], user=None)
+    done = work()[0]
+    assert done.state == "finished"
+    assert dict(done.items.values_list("coupling__left_key", "note")) == {
+        "C1": "on_purpose",
+        "C2": "not_deleted",
+    }
+    assert Problem.objects.get().state == "on_purpose"
+
+
+def test_an_app_that_is_suddenly_empty_stops_it_for_safety(clock: Clock) -> None:
+    world = World()
+    pair(world, "C1")
+    world.right.remove("account", world.coupling("C1").right_id)
+    services.find_deleted([world.mapping], user=None)
+    done = work()[0]
+    assert (done.state, done.code) == ("failed", "side_empty")
+    assert not Problem.objects.of_records().exists()
+
+
+def test_find_for_deleted_is_refused_without_the_right_and_while_a_brake_holds(clock: Clock) -> None:
+    world = World()
+    pair(world, "C1")
+    viewer = make_user(VIEWER, grants={world.mapping: GrantLevel.VIEW})
+    with pytest.raises(RightMissing):
+        services.find_deleted([world.mapping], user=viewer)
+    first = services.find_deleted([world.mapping], user=owner_of(world))
+    assert services.find_deleted([world.mapping], user=owner_of(world)) == first, (
+        "the queued one is given back"
+    )
+    make_problem(mapping=world.mapping, kind="stopped", code="too_many_deletions")
+    with pytest.raises(NotNow):
+        services.find_deleted([world.mapping], user=None)
