@@ -4,32 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Concat, JSONObject
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from coupling.filters import DeskFilter
-from synccore.actions import ON_LEFT_OUT, ON_RECORDS, TAKE_BACK, couplings_of
+from coupling.filters import EVERYBODY, MINE, NOBODY, DeskFilter
+from synccore import services
+from synccore.actions import ON_LEFT_OUT, ON_RECORDS, SYNCHRONIZE, TAKE_BACK, couplings_of
 from synccore.models import JobItem, Journal, Problem, SynchJob
 from synccore.models.problem import ADMINISTRATORS_KINDS
 from synccore.tables import ProblemRow, ProblemTable
 from synccore.views.banners import asked_of, banners
 from synccore.views.finding import FINDING, following
 from synccore.views.lists import RecordListPage, mapping_lines, may_run
+from synccore.views.navigation import owner_codes
 from ui.actions import Action, number
+from ui.filters import TAB, with_
 from ui.paging import Sort
 from ui.panels import Panel
 from ui.views import Tab
 
-from . import panel
+from . import panel, preview
 
 #: How long an ended problem still stands under *Ended*.
 ENDED_SHOWN = timedelta(days=7)
@@ -107,6 +111,24 @@ class ProblemListPage(RecordListPage):
         Sort("name", ("name",)),
     )
 
+    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        super().setup(request, *args, **kwargs)
+        if owner_codes(request) and not self.params.get("owner"):
+            self.params = self.params.copy()
+            self.params["owner"] = MINE  # what the list opens with for whoever owns records
+
+    @cached_property
+    def filter(self) -> DeskFilter:
+        found = DeskFilter(self.params, queryset=self.keys(), choices=self.choices())
+        found.codes = owner_codes(self.request)
+        return found
+
+    def choices(self) -> dict[str, Any]:
+        mine = [(MINE, _("My records"))] if owner_codes(self.request) else []
+        fields = any(each.left_owner_field or each.right_owner_field for each in self.mappings)
+        owners = [(EVERYBODY, _("Everybody")), *mine, (NOBODY, _("No owner"))] if mine or fields else []
+        return super().choices() | {"owner": owners}
+
     def rows(self) -> QuerySet[Any]:
         return problems_of_records(self.request.user)
 
@@ -123,7 +145,27 @@ class ProblemListPage(RecordListPage):
         return ON_RECORDS
 
     def tab_counts(self) -> Mapping[str, int]:
-        return self.counts()
+        """As the menu's while the list shows what it opens with; those of everybody; none where nobody keeps them."""
+        owner = self.filter.applied.get("owner", EVERYBODY)
+        if not owner_codes(self.request):
+            return self.counts() if owner == EVERYBODY else {}
+        if owner == MINE:
+            return self.counts()
+        return services.problem_counts(self.request.user) if owner == EVERYBODY else {}
+
+    def _cleared(self) -> str:
+        """The list without any filter: also without the one it opens with."""
+        kept = {TAB: self.tab.name} if self.tab else {}
+        return with_(QueryDict(), **kept, **({"owner": EVERYBODY} if owner_codes(self.request) else {}))
+
+    def preview(
+        self, action: Action, targets: QuerySet[Any], count: int
+    ) -> tuple[str, dict[str, Any]] | None:
+        """*Synchronize* of many shows what each rule would do with each record."""
+        if action is not SYNCHRONIZE:
+            return None
+        sensitive = self.request.user.has_perm("synccore.see_sensitive")  # type: ignore[union-attr]
+        return "coupling/preview.html", {"preview": preview.build(targets, count, see_sensitive=sensitive)}
 
     def panel(self, key: str) -> Panel | None:
         found = self.rows().filter(pk=number(key)).first()
@@ -146,6 +188,7 @@ class ProblemListPage(RecordListPage):
             "mapping_lines": mapping_lines(shown),
             "banners": banners(shown),
             "may_run": may_run(self.request.user),
+            "clear_url": self._cleared(),
             "finding": following(self.request, self.params.get(FINDING, "")),
         }
 

@@ -80,6 +80,12 @@ class Acting(View):
         """What the question's button says it does with these rows; "" for the action's own word."""
         return ""
 
+    def preview(
+        self, action: Action, targets: QuerySet[Any], count: int
+    ) -> tuple[str, dict[str, Any]] | None:
+        """Template and context of what the question shows below its form; None for nothing."""
+        return None
+
     # --- what happens -------------------------------------------------------------------------------------
 
     def post(self, request: HttpRequest) -> HttpResponse:
@@ -133,7 +139,7 @@ class Acting(View):
         forbidden: int,
         other: int,
     ) -> HttpResponse:
-        names = self.names(targets)
+        names, preview = self.names(targets), self.preview(action, targets, count)
         context = {
             "page_title": action.question or action.label,
             "action": action,
@@ -147,6 +153,8 @@ class Acting(View):
             "told": self.told(action, targets),
             "confirm": self.confirm(action, targets, count) or action.confirm or action.label,
             "form": form,
+            "preview_template": preview[0] if preview else "",
+            **(preview[1] if preview else {}),
             "back": self.request.get_full_path(),
         }
         return render(self.request, "ui/question.html", context)

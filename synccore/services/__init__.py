@@ -11,7 +11,7 @@ from .coupling import Two, couple
 from .desk import Tried, find_deleted, pressed_at, try_now
 from .entries import bring_back, clean_ups, count_old_entries, delete_old_entries, kept_by, undo_purge
 from .jobs import allow_once, cancel, keep_stopped, pause, resume, run_now, start_job
-from .owners import CodeTaken, codes_of, owned, set_codes, unowned
+from .owners import CodeTaken, codes_of, problems_owned, problems_unowned, set_codes
 from .records import Refused, Retried, retry, start_bulk
 from .undo import Undoable, undo, undo_preview, undoable, undone_by
 
@@ -43,10 +43,11 @@ __all__ = [
     "live_pair",
     "open_by_code",
     "open_problem",
-    "owned",
     "pause",
     "pressed_at",
     "problem_counts",
+    "problems_owned",
+    "problems_unowned",
     "resolve_one",
     "resume",
     "retry",
@@ -60,5 +61,4 @@ __all__ = [
     "undo_purge",
     "undoable",
     "undone_by",
-    "unowned",
 ]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Case, Count, Exists, OuterRef, Q, QuerySet, Value, When
 
-from synccore.models import Connection, OwnerCode, TableMapping
+from synccore.models import Connection, Coupling, OwnerCode, Problem
+from synccore.models.problem import ADMINISTRATORS_KINDS
 from synccore.models.scoping import SET_UP
 from synccore.shapes import SIDES
 
@@ -54,18 +55,37 @@ def set_codes(person: Any, codes: Mapping[int, str], *, user: Any) -> None:
             raise CodeTaken(connection, taken.user) from None
 
 
-def owned(codes: Mapping[int, str], mappings: Iterable[TableMapping], *, path: str = "") -> Q:
-    """Couplings of these mappings that one of the codes owns on its side. ``path``: lookup to the coupling, with ``__``."""
+def owned(codes: Mapping[int, str]) -> Q:
+    """Couplings that one of the codes (connection id → code) owns on its side; indexes coupling_left_owner, _right_owner."""
     wanted = Q(pk__in=[])
-    of_mapping = f"{path}mapping__in"
     for side in SIDES:
         for connection, code in codes.items():
-            mine = [
-                each.pk for each in mappings if each.integration_id and each.connection(side).pk == connection
-            ]
-            if mine:
-                wanted |= Q(**{f"{path}{side.value}_owner": code, of_mapping: mine})
+            app = f"mapping__integration__{side.value}"
+            wanted |= Q(**{f"{side.value}_owner": code, app: connection})
     return wanted
+
+
+def problems_owned(problems: QuerySet[Problem], codes: Mapping[int, str]) -> QuerySet[Problem]:
+    """*My records*: problems of records that one of the codes owns."""
+    return problems.filter(coupling__in=Coupling.objects.filter(owned(codes)).values("pk"))
+
+
+def problems_unowned(problems: QuerySet[Problem]) -> QuerySet[Problem]:
+    """*No owner*: problems of records whose owner, as both apps name him, is nobody here."""
+    return problems.filter(unowned(path="coupling__"))
+
+
+def owned_counts(user: Any, codes: Mapping[int, str]) -> dict[str, int]:
+    """Open problems of a person's own records by state and turn, exact: the numbers of his tabs. One query."""
+    admin = Case(When(kind__in=ADMINISTRATORS_KINDS, then=Value(True)), default=Value(False))
+    mine = problems_owned(Problem.objects.visible_to(user).of_records().not_ended(), codes)
+    found = dict.fromkeys(("needs_you", "with_the_administrator", "waiting", "will_retry", "on_purpose"), 0)
+    for state, of_admin, n in mine.order_by().values_list("state").annotate(admin=admin, n=Count("pk")):
+        if state == Problem.State.SKIPPED:
+            found["with_the_administrator" if of_admin else "needs_you"] += n
+        else:
+            found["will_retry" if state == Problem.State.RETRYING else state] += n
+    return found
 
 
 def unowned(*, path: str = "") -> Q:

@@ -24,5 +24,14 @@ def counts(request: HttpRequest) -> dict[str, int]:
     """``services.counts`` of the signed-in person, once per request."""
     if not hasattr(request, "tandem_counts"):
         signed_in = getattr(request, "user", None) is not None and request.user.is_authenticated
-        request.tandem_counts = services.counts(request.user) if signed_in else {}  # type: ignore[attr-defined]
+        request.tandem_counts = (  # type: ignore[attr-defined]
+            services.counts(request.user, owner_codes(request)) if signed_in else {}
+        )
     return request.tandem_counts  # type: ignore[attr-defined]
+
+
+def owner_codes(request: HttpRequest) -> dict[int, str]:
+    """The signed-in person's codes as an owner of records (connection id → code), once per request."""
+    if not hasattr(request, "tandem_codes"):
+        request.tandem_codes = services.codes_of(request.user)  # type: ignore[attr-defined]
+    return request.tandem_codes  # type: ignore[attr-defined]
