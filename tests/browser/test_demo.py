@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tandem.demo import faults
-from tests.browser.test_looks import check
+from tests.browser.looks import check
 from tests.demo.conftest import apps, demo_runs  # noqa: F401  (fixtures)
 from tests.factories import make_user
 

@@ -5,49 +5,31 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import SCREENSHOTS
+from tests.browser.looks import axe, check, look_at, picture
 from tests.pages.test_every_page import PAGES, address
+
+__all__ = ["axe", "check", "picture"]
 
 QUESTIONS = {"synchronize": "question-synchronize", "remove_coupling": "question-remove"}
 
 
-def axe(page) -> list[str]:
-    from axe_playwright_python.sync_playwright import Axe
-
-    found = Axe().run(page).response["violations"]
-    return [
-        f"{each['id']}: {node['html'][:160]} {node.get('failureSummary', '')}"
-        for each in found
-        for node in each["nodes"]
-    ]
+#: What a page is looked at with, where its plain address shows little.
+QUERIES = {
+    "errors:entries": "?tab=entries",
+    "coupling:coupled": "?tab=all",
+    "synccore:new_connection": "?kind=postgresql",
+}
 
 
-def picture(page, name: str) -> None:
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SCREENSHOTS / f"{name}.png")
-
-
-def check(page, name: str) -> None:
-    picture(page, name)
-    assert not axe(page)
-    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    assert wide <= 0, f"scrolls sideways by {wide} px"
+@pytest.mark.parametrize("name", sorted(PAGES))
+def test_page(world, clean_up, full, administrator, open_browser, name):
+    page = open_browser(administrator)
+    page.goto(address(name, world) + QUERIES.get(name, ""))
+    look_at(page, name.replace(":", "-"))
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("size", [(1440, 900), (390, 844), (320, 640)], ids=["wide", "narrow", "smallest"])
-def test_pages(world, clean_up, full, administrator, open_browser, dark, size):
-    page = open_browser(administrator, dark=dark, width=size[0], height=size[1])
-    for name in PAGES:
-        query = "?tab=entries" if name == "errors:entries" else ""
-        page.goto(address(name, world) + query)
-        check(page, f"{name.replace(':', '-')}-{size[0]}-{'dark' if dark else 'light'}")
-    page.goto(address("coupling:coupled", world) + "?tab=all")
-    check(page, f"coupled-all-{size[0]}-{'dark' if dark else 'light'}")
-
-
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_questions_and_refusals(world, administrator, viewer, open_browser, dark):
+def test_questions_and_refusals(world, clean_up, full, administrator, viewer, open_browser, dark):
     tone = "dark" if dark else "light"
     page = open_browser(administrator, dark=dark)
     for action, name in QUESTIONS.items():

@@ -1,0 +1,61 @@
+"""Looking at a page: a picture for people, axe for what a machine can find, and no sideways scrolling."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.browser.conftest import SCREENSHOTS
+
+WIDE, NARROW, SMALLEST = (1440, 900), (390, 844), (320, 640)
+#: Colours differ by tone, what is there by width: axe looks at each once.
+_AXE = {(WIDE[0], "light"), (WIDE[0], "dark"), (NARROW[0], "light")}
+
+
+def axe(page: Any) -> list[str]:
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{each['id']}: {node['html'][:160]} {node.get('failureSummary', '')}"
+        for each in found
+        for node in each["nodes"]
+    ]
+
+
+def picture(page: Any, name: str) -> None:
+    """A picture of what the window shows, kept with the test run's results. A busy machine gets a second try."""
+    from playwright.sync_api import Error
+
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    try:
+        page.screenshot(path=SCREENSHOTS / f"{name}.png")
+    except Error:
+        page.wait_for_timeout(1000)
+        page.screenshot(path=SCREENSHOTS / f"{name}.png")
+
+
+def sideways(page: Any) -> int:
+    """By how many pixels the page is wider than its window."""
+    return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+
+
+def check(page: Any, name: str) -> None:
+    """A picture; fails on what axe finds and on sideways scrolling."""
+    picture(page, name)
+    assert not axe(page)
+    assert sideways(page) <= 0, f"scrolls sideways by {sideways(page)} px"
+
+
+def look_at(page: Any, name: str) -> None:
+    """The page as it stands, wide and narrow, light and dark, and on the smallest screen; fails with all that was found."""
+    found = []
+    for width, height in (WIDE, NARROW, SMALLEST):
+        page.set_viewport_size({"width": width, "height": height})
+        for tone in ("light", "dark") if width != SMALLEST[0] else ("light",):
+            page.emulate_media(color_scheme=tone, reduced_motion="reduce")
+            picture(page, f"{name}-{width}-{tone}")
+            if (width, tone) in _AXE:
+                found += [f"{width} {tone}: {each}" for each in axe(page)]
+        if (more := sideways(page)) > 0:
+            found.append(f"{width}: scrolls sideways by {more} px")
+    assert not found, "\n".join(found)
