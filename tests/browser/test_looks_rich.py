@@ -1,0 +1,146 @@
+"""Pages in states that break pages: much of everything, nothing of anything, and text from the apps at its worst."""
+
+from __future__ import annotations
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from synccore.models import Coupling, Problem
+from synccore.models.ledger import replace_stat
+from tests.browser.looks import look_at
+from tests.factories import make_bucket, make_coupling, make_entry, make_field, make_problem, make_user
+from tests.pages.test_every_page import LISTS, SET_UP_LISTS
+
+MARKUP = "<b onclick=\"alert(1)\">Kaas</b> & <script>alert('x')</script>"
+RIGHT_TO_LEFT = "شركة الأفق للتجارة والمقاولات العامة المحدودة"
+LONG_WORD = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft" * 3
+MESSAGE = ("value too long for type character varying(50)\n" + "DETAIL: " + "the row at hand; " * 400)[:5000]
+
+
+@pytest.fixture
+def worst(world):
+    """Records whose names and messages are what apps really send."""
+    problems = []
+    for name in (MARKUP, RIGHT_TO_LEFT, LONG_WORD):
+        pair = make_coupling(world.mapping, left_name=name, right_name=name)
+        problem = make_problem(
+            pair,
+            app_message=MESSAGE,
+            side="right",
+            destination="right",
+            params={
+                "field": "name",
+                "length": 240,
+                "limit": 50,
+                "value": name,
+                "table": "account",
+                "side": "right",
+            },
+        )
+        entry = make_entry(problem, job_id=world.job.pk)
+        Problem.objects.filter(pk=problem.pk).update(first_entry=entry.pk, last_entry=entry.pk)
+        problems.append(problem)
+    replace_stat()
+    return problems
+
+
+@pytest.mark.parametrize("name", ["markup", "right-to-left", "long-word"])
+@pytest.mark.parametrize("where", ["panel", "problem", "entry"])
+def test_the_worst_that_apps_send(world, worst, administrator, open_browser, where, name):
+    problem = worst[["markup", "right-to-left", "long-word"].index(name)]
+    addresses = {
+        "panel": f"{reverse('coupling:coupled')}?tab=all&open={problem.pk}",
+        "problem": reverse("coupling:problem", args=[problem.pk]),
+        "entry": reverse("errors:entry", args=[Problem.objects.get(pk=problem.pk).last_entry]),
+    }
+    page = open_browser(administrator)
+    page.on("dialog", lambda _: pytest.fail("text of an app was run"))
+    page.goto(addresses[where])
+    look_at(page, f"worst-{where}-{name}")
+    assert page.get_by_text(problem.name[:40]).count()
+
+
+@pytest.mark.parametrize("where", ["list", "entries"])
+def test_lists_of_the_worst(world, worst, administrator, open_browser, where):
+    page = open_browser(administrator)
+    page.goto(
+        reverse("coupling:coupled" if where == "list" else "errors:entries")
+        + "?tab="
+        + ("all", "entries")[where == "entries"]
+    )
+    look_at(page, f"worst-{where}")
+
+
+@pytest.mark.parametrize("where", ["compare", "mapping"])
+def test_sixty_mapped_fields(world, administrator, open_browser, where):
+    pair = world.conflict.coupling
+    for number in range(60):
+        field = make_field(world.mapping, f"field_{number:02}_of_the_customer", f"attribute_{number:02}")
+        for base in (pair.left_base, pair.right_base):
+            base[str(field.pk)] = [1, f'"{"x" * number}"']
+    pair.save()
+    page = open_browser(administrator)
+    keys = {"compare": ("coupling:compare", pair.pk), "mapping": ("synccore:mapping", world.mapping.pk)}
+    page.goto(reverse(keys[where][0], args=[keys[where][1]]))
+    look_at(page, f"sixty-fields-{where}")
+
+
+@pytest.mark.parametrize("name", sorted([*LISTS, *SET_UP_LISTS, "synccore:home", "synccore:connections"]))
+def test_no_data_at_all(transactional_db, open_browser, name):
+    page = open_browser(make_user("Administrator", username="anna"))
+    page.goto(reverse(name))
+    look_at(page, f"empty-{name.replace(':', '-')}")
+    assert page.get_by_role("heading", level=1).count() == 1
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_a_hundred_thousand_rows(world, administrator, open_browser):
+    """The list is the same page at any size: hundred rows of it, true counts, and the last page one press away."""
+    many = 100_000
+    bucket = make_bucket(world.mapping)
+    now = timezone.now()
+    pairs = Coupling.objects.bulk_create(
+        (
+            Coupling(
+                mapping=world.mapping,
+                left_id=f"m{n}",
+                right_id=f"m{n}",
+                left_key=f"M{n:06}",
+                left_name=f"Company {n}",
+                agreed_at=now,
+            )
+            for n in range(many)
+        ),
+        batch_size=5_000,
+    )
+    Problem.objects.bulk_create(
+        (
+            Problem(
+                coupling=pair,
+                mapping=world.mapping,
+                bucket=bucket,
+                kind=bucket.kind,
+                code=bucket.code,
+                state="skipped",
+                since=now,
+                last_failure=now,
+                attempts=1,
+                name=pair.left_name,
+                fingerprint=f"{n:064x}",
+            )
+            for n, pair in enumerate(pairs)
+        ),
+        batch_size=5_000,
+    )
+    replace_stat()
+    page = open_browser(administrator)
+    page.goto(reverse("coupling:coupled"))
+    look_at(page, "hundred-thousand-coupled")
+    assert page.locator("input[name=row]").count() == 100
+    assert page.get_by_role("navigation", name="States").get_by_text("100,004").count()
+    page.get_by_role("link", name="last").first.click()
+    assert page.locator("input[name=row]").count() == 100
+    page.goto(reverse("synccore:couplings"))
+    look_at(page, "hundred-thousand-couplings")
