@@ -12,7 +12,7 @@ from tests.pages.test_every_page import ADDRESSES, address
 
 ROOT = Path(__file__).parent.parent.parent
 
-pytestmark = pytest.mark.usefixtures("clean_up")
+pytestmark = pytest.mark.usefixtures("clean_up", "full")
 
 
 class Silent:
