@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from coupling.filters import EVERYBODY, MINE, NOBODY, DeskFilter
+from errors.views.by_cause import ByCause
 from synccore import services
 from synccore.actions import ON_LEFT_OUT, ON_RECORDS, SYNCHRONIZE, TAKE_BACK, couplings_of
 from synccore.models import JobItem, Journal, Problem, SynchJob
@@ -98,7 +99,7 @@ def problems_of_records(user: Any) -> QuerySet[Problem]:
     )
 
 
-class ProblemListPage(RecordListPage):
+class ProblemListPage(ByCause, RecordListPage):
     permission = "synccore.view"
     template_name = "coupling/problems.html"
     table_class = ProblemTable

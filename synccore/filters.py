@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from synccore import guides
-from synccore.models import JobQueueEntry, SynchJob
+from synccore.models import JobQueueEntry, Problem, SynchJob
 from synccore.models.problem import KindChoices
 from synccore.search import branches
 from ui.filters import ListFilter
@@ -65,9 +65,14 @@ class ProblemFilter(RecordFilter):
     )
     job = django_filters.NumberFilter(label=_("Job"), field_name="last_job")
     code = django_filters.CharFilter(label=_("Code"))
+    cause = django_filters.CharFilter(label=_("Cause"), field_name="fingerprint")
 
     def _say(self, name: str, value: Any) -> str:
-        page = guides.explain(value) if name == "code" else None
+        code = value
+        if name == "cause":
+            same = Problem.objects.filter(fingerprint=value).order_by("state", "-pk")
+            code = same.values_list("code", flat=True).first()
+        page = guides.explain(code) if name in ("code", "cause") and code else None
         return page.title if page else super()._say(name, value)
 
 

@@ -103,6 +103,10 @@ class ListPage(Acting):
         """The rows as the row template takes them."""
         return rows
 
+    def make_table(self, rows: Sequence[Any], *, selectable: bool) -> ListTable:
+        """The table of these rows, as ``present`` gave them."""
+        return self.table_class(rows, sort=self.sort, params=self.params, selectable=selectable)
+
     def branches(self) -> Sequence[Q]:
         """The rows of the current tab, as conditions that each have an index (see ``paginate``)."""
         return self.tab.branches if self.tab else EVERYTHING
@@ -168,9 +172,7 @@ class ListPage(Acting):
         page = self.page()
         pasted = self.pasted(page)
         offered = permitted(self.offered_actions(), self.request.user)
-        table = self.table_class(
-            self.present(page.rows), sort=self.sort, params=self.params, selectable=bool(offered)
-        )
+        table = self.make_table(self.present(page.rows), selectable=bool(offered))
         counts = self.tab_counts()
         context = {
             "page_title": self.title,

@@ -25,8 +25,10 @@ PAGES = {
         "?sort=-failed",
         "?q=van",
         "?kind=bug",
+        "?group=causes&tab=all",
+        "?group=causes&tab=ended",
     ],
-    "coupling:skipped": ["", "?tab=on_purpose"],
+    "coupling:skipped": ["", "?tab=on_purpose", "?group=causes", "?group=causes&tab=on_purpose"],
     "coupling:problem": [""],
     "coupling:live_problem": [""],
     "coupling:compare": ["", "?choose=left"],
@@ -264,7 +266,9 @@ def test_the_read_only_check_would_notice(world):
         world.mapping.save()
 
 
-@pytest.mark.parametrize("query", ["", "?tab=all", "?tab=entries", "?q=a", "?sort=-agreed"])
+@pytest.mark.parametrize(
+    "query", ["", "?tab=all", "?tab=entries", "?q=a", "?sort=-agreed", "?group=causes&tab=all"]
+)
 @pytest.mark.parametrize(
     ("name", "who"),
     [
