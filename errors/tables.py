@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -9,7 +11,8 @@ from django.utils.translation import gettext_lazy
 from synccore.models import DeletedEntry, SynchJobError
 from synccore.services.entries import KEPT_DELETED
 from synccore.shapes import SIDES, Side
-from synccore.tables import RecordName, app_names, person_name, say
+from synccore.tables import app_names, person_name, say
+from synccore.views.offers import address
 from ui.tables import Column, ListTable
 
 
@@ -24,6 +27,16 @@ class EntryTable(ListTable):
     source = Column(gettext_lazy("Source"))
     destination = Column(gettext_lazy("Destination"), roomy=True)
     job = Column(gettext_lazy("Job"), narrow=True, roomy=True)
+
+
+@dataclass(frozen=True)
+class End:
+    """Source or destination of an entry: the app, and the record with its page; ``state`` where there is no record."""
+
+    app: str
+    title: str = ""
+    state: str = ""
+    url: str = ""
 
 
 class EntryRow:
@@ -58,17 +71,18 @@ class EntryRow:
         side = Side(self.entry.destination)
         return f"{self.apps[side.other.value]} → {self.apps[side.value]}"
 
-    def _ends(self) -> tuple[RecordName, RecordName]:
+    def _ends(self) -> tuple[End, End]:
         to = Side(self.entry.destination) if self.entry.destination else SIDES[1]
         return self._end(to.other), self._end(to)
 
-    def _end(self, side: Side) -> RecordName:
-        title = getattr(self.entry, f"{side.value}_title") or getattr(self.entry, f"{side.value}_id")
-        if title:
-            return RecordName(self.apps[side.value], title)
-        return RecordName(
-            self.apps[side.value], "", _("not coupled") if self._of_record else _("whole mapping")
-        )
+    def _end(self, side: Side) -> End:
+        app, id = self.apps[side.value], getattr(self.entry, f"{side.value}_id")
+        title = getattr(self.entry, f"{side.value}_title") or id
+        if not title:
+            return End(app, state=_("not coupled") if self._of_record else _("whole mapping"))
+        known = id and self.entry.mapping_id
+        page = address("coupling:record", self.entry.mapping_id, id) if known else ""
+        return End(app, title, url=page or self.problem_url)
 
 
 class DeletedTable(ListTable):

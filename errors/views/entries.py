@@ -11,11 +11,12 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from errors.bundle import support_bundle
 from errors.filters import DiaryFilter
 from errors.forms import CleanUpForm
 from errors.tables import DeletedRow, EntryRow, EntryTable
 from synccore import guides, roles
-from synccore.actions import REMOVE_COUPLING, RETRY, SYNCHRONIZE, couplings_of
+from synccore.actions import REMOVE_COUPLING, RETRY, SET_UP_COUPLING, SYNCHRONIZE, couplings_of
 from synccore.models import Coupling, DeletedEntry, SynchJobError
 from synccore.models.problem import SET_UP_ENTRIES
 from synccore.services.entries import MOST_CHOSEN
@@ -39,7 +40,7 @@ DELETE_ENTRIES = Action(
 )
 
 #: What can be done with the record of an entry, as it is now.
-OF_ENTRIES = (SYNCHRONIZE, RETRY, REMOVE_COUPLING)
+OF_ENTRIES = (SYNCHRONIZE, RETRY, SET_UP_COUPLING, REMOVE_COUPLING)
 
 
 class EntriesPage(DiaryPage):
@@ -129,23 +130,34 @@ class EntryPage(EntriesPage):
         found = _entry(request.user, pk)
         if found is None:
             raise Http404
-        context = {"page_title": _("Entry %(n)s") % {"n": pk}} | panel_context(request, found)
-        return render(request, "errors/entry.html", context | {"action_url": request.path})
+        context = panel_context(request, found, alone=True) | {"action_url": request.path}
+        coupling, may_see_stack = context["coupling"], context["may_see_stack"]
+        context["page_title"] = _("Entry %(n)s") % {"n": pk}
+        context["details"] = support_bundle(found, coupling, with_stack=may_see_stack)
+        return render(request, "errors/entry.html", context)
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:  # type: ignore[override]
         return super().post(request)
 
 
-def panel_context(request: HttpRequest, found: SynchJobError | DeletedEntry) -> dict[str, Any]:
-    """Context of ``errors/entry_panel.html``, beside the diary and on the entry's own page."""
+def panel_context(
+    request: HttpRequest, found: SynchJobError | DeletedEntry, *, alone: bool = False
+) -> dict[str, Any]:
+    """Context of ``errors/entry_panel.html``, beside the diary and (``alone``) on the entry's own page."""
     coupling = Coupling.objects.visible_to(request.user).filter(pk=found.coupling_id or 0).first()
-    about = About(found.mapping, found.connection, coupling, found.side, found.job_id)
-    wanted = guides.guide_for(found.code, found.kind).actions
+    about = About.of(found, coupling)
+    wanted = (*guides.guide_for(found.code, found.kind).actions, "couple", "copy_details")
     return {
         "entry": found,
         "row": DeletedRow(found) if isinstance(found, DeletedEntry) else EntryRow(found),
         "is_deleted": isinstance(found, DeletedEntry),
-        "offers": offers((*wanted, "couple"), about, request.user, on_records=OF_ENTRIES),
+        "coupling": coupling,
+        "offers": offers(
+            [name for name in wanted if not (alone and name == "copy_details")],
+            about,
+            request.user,
+            on_records=OF_ENTRIES,
+        ),
         "value": found.pk,
         "may_see_stack": request.user.has_perm(roles.SET_UP),  # type: ignore[union-attr]
     }

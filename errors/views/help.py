@@ -124,15 +124,7 @@ def _about(request: HttpRequest, failure: Problem | SynchJobError) -> dict[str, 
         if failure.coupling_id
         else None
     )
-    job = failure.job_id if isinstance(failure, SynchJobError) else failure.last_job
-    about = About(
-        failure.mapping,
-        failure.connection,
-        coupling,
-        failure.side,
-        job,
-        failure.pk if of_entry else failure.last_entry,  # type: ignore[union-attr]
-    )
+    about = About.of(failure, coupling)
     wanted = guides.guide_for(failure.code, failure.kind).actions
     where = reverse("errors:entry" if of_entry else "coupling:problem", args=[failure.pk])
     is_page = of_entry or coupling is not None

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.http import QueryDict
 from django.urls import NoReverseMatch, reverse
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from synccore import actions, roles
-from synccore.actions import ON_RECORDS, couplings_of
-from synccore.models import Connection, Coupling, TableMapping
+from synccore.actions import ON_RECORDS, SET_UP_COUPLING, couplings_of
+from synccore.models import Connection, Coupling, DeletedEntry, Problem, SynchJobError, TableMapping
 from synccore.shapes import Side
 from ui.actions import Action, permitted
 
@@ -39,6 +39,7 @@ class About:
     """What is offered something about, as it is now; None where a failure names no such thing.
 
     ``side``: the side the failure is about. ``job``, ``entry``: ids of the last job that met it, and of its last entry.
+    ``problem``: id of the mapping's or app's problem. ``waits_for``: mapping, side and id of the record to be coupled first.
     """
 
     mapping: TableMapping | None = None
@@ -47,6 +48,24 @@ class About:
     side: str = ""
     job: int | None = None
     entry: int | None = None
+    problem: int | None = None
+    waits_for: tuple[str, str, str] | None = None
+
+    @classmethod
+    def of(cls, failure: Problem | SynchJobError | DeletedEntry, coupling: Coupling | None) -> About:
+        """What a problem or an entry is about. ``coupling``: its record, where the person may see it."""
+        told, of_problem = failure.params, isinstance(failure, Problem)
+        parent = (str(told.get("mapping", "")), str(told.get("side", "")), str(told.get("record", "")))
+        return cls(
+            failure.mapping,
+            failure.connection,
+            coupling,
+            failure.side,
+            job=failure.last_job if isinstance(failure, Problem) else failure.job_id,
+            entry=failure.last_entry if isinstance(failure, Problem) else failure.pk,
+            problem=failure.pk if of_problem and coupling is None else None,
+            waits_for=parent if failure.code == "reference_not_coupled" and all(parent) else None,
+        )
 
     @property
     def app(self) -> Connection | None:
@@ -74,6 +93,8 @@ def offers(
     found = {each.name: each for each in applicable(about.coupling, user, on_records)}
     result: dict[str, Offer] = {}
     for name in wanted:
+        if name == "couple" and about.waits_for is None:
+            name = SET_UP_COUPLING.name
         offer = _of_action(found[name]) if name in found else _of_set_up(name, about, user)
         if offer is not None and offer not in result.values():
             result[name] = offer
@@ -98,10 +119,19 @@ def _of_set_up(name: str, about: About, user: Any) -> Offer | None:
     app, mapping = about.app, about.mapping
     sets_up = user.has_perm(roles.SET_UP)
     match name:
-        case "couple" if user.has_perm("synccore.couple") and about.coupling is not None:
-            return _page(_("Set Up Coupling"), "link", couple_address(about.coupling))
+        case "couple" if user.has_perm("synccore.couple") and about.waits_for is not None:
+            mapping_id, side, record = about.waits_for
+            where = (
+                reverse("coupling:couple")
+                + "?"
+                + urlencode({"mapping": mapping_id, "side": side, "id": record})
+            )
+            return _page(_("Couple what it waits for"), "link", where)
         case "edit" if user.has_perm("synccore.edit_record") and about.coupling is not None:
             return _page(_("Open the record"), "coupled", record_address(about.coupling))
+        case "test_connection" if sets_up and about.problem is not None:
+            where = reverse("synccore:check_now", args=[about.problem])
+            return Offer(_("Check now"), "retry", url=where, posts=True)
         case "test_connection" if sets_up and app is not None:
             where = reverse("synccore:test_connection", args=[app.pk])
             return Offer(_("Test Connection: %(app)s") % {"app": app.name}, "play", url=where, posts=True)
@@ -136,13 +166,3 @@ def record_address(coupling: Coupling, side: Side = Side.LEFT) -> str:
     """The record's own page in Tandem, by its id in the app of this side (or of the other, where it has none here)."""
     key = coupling.of(side, "id") or coupling.of(side.other, "id")
     return address("coupling:record", coupling.mapping_id, key) if key else ""
-
-
-def couple_address(coupling: Coupling) -> str:
-    """*Set Up Coupling* of a record."""
-    side = next(iter(coupling.sides()), Side.LEFT)
-    query = QueryDict(mutable=True)
-    query.update(
-        {"mapping": str(coupling.mapping_id), "side": side.value, "id": coupling.of(side, "id") or ""}
-    )
-    return address("coupling:couple", query=f"?{query.urlencode()}")

@@ -30,8 +30,7 @@ def test_a_missing_right_names_user_right_and_the_grant_to_copy(world, administr
     assert "GRANT UPDATE ON &quot;account&quot; TO &quot;tandem_crm&quot;;" in text
     assert "Whoever runs CRM" in text and "Why it happens" in text
     assert "Hoofdgebruiker" in text and "Hovedbruker" in text
-    connection = world.mapping.integration.right_id
-    assert f'action="{reverse("synccore:test_connection", args=[connection])}"' in text
+    assert f'action="{reverse("synccore:check_now", args=[world.setup.pk])}"' in text
 
 
 def test_the_set_up_is_offered_to_nobody_else(world, owner, as_user):
