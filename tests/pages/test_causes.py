@@ -27,7 +27,7 @@ def many(world) -> dict[str, list[Problem]]:
     ago = timezone.now() - timedelta(days=2)
     long = [
         make.make_problem(
-            make.make_coupling(world.mapping, left_name=f"Long {n}"),
+            make.make_coupling(world.mapping, left_key=f"LONG{n}", left_name=f"Long {n}"),
             fingerprint=LONG,
             params={"field": "name", "length": 60 + n, "limit": 50, "table": "account", "side": "right"},
             since=ago + timedelta(hours=n),
@@ -38,7 +38,7 @@ def many(world) -> dict[str, list[Problem]]:
     hidden = make.make_problem(make.make_coupling(world.hidden, left_name="Salary"), fingerprint=LONG)
     locked = [
         make.make_problem(
-            make.make_coupling(world.mapping, left_name=f"Waits {n}"),
+            make.make_coupling(world.mapping, left_name=f"Zulu {n}"),
             fingerprint=LOCKED,
             kind="blocked",
             code="reference_not_coupled",
@@ -76,8 +76,8 @@ def test_what_the_records_do_not_say_alike_is_not_said_of_the_cause(world, many,
 def test_the_tab_and_the_filters_are_those_in_view(world, many, owner, as_user):
     browser = as_user(owner)
     assert LOCKED not in causes_of(browser, "tab=needs_you")
-    assert set(causes_of(browser, "tab=waiting&q=waits")) == {LOCKED}
-    assert causes_of(browser, "tab=all&q=Long+1")[LONG].group.n == 1
+    assert set(causes_of(browser, "tab=waiting&q=zulu")) == {LOCKED}
+    assert causes_of(browser, "tab=all&q=LONG1")[LONG].group.n == 1
     assert set(causes_of(browser, f"tab=all&cause={LONG}")) == {LONG}
 
 
@@ -88,7 +88,7 @@ def test_nobody_sees_or_counts_what_he_was_not_granted(world, many, owner, admin
 
 def test_one_press_acts_on_all_records_of_the_cause_in_view_and_on_no_other(world, many, owner, as_user):
     browser = as_user(owner)
-    row = causes_of(browser, "tab=all&q=long")[LONG]
+    row = causes_of(browser, "tab=all&q=LONG")[LONG]
     assert row.actions[0].name == "retry"
     text = browser.get(f"{COUPLED}?group=causes&tab=all").content.decode()
     assert "Retry: 3 records" in text
@@ -153,10 +153,10 @@ def test_an_unknown_cause_is_an_empty_list(world, owner, as_user):
 
 
 def test_the_switch_keeps_tab_and_filters(world, many, owner, as_user):
-    page = as_user(owner).get(f"{COUPLED}?tab=waiting&q=waits&sort=name")
+    page = as_user(owner).get(f"{COUPLED}?tab=waiting&q=zulu&sort=name")
     (_records, here, current), (_causes, there, other) = page.context["switch"]
     assert current and not other
-    assert here == "?tab=waiting&q=waits" and there == "?tab=waiting&q=waits&group=causes"
+    assert here == "?tab=waiting&q=zulu" and there == "?tab=waiting&q=zulu&group=causes"
     page = as_user(owner).get(f"{COUPLED}{there}")
     assert page.context["kept"] == {"tab": "waiting", "group": "causes"}
     assert 'name="group" value="causes"' in page.content.decode()
