@@ -75,6 +75,15 @@ def start_describe(apps: Collection[Connection], *, user: Any) -> list[SynchJob]
     return started
 
 
+def unreadable(apps: Collection[Connection]) -> list[SynchJob]:
+    """The last reading of each app's tables where it failed."""
+    last: dict[int | None, SynchJob] = {}
+    found = SynchJob.objects.filter(verb="describe", connection__in=[app.pk for app in apps])
+    for job in found.select_related("connection").order_by("-pk")[:20]:
+        last.setdefault(job.connection_id, job)
+    return [job for job in last.values() if job.state == SynchJob.State.FAILED]
+
+
 def being_read(apps: Collection[Connection]) -> list[SynchJob]:
     """Jobs that read the tables of these apps now, or will."""
     found = SynchJob.objects.unfinished().filter(verb="describe", connection__in=[app.pk for app in apps])

@@ -158,13 +158,18 @@ def _constant(
 
 def constant_text(row: FieldMapping) -> str:
     """A stored constant as it is typed."""
-    if row.constant is None:
+    return constant_words(row.constant)
+
+
+def constant_words(text: str | None) -> str:
+    """A canonical text as it is typed."""
+    if text is None:
         return ""
     try:
-        value = json.loads(row.constant)
+        value = json.loads(text)
     except ValueError:
-        return row.constant
-    return value if isinstance(value, str) else "" if value is None else row.constant
+        return text
+    return value if isinstance(value, str) else "" if value is None else text
 
 
 # -- judging -----------------------------------------------------------------------------------------------------------

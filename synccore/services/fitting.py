@@ -122,7 +122,7 @@ def of_side(
     ]
     if missing and rows:
         yield Warned("required_unmapped", {**where, "fields": missing})
-    if rows and setup.idempotency(mapping, side) is setup.Idempotency.NONE:
+    if rows and setup.idempotency(mapping, side, rows) is setup.Idempotency.NONE:
         yield Warned("uncertain_creates", where)
 
 

@@ -147,11 +147,11 @@ def order_of(mappings: Iterable[TableMapping]) -> list[TableMapping]:
     return ordered
 
 
-def idempotency(mapping: TableMapping, side: Side) -> Idempotency:
+def idempotency(mapping: TableMapping, side: Side, rows: Iterable[FieldMapping] | None = None) -> Idempotency:
     """How a create on ``side`` is made safe to repeat: the first of ENGINE §6's ways that the mapping allows.
 
     A natural key counts where it is a mapped field that is written there: the one the mapping names, or the id
-    itself where the id is a business value.
+    itself where the id is a business value. ``rows``: the field mappings, where the caller has them.
     """
     kind = getattr(mapping, f"{side.value}_key_kind")
     if kind == KeyKind.UUID:
@@ -159,7 +159,7 @@ def idempotency(mapping: TableMapping, side: Side) -> Idempotency:
     if kind == KeyKind.SEQUENCE:
         return Idempotency.SEQUENCE
     id_field = getattr(mapping, f"{side.value}_id_field") if kind == KeyKind.NATURAL else ""
-    for row in mapping.field_mappings.all():
+    for row in mapping.field_mappings.all() if rows is None else rows:
         here = getattr(row, f"{side.value}_field")
         there = getattr(row, f"{side.other.value}_field")
         if here and there and not row.has_constant and (row.pk == mapping.natural_key or here == id_field):

@@ -25,8 +25,6 @@ def dry_run(run: Run) -> None:
     """
     PlannedRecord.objects.filter(mapping=run.mapping).exclude(job=run.job).delete()
     PlannedRecord.objects.filter(job=run.job).delete()  # of a worker that was lost
-    for name in OUTCOMES:  # counted anew, whatever it had counted
-        setattr(run.job, name, 0)
     since = {Side(side): datetime.fromisoformat(at) for side, at in run.job.options.get("since", {}).items()}
     full = run.job.scope == SynchJob.Scope.FULL
     plan = DryRun(
@@ -52,15 +50,16 @@ def dry_run(run: Run) -> None:
         if len(batch) == BATCH:
             store()
     stop = plan.stop()
-    for name, n in plan.counters.items():
-        run.count(name, n=n)
+    # Kept apart from the counters of jobs that did something: nothing was inserted, and nothing failed.
+    run.job.options["counts"] = {name: plan.counters[name] for name in OUTCOMES if plan.counters[name]}
+    run.job.total = sum(run.job.options["counts"].values())
     store()
     if kept > KEPT:
         run.log("not_all_kept", n=kept - KEPT)
     if stop is not None:
         run.log(stop.code, **stop.params)
         run.job.options["stop"] = {"code": stop.code, "params": stop.params, "kind": stop.kind.value}
-        run.job.save(update_fields=["options"])
+    run.job.save(update_fields=["options", "total"])
 
 
 def _row(job: SynchJob, planned: Planned) -> PlannedRecord:

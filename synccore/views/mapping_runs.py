@@ -24,11 +24,12 @@ from synccore import guides, roles
 from synccore.engine.rules import Direction, StepKind
 from synccore.forms.mapping import SinceForm
 from synccore.models import PlannedRecord, SynchJob, TableMapping
+from synccore.models.job import OUTCOMES
 from synccore.models.scoping import GrantLevel
 from synccore.services import runs
 from synccore.services.jobs import NotNow
 from synccore.shapes import SIDES, Side
-from synccore.tables import JobRow, State, app_names
+from synccore.tables import COUNTER_LABELS, JobRow, State, app_names
 
 from .mapping_forms import FORM_VERBS
 from .mapping_rows import moment_of
@@ -151,6 +152,13 @@ def _planned_context(request: HttpRequest, found: TableMapping) -> dict[str, Any
         "apps": apps,
         "job": job,
         "row": JobRow(job) if job else None,
+        "state": _state(job) if job else None,
+        "counters": [
+            (name, str(COUNTER_LABELS[name]), job.options["counts"][name])
+            for name in OUTCOMES
+            if job and job.options.get("counts", {}).get(name)
+        ],
+        "looked_at": sum(job.options.get("counts", {}).values()) if job else 0,
         "rows": [PlannedRow(each, apps) for each in rows],
         "steps": [
             StepLink(_("All"), sum(counts.values()), here, step not in counts),
@@ -168,6 +176,13 @@ def _planned_context(request: HttpRequest, found: TableMapping) -> dict[str, Any
         "may_set_up": request.user.has_perm(roles.SET_UP),  # type: ignore[union-attr]
         "region_url": request.get_full_path(),
     }
+
+
+def _state(job: SynchJob) -> State:
+    """How the look goes; nothing can fail in it but the look itself."""
+    if job.state == SynchJob.State.FINISHED:
+        return State(_("Looked at"), "check", "good")
+    return JobRow(job).state
 
 
 def _page(records: QuerySet[Any], after: str) -> tuple[list[PlannedRecord], int | None]:

@@ -12,9 +12,11 @@ from django.utils.translation import gettext_lazy, ngettext
 from synccore import guides
 from synccore.codes import CODES
 from synccore.engine.filters import parse_filter
+from synccore.engine.serial import load_preconditions, load_templates
 from synccore.failures import Failure, Misconfigured
 from synccore.forms.mapping import conflict_choices, direction_choices
 from synccore.models.mapping import DeletionChoices
+from synccore.services.field_mappings import constant_words
 from synccore.services.fitting import Warned
 from synccore.services.setup import Idempotency
 from synccore.shapes import FieldInfo, FieldType, KeyKind, Operator
@@ -136,6 +138,45 @@ def condition_words(field: str, operator: Operator, value: str | tuple[str, ...]
     if operator in (Operator.EMPTY, Operator.NOT_EMPTY):
         said = ""
     return f"{field} {OPERATORS[operator]} {said}".strip()
+
+
+def template_words(data: Any, apps: Mapping[str, str]) -> list[str]:
+    """The templates for new records, one sentence each."""
+    try:
+        templates = load_templates(data)
+    except Misconfigured as failure:
+        return [guides.render(failure.code, failure.params).sentence]
+    shown = []
+    for each in sorted(templates, key=lambda each: each.priority):
+        values = ", ".join(f"{name} = {constant_words(text) or '–'}" for name, text in each.values.items())
+        facts = {"n": each.priority, "app": apps[each.side.value], "values": values}
+        text = _("Template %(n)s: new records of %(app)s get %(values)s") % facts
+        when = [condition_words(one.field, one.operator, one.value) for one in each.when]
+        shown.append(_("%(text)s, when %(when)s") % {"text": text, "when": ", ".join(when)} if when else text)
+    return shown
+
+
+def precondition_words(data: Any, apps: Mapping[str, str]) -> list[str]:
+    """What must exist before a record is written, one sentence each."""
+    try:
+        found = load_preconditions(data)
+    except Misconfigured as failure:
+        return [guides.render(failure.code, failure.params).sentence]
+    text = _(
+        "Needs %(what)s: %(field)s of a record of %(from)s is looked for in %(lookup)s of %(table)s in %(app)s"
+    )
+    return [
+        text
+        % {
+            "what": each.what,
+            "field": each.field,
+            "from": apps[each.record_side.value],
+            "lookup": each.lookup_field,
+            "table": each.table,
+            "app": apps[each.side.value],
+        }
+        for each in found
+    ]
 
 
 def safe_creates(how: Idempotency) -> str:

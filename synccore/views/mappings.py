@@ -22,11 +22,20 @@ from synccore.services import catalogue, mappings
 from synccore.services.jobs import NotNow
 from synccore.services.mappings import Wrong
 from synccore.shapes import SIDES
-from synccore.tables import app_names
+from synccore.tables import app_names, say
 
 from .lists import banners, may_run
 from .mapping_rows import FieldRow, MappingRow, known_by_tables, mappings_of, side_facts, troubles_of
-from .mapping_words import conflict_words, deletion_words, direction_words, failure_words, percent, sentences
+from .mapping_words import (
+    conflict_words,
+    deletion_words,
+    direction_words,
+    failure_words,
+    percent,
+    precondition_words,
+    sentences,
+    template_words,
+)
 from .queue_table import every, scope_word
 from .sentences import not_now
 
@@ -146,6 +155,13 @@ def _context(request: HttpRequest, found: Any) -> dict[str, Any]:
         "read_at": min((at for at in known.read_at.values() if at), default=None) if known.complete else None,
         "unread": [apps[side.value] for side in SIDES if known.read_at[side] is None],
         "reading": reading,
+        "unreadable": [
+            (job.connection.name, say(job, {side.value: job.connection.name for side in SIDES}))
+            for job in catalogue.unreadable([found.integration.left, found.integration.right])
+            if job.connection is not None
+        ],
+        "templates": template_words(found.templates, apps),
+        "preconditions": precondition_words(found.preconditions, apps),
         "schedules": [(entry, scope_word(entry.scope), every(entry.interval_seconds)) for entry in entries],
         "grants": MappingGrant.objects.filter(mapping=found).select_related("group").order_by("group__name"),
         "banners": banners([found]),

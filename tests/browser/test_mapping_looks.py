@@ -43,7 +43,15 @@ def apps(transactional_db) -> Apps:
     made = Apps()
     read(made)
     left = [{"field": "city", "operator": "in", "value": ["Gent", "‮Brussel <b>" * 20]}]
-    TableMapping.objects.filter(pk=made.mapping.pk).update(name="Customers", left_filter=left)
+    TableMapping.objects.filter(pk=made.mapping.pk).update(
+        name="Customers",
+        left_filter=left,
+        templates=[{"priority": 10, "side": "right", "values": {"city": '"Gent"'}, "when": left}],
+        preconditions=[
+            {"what": "<b>a rate", "side": "right", "table": "account", "lookup_field": "no", "record_side": "left",
+             "field": "city", "exempt": ["Gent"], "filter": []}
+        ],
+    )  # fmt: skip
     for _n in range(3):
         make.make_coupling(made.mapping)
     new(made, "C1", city="Gent", name="<b>Long</b> " * 9)
@@ -60,7 +68,13 @@ def test_pages_of_a_mapping(apps, person, open_browser, width, height, dark):
         check(page, f"{name}-world-{width}-{'dark' if dark else 'light'}")
     runs.start_dry_run(apps.mapping, user=None)
     work()
-    for name in ("mapping_filters", "planned", "synchronize_since"):
+    for name in (
+        "mapping_filters",
+        "mapping_templates",
+        "mapping_preconditions",
+        "planned",
+        "synchronize_since",
+    ):
         page.goto(address(apps.mapping, name))
         check(page, f"{name}-world-{width}-{'dark' if dark else 'light'}")
     parent, _left = runs.start_full([apps.mapping], user=None)

@@ -143,7 +143,7 @@ def full(world) -> SynchJob:
         verb="synchronise", scope="full", state="finished", started_at=now, finished_at=now
     )
     make.make_job(world.mapping, verb="synchronise", scope="full", parent=world.full, inserted=7)
-    look = make.make_job(world.mapping, verb="dry_run", unchanged=1, inserted=1)
+    look = make.make_job(world.mapping, verb="dry_run", options={"counts": {"unchanged": 1, "inserted": 1}})
     for title, step, writes in (
         ("1001 <b>Ünï", "create", {"right": {"name": "‮x <i>"}}),
         ("1002", "unchanged", {}),

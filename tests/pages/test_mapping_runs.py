@@ -120,7 +120,7 @@ def test_a_look_shows_every_record_a_run_would_take_and_writes_nothing(apps, bro
     new(apps, "C2", name=HOSTILE)
     before = apps.rows(Side.RIGHT)
     job = look(apps, browser)
-    assert (job.state, job.inserted, job.modified) == ("finished", 1, 1)
+    assert (job.state, job.options["counts"], job.scanned) == ("finished", {"inserted": 1, "modified": 1}, 0)
     assert apps.rows(Side.RIGHT) == before
     answer = browser.get(page("planned", apps.mapping.pk))
     rows = {row.title: row for row in answer.context["rows"]}
@@ -168,7 +168,7 @@ def test_a_look_tells_of_the_brake_that_would_stop_the_run(apps, browser):
 def test_a_mapping_that_is_switched_off_can_be_looked_at(apps, browser):
     TableMapping.objects.update(enabled=False)
     new(apps, "C1")
-    assert look(apps, browser).inserted == 1
+    assert look(apps, browser).options["counts"] == {"inserted": 1}
 
 
 def test_many_records_are_shown_page_by_page(apps, browser, monkeypatch):
@@ -177,7 +177,7 @@ def test_many_records_are_shown_page_by_page(apps, browser, monkeypatch):
     monkeypatch.setattr("synccore.verbs.plan.BATCH", 2)
     for n in range(5):
         new(apps, f"C{n}")
-    assert look(apps, browser).inserted == 5
+    assert look(apps, browser).options["counts"] == {"inserted": 5}
     first = browser.get(page("planned", apps.mapping.pk))
     assert "The first 4 of 5 records are shown." in first.content.decode()
     second = browser.get(first.context["older"])
@@ -262,7 +262,7 @@ def test_changes_since_can_be_looked_at_first(apps, browser):
         page("synchronize_since", apps.mapping.pk), {"left": f"{local:%Y-%m-%dT%H:%M}", "do": "look"}
     )
     [job] = [job for job in work() if job.verb == "dry_run"]
-    assert job.inserted == 1
+    assert job.options["counts"] == {"inserted": 1}
     assert apps.left.name in str(browser.get(page("planned", apps.mapping.pk)).context["since"])
 
 

@@ -418,6 +418,35 @@ def test_choices_come_from_the_app_as_it_is_now(apps, browser):
     assert '<datalist id="tables-left">' in text
 
 
+def test_tables_that_could_not_be_read_are_told_with_why(apps, browser):
+    browser.post(page(apps.mapping, "read_tables"))
+    apps.left.faults.fail.append(Transient("connection_lost", {"app": apps.left.name, "host": "erp"}))
+    for job in SynchJob.objects.filter(verb="describe", state="queued").order_by("pk"):
+        jobs.run(job.pk)
+    text = browser.get(page(apps.mapping)).content.decode()
+    assert f"The tables of {apps.left.name} could not be read:" in text
+    assert f"The tables of {apps.right.name} could not be read:" not in text
+    assert AppTable.objects.filter(connection=apps.integration.left).exists(), "what was known stays"
+
+
+def test_a_field_of_another_type_is_taken_anew_when_the_tables_are_read(apps):
+    fields = {each.name: each for each in apps.left.tables["customer"].info.fields.values()}
+    own = {"id", "modified_at", "modified_by"}
+    changed = [each for name, each in fields.items() if name not in own | {"city"}]
+    apps.left.add_table(
+        table("customer", *changed, FieldInfo("city", FieldType.INTEGER)), modified_by_field="modified_by"
+    )
+    read(apps)
+    apps.mapping.refresh_from_db()
+    assert apps.mapping.revision == 2
+    assert dict(apps.mapping.field_mappings.values_list("left_field", "revision")) == {
+        "no": 1,
+        "name": 1,
+        "phone": 1,
+        "city": 2,
+    }
+
+
 def test_where_the_app_does_not_answer_the_choices_are_those_of_before(apps, browser):
     apps.left.faults.fail.append(Transient("connection_lost", {"app": apps.left.name}))
     where = reverse("synccore:live_catalogue", args=[apps.integration.left_id])
