@@ -8,6 +8,7 @@ from django.contrib.auth import views as auth
 from django.urls import include, path
 
 from tandem.home.views import home
+from tandem.menu import menu_counts
 from tandem.people import views as people
 from tandem.tell_me.views import tell_me
 
@@ -18,6 +19,7 @@ urlpatterns = [
     path("i18n/", include("django.conf.urls.i18n")),
     path("admin/", admin.site.urls),
     path("", home, name="home"),
+    path("menu-counts/", menu_counts, name="menu_counts"),
     path("tell-me/", tell_me, name="tell_me"),
     path("", include("tandem.people.urls")),
 ]

@@ -4,6 +4,7 @@ import "./panel.js";
 import "./hotkeys.js";
 import "./shortcuts.js";
 import "./tell-me.js";
+import "./frame.js";
 
 const label = () => {
   const button = document.querySelector("[data-theme-toggle]");

@@ -7,6 +7,8 @@
     else document.documentElement.dataset.theme = choice;
   };
   apply(read());
+  // The menu folded to icons (frame.js): also before the first paint.
+  try { if (localStorage.getItem("tandem-menu") === "folded") document.documentElement.dataset.menu = "folded"; } catch { /* open */ }
   window.tandemTheme = {
     current: read,
     next() {

@@ -97,7 +97,7 @@ PAGES: Final[tuple[Entry, ...]] = (
         "Taakwachtrijposten",
         "Poster i jobbkø",
         "synccore:queue",
-        icon="clock",
+        icon="calendar",
         also=(
             "job queue",
             "job queue entry",
