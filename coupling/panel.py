@@ -136,6 +136,8 @@ def buttons(problem: Problem, wanted: Sequence[str], user: Any) -> tuple[list[Bu
         if name == "set_up_coupling" and "couple" in offered:
             continue  # the guide's own link, to what must be coupled
         offered.setdefault(name, _of_action(action))
+    if problem.coupling is not None and (log := record_page(problem.coupling, Side.LEFT)):
+        offered["log"] = Button(_("Synchronization Log"), "jobs", url=f"{log}#log")
     whole = list(offered.values())
     likely = [each for name, each in offered.items() if name in wanted or not wanted][:BUTTONS] or whole[:1]
     return likely, [each for each in whole if each not in likely]

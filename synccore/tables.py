@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.formats import date_format
+from django.utils.http import urlencode
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
@@ -212,8 +213,27 @@ class ProblemRow:
         return State(word, "pause", "closed", self.problem.left_out_at, more)
 
     def _blocker(self) -> str:
-        mapping, record = self.problem.blocker_mapping, self.problem.blocker_record
-        return _("for %(mapping)s %(record)s") % {"mapping": mapping, "record": record} if mapping else ""
+        mapping = self.problem.blocker_mapping
+        if mapping is None:
+            return ""
+        record = self.problem.params.get("record_name") or self.problem.blocker_record
+        return _("for %(mapping)s %(record)s to be coupled") % {"mapping": mapping, "record": record}
+
+    @property
+    def blocker_url(self) -> str:
+        """Where what the record waits for is coupled by hand; "" where it waits for nothing of that kind."""
+        problem = self.problem
+        if not problem.blocker_mapping_id or problem.state not in (
+            Problem.State.WAITING,
+            Problem.State.SKIPPED,
+        ):
+            return ""
+        query = {
+            "mapping": str(problem.blocker_mapping_id),
+            "side": problem.blocker_side,
+            "id": problem.blocker_record,
+        }
+        return f"{reverse('coupling:couple')}?{urlencode(query)}"
 
     @property
     def comes_back(self) -> str:
@@ -222,6 +242,8 @@ class ProblemRow:
             return _("when somebody decides, or the cause goes away in the apps")
         if self.problem.kind in ADMINISTRATORS_KINDS:
             return _("when the set-up is changed, or by Retry")
+        if self.problem.kind == Kind.BLOCKED.value:
+            return _("when the record it waits for is coupled, or by Retry")
         return _("when the record changes in an app, the mapping changes, or by Retry")
 
 
@@ -355,6 +377,8 @@ class CouplingRow:
             by = person_name(self.coupling.removed_by)
             return State(_("Removed"), "unlink", "closed", self.coupling.removed_at, by)
         if self.problem_url:
+            if self.problem_state == Problem.State.ON_PURPOSE:
+                return State(_("Left out on purpose"), "pause", "closed")
             tone = "person" if self.problem_state == Problem.State.SKIPPED else "waits"
             return State(str(Problem.State(self.problem_state or "").label), "warning", tone)
         if self.coupling.agreed_at:

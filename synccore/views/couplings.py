@@ -45,7 +45,7 @@ class CouplingsPage(RecordListPage):
     sorts = (Sort("name", ("left_name",)), Sort("agreed", ("agreed_at",), descending=True, nullable=True))
 
     def rows(self) -> QuerySet[Any]:
-        problem = Problem.objects.filter(coupling=OuterRef("pk")).open()
+        problem = Problem.objects.filter(coupling=OuterRef("pk")).not_ended()
         return (
             Coupling.objects.visible_to(self.request.user)
             .paired()

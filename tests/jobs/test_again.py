@@ -205,3 +205,17 @@ def test_find_for_deleted_is_refused_without_the_right_and_while_a_brake_holds(c
     make_problem(mapping=world.mapping, kind="stopped", code="too_many_deletions")
     with pytest.raises(NotNow):
         services.find_deleted([world.mapping], user=None)
+
+
+def test_before_a_delete_the_whole_record_is_kept_also_what_is_not_mapped(clock: Clock) -> None:
+    world = World()
+    left, right = pair(world, "C1", phone="1", parent="0b7e3a52-0000-4000-8000-000000000001")
+    pair(world, "C2")
+    world.right.remove("account", right)
+    services.find_deleted([world.mapping], user=None)
+    work()
+    services.start_bulk("delete", Coupling.objects.filter(left_key="C1"), user=None)
+    work()
+    assert left not in world.rows(Side.LEFT)
+    kept = Journal.objects.get(operation="delete")
+    assert "0b7e3a52" in str(kept.before["parent"]) and kept.before["phone"]

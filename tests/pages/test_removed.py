@@ -48,6 +48,12 @@ def test_couplings_tell_the_last_agreement_and_the_last_job_per_direction(world,
     assert re.search(r"otto job 7", page)
 
 
+def test_a_pair_that_is_left_out_is_not_called_in_sync(world, owner, as_user):
+    make.make_problem(world.in_sync, state="on_purpose", kind="", code="", reason="Archive")
+    page = as_user(owner).get(f"{COUPLINGS}?q=contoso").content.decode()
+    assert "Left out on purpose" in page and "In sync" not in page
+
+
 def test_removed_couplings_offer_to_couple_or_to_allow_again_and_nothing_else(world, owner, removed, as_user):
     page = as_user(owner).get(REMOVED).content.decode()
     assert "Fabrikam" in page
