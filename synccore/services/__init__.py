@@ -10,7 +10,7 @@ from .counts import counts, open_by_code, problem_counts
 from .coupling import Two, couple
 from .desk import Tried, find_deleted, pressed_at, try_now
 from .entries import bring_back, clean_ups, count_old_entries, delete_old_entries, kept_by, undo_purge
-from .jobs import allow_once, cancel, keep_stopped, pause, resume, run_now, start_job
+from .jobs import allow_once, cancel, keep_stopped, own_copy, pause, resume, run_now, start_job
 from .owners import CodeTaken, codes_of, problems_owned, problems_unowned, set_codes
 from .records import Refused, Retried, retry, start_bulk
 from .undo import Undoable, undo, undo_preview, undoable, undone_by
@@ -43,6 +43,7 @@ __all__ = [
     "live_pair",
     "open_by_code",
     "open_problem",
+    "own_copy",
     "pause",
     "pressed_at",
     "problem_counts",

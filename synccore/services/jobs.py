@@ -173,3 +173,12 @@ def resume(integrations: Iterable[Integration] | None = None, *, user: Any = Non
     ended += chosen.update(paused_since=None, paused_by=None, paused_reason="")
     kick_on_commit()
     return ended
+
+
+def own_copy(*, user: Any = None) -> int:
+    """A copied database belongs to this installation from now on: the pauses it got for being a copy end, those that people
+    made stay. Returns how many ended. Raises RightMissing."""
+    require(user, "synccore.set_up")
+    ended = resume_instance()
+    kick_on_commit()
+    return ended

@@ -30,6 +30,7 @@ from synccore.services import connections as services
 from synccore.services.jobs import NotNow
 from synccore.tables import JobRow, Said, State, say
 
+from . import integrations
 from .checks import check_rows
 from .sentences import not_now
 
@@ -154,6 +155,7 @@ def connections(request: HttpRequest) -> HttpResponse:
     context = {
         "page_title": _("Connection Setup"),
         "rows": [ConnectionRow(app, tests.get(app.tested)) for app in apps],
+        "integrations": integrations.all_rows(),
     }
     return render(request, "synccore/connections.html", context)
 

@@ -93,6 +93,8 @@ ONLY_POST = {
     "synccore:switch_off",
     "synccore:switch_on",
     "synccore:keep_stopped",
+    "synccore:pause",
+    "synccore:resume",
     "synccore:retry_failed",
     "synccore:run_now",
     "synccore:find_deleted",
@@ -186,6 +188,8 @@ def address(name: str, world) -> str:
             for each in ("connection", "edit_connection", "test_connection", "check_set_up")
         },
         "synccore:check_now": world.setup.pk,
+        "synccore:pause": world.mapping.integration_id,
+        "synccore:resume": world.mapping.integration_id,
         "synccore:interval": world.mapping.queue_entries.get().pk,
     }
     if name == "synccore:full_again":
