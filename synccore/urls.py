@@ -5,6 +5,7 @@ from django.urls import path
 from synccore.views import (
     connections,
     couplings,
+    currencies,
     desk,
     finding,
     full,
@@ -65,6 +66,7 @@ urlpatterns = [
     path("connections/new/", connections.new, name="new_connection"),
     path("connections/<int:pk>/", connections.connection, name="connection"),
     path("connections/<int:pk>/edit/", connections.edit, name="edit_connection"),
+    path("connections/<int:pk>/currencies/", currencies.currencies, name="currencies"),
     path("connections/<int:pk>/check/", connections.check, name="check_set_up"),
     path("integrations/<int:pk>/pause/", integrations.pause, name="pause"),
     path("integrations/<int:pk>/resume/", integrations.resume, name="resume"),

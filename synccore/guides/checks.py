@@ -130,6 +130,30 @@ CHECKS: Final[dict[str, CheckGuide]] = {
         ),
         steps=(_("Open the mapping and save it again; Tandem reads the fields anew."),),
     ),
+    "base_currency": CheckGuide(
+        _("Base currency"),
+        _("{base}, as in {other}."),
+        _(
+            "The base currency of {app} is {base}, that of {other} is {other_base}: amounts without a currency differ."
+        ),
+        _("The base currency of {other} is not told on Connection Setup."),
+        _ADMINISTRATOR,
+        steps=(
+            _("Enter on Connection Setup which currency is the base of each app, as the app names it."),
+            _("If the apps do differ, couple only records that carry their currency."),
+        ),
+    ),
+    "exchange_rates": CheckGuide(
+        _("Exchange rates in {table}"),
+        _("Each coupled currency has a rate; {base} needs none."),
+        _("No exchange rate for {currency} in {table} of {app}: records in it are refused or wait."),
+        _("No currency is coupled yet, or the mapping of currencies is gone."),
+        _("Whoever keeps the exchange rates in {app}"),
+        steps=(
+            _("Enter the missing rates in {app}."),
+            _("Check again; records that wait for a rate go on at once."),
+        ),
+    ),
 }
 
 _TEXTS: Final = {

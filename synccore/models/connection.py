@@ -32,6 +32,9 @@ class Connection(models.Model):
     skew_seconds = models.FloatField(default=0.0, editable=False)
     skew_uncertainty = models.FloatField(default=0.0, editable=False)
     checked_at = models.DateTimeField(null=True, editable=False)
+    #: Where the set-up check finds currencies and rates: ``mapping`` (whose records are the currencies), ``base`` (code of
+    #: the app's own currency), ``table`` and ``field`` (of its exchange rates). Empty: not checked.
+    currencies = models.JSONField(default=dict, blank=True, editable=False)
 
     class Meta:
         ordering = ("name",)

@@ -115,6 +115,29 @@ def save_connection(
     return row
 
 
+def save_currencies(
+    connection: Connection,
+    *,
+    user: Any,
+    mapping: TableMapping | None,
+    base: str = "",
+    table: str = "",
+    field: str = "",
+) -> None:
+    """Where the set-up check finds this app's currencies and exchange rates; without a mapping it looks for none.
+
+    Raises RightMissing; ValueError for a mapping of other apps.
+    """
+    require(user, SET_UP)
+    if mapping is not None and connection.pk not in (
+        mapping.integration.left_id,
+        mapping.integration.right_id,
+    ):
+        raise ValueError(mapping)
+    chosen = {"mapping": mapping.pk, "base": base, "table": table, "field": field} if mapping else {}
+    Connection.objects.filter(pk=connection.pk).update(currencies=chosen)
+
+
 def start_test(connection: Connection, *, user: Any) -> SynchJob:
     """*Test Connection*: a job that signs in and reads the app's clock. Raises RightMissing."""
     return _start(connection, "check_connection", user)

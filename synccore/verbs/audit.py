@@ -19,6 +19,7 @@ from synccore.models import Connection, FieldMapping, SetupCheck, TableMapping
 from synccore.shapes import SIDES, CheckState, FieldInfo, Finding, Side, TableInfo, TableUse
 
 from . import clocks
+from .rates import check_rates, release_waiting
 from .run import Run
 from .set_up import connection_of, look_again, signed_in
 
@@ -69,6 +70,8 @@ def check_set_up(run: Run) -> None:
                 found += _rights(connector, each, found)
             run.renew()
             found += _tables(connector.describe(), used)
+            run.renew()
+            found += check_rates(connector, app)
     except Failure as met:
         failure = met
         if not found:
@@ -95,6 +98,8 @@ def check_set_up(run: Run) -> None:
         passed = {(mapping, finding.code) for mapping, finding in found if finding.state is CheckState.PASS}
         if failure is None and (failing & passed or run.job.requested_by_id is not None):
             look_again(run, app, at)
+        if any(code == "exchange_rates" for _mapping, code in passed):
+            release_waiting(run, app, at)
 
 
 def uses_of(app: Connection) -> Iterator[Used]:

@@ -45,6 +45,9 @@ def make_integration(apps: Apps) -> bool:
     for spec in MAPPINGS:
         made[spec.name] = _mapping(integration, spec, made)
     _schedules(made)
+    for app, field in ((left, "currency_code"), (right, "iso_code")):
+        rates = {"mapping": made["Currencies"].pk, "base": "EUR", "table": "exchange_rate", "field": field}
+        Connection.objects.filter(pk=app.pk).update(currencies=rates)
     return True
 
 

@@ -461,3 +461,22 @@ def test_check_now_is_refused_and_says_when_it_ended_meanwhile(world, administra
     assert not SynchJob.objects.filter(verb="check").exists()
     record = reverse("synccore:check_now", args=[world.conflict.pk])
     assert as_user(administrator).post(record).status_code == 404
+
+
+# --- currencies ---------------------------------------------------------------------------------------
+
+
+def test_currencies_are_asked_whole_or_not_at_all(world, administrator, as_user):
+    app = world.mapping.integration.left
+    browser, where = as_user(administrator), page(app, "currencies")
+    half = browser.post(where, {"mapping": world.mapping.pk, "base": "EUR"})
+    assert half.status_code == 422 and half.content.decode().count("It must be filled in.") == 2
+    other = make.make_mapping("Elsewhere")
+    foreign = browser.post(where, {"mapping": other.pk, "base": "EUR", "table": "t", "field": "f"})
+    assert foreign.status_code == 422
+    whole = {"mapping": world.mapping.pk, "base": "EUR", "table": "<b>rates", "field": "code"}
+    answer = browser.post(where, whole, follow=True)
+    assert "Base currency EUR, exchange rates in &lt;b&gt;rates." in answer.content.decode()
+    assert Connection.objects.get(pk=app.pk).currencies == {**whole, "mapping": world.mapping.pk}
+    browser.post(where, {"mapping": ""})
+    assert Connection.objects.get(pk=app.pk).currencies == {}

@@ -65,6 +65,7 @@ PAGES = {
     "synccore:live_catalogue": ["", "?side=right&table=account", "?side=nonsense"],
     "synccore:connections": [""],
     "synccore:connection": [""],
+    "synccore:currencies": [""],
     "synccore:new_connection": ["", "?kind=postgresql"],
     "synccore:edit_connection": [""],
     "synccore:finding": ["", "?finding=1", "?finding=x.y"],
@@ -119,6 +120,7 @@ FOR_ADMINISTRATORS = {
     "errors:ask_clean_up",
     "synccore:connection",
     "synccore:connections",
+    "synccore:currencies",
     "synccore:delete_mapping",
     "synccore:edit_connection",
     "synccore:edit_mapping",
@@ -185,7 +187,7 @@ def address(name: str, world) -> str:
         "synccore:live_catalogue": world.mapping.integration.left_id,
         **{
             f"synccore:{each}": world.mapping.integration.left_id
-            for each in ("connection", "edit_connection", "test_connection", "check_set_up")
+            for each in ("connection", "currencies", "edit_connection", "test_connection", "check_set_up")
         },
         "synccore:check_now": world.setup.pk,
         "synccore:pause": world.mapping.integration_id,

@@ -1,0 +1,157 @@
+"""The set-up check of currencies: one base in both apps, a rate for every other one, and what a rate releases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from synccore import jobs
+from synccore.failures import Misconfigured
+from synccore.models import Connection, Problem, SetupCheck
+from synccore.services import connections as services
+from synccore.services.rights import RightMissing
+from synccore.shapes import FieldInfo, FieldType, Side
+from synccore.views.checks import check_rows
+from tests import factories as make
+
+from .conftest import Clock
+from .helpers import new, work
+from .world import World, table
+
+pytestmark = pytest.mark.django_db
+
+
+def currencies(*codes: str, base: str = "EUR", other_base: str = "EUR") -> World:
+    """Currencies that are coupled, and a table of rates in each app."""
+    world = World(name="Currencies")
+    for app in (world.left, world.right):
+        app.add_table(
+            table("rates", FieldInfo("code", FieldType.TEXT, length=3)), modified_by_field="modified_by"
+        )
+    for code in codes:
+        new(world, code, name=code)
+    world.run()
+    for side, own in ((Side.LEFT, base), (Side.RIGHT, other_base)):
+        if own:
+            services.save_currencies(
+                world.mapping.connection(side),
+                user=None,
+                mapping=world.mapping,
+                base=own,
+                table="rates",
+                field="code",
+            )
+    return world
+
+
+def rate(world: World, code: str, side: Side = Side.LEFT) -> None:
+    number = f"00000000-0000-4000-8000-{len(world.app(side).tables['rates'].rows):012d}"
+    world.app(side).put("rates", number, {"code": code})
+
+
+def look(world: World, side: Side = Side.LEFT, **values: Any) -> dict[str, SetupCheck]:
+    app = Connection.objects.get(pk=world.mapping.connection(side).pk)
+    jobs.run(jobs.enqueue(verb="check_set_up", connection=app, **values).pk)
+    return {each.code: each for each in SetupCheck.objects.filter(connection=app)}
+
+
+def said(check: SetupCheck) -> str:
+    return next(row.sentence for row in check_rows(check.connection) if row.pk == check.pk)
+
+
+def test_every_coupled_currency_but_the_base_needs_a_rate():
+    world = currencies("EUR", "NOK", "USD")
+    rate(world, "USD")
+    found = look(world)["exchange_rates"]
+    assert (found.state, found.params["currency"]) == ("fail", ["NOK"])
+    assert said(found).startswith("No exchange rate for NOK in rates of")
+    assert look(world, Side.RIGHT)["exchange_rates"].params["currency"] == ["NOK", "USD"]
+    rate(world, "NOK")
+    assert look(world)["exchange_rates"].state == "pass"
+
+
+@pytest.mark.parametrize(
+    ("base", "other", "state"), [("EUR", "EUR", "pass"), ("EUR", "USD", "fail"), ("EUR", "", "unknown")]
+)
+def test_both_apps_have_one_base_currency(base, other, state):
+    found = look(currencies("EUR", "USD", base=base, other_base=other))["base_currency"]
+    assert found.state == state
+    assert "{" not in said(found)
+
+
+def test_a_base_that_the_other_app_calls_otherwise_is_the_same_one():
+    world = currencies("EUR", other_base="978")
+    coupling = world.coupling("EUR")
+    coupling.right_key = "978"
+    coupling.save()
+    assert look(world)["base_currency"].state == "pass"
+
+
+def test_without_a_coupled_currency_it_could_not_be_checked():
+    assert look(currencies())["exchange_rates"].state == "unknown"
+
+
+def test_an_app_that_names_no_rates_is_not_judged():
+    world = currencies("EUR", "USD")
+    app = world.mapping.connection(Side.LEFT)
+    services.save_currencies(app, user=None, mapping=None)
+    assert not {"exchange_rates", "base_currency"} & set(look(world))
+
+
+@pytest.mark.parametrize("given", [{"table": "nowhere"}, {"field": "nothing"}])
+def test_a_table_or_field_that_is_not_there_fails_with_the_reason(given):
+    world = currencies("EUR", "USD")
+    app = world.mapping.connection(Side.LEFT)
+    services.save_currencies(
+        app, user=None, mapping=world.mapping, **{"base": "EUR", "table": "rates", "field": "code", **given}
+    )
+    found = look(world)["exchange_rates"]
+    assert found.state == "fail"
+    assert next(iter(given.values())) in said(found)
+
+
+def test_a_right_that_is_missing_on_the_rates_fails_and_leaves_the_other_checks(monkeypatch):
+    world = currencies("EUR", "USD")
+    refused = Misconfigured("missing_privilege", {"table": "rates", "user": "tandem", "privilege": "SELECT"})
+
+    def hook(when: str, method: str) -> None:
+        if (when, method) == ("before", "find"):
+            raise refused
+
+    world.left.faults.hook = hook
+    found = look(world)
+    assert found["exchange_rates"].state == "fail" and "SELECT" in said(found["exchange_rates"])
+    assert found["signs_in"].state == "pass"
+
+
+def test_records_that_wait_for_a_rate_go_on_when_it_is_there(clock: Clock):
+    world = currencies("EUR", "USD")
+    later = timezone.now()
+    clock.move(hours=1)
+    problem = make.make_problem(
+        make.make_coupling(world.mapping, left_id=new(world, "C9"), right_id=None),
+        kind="blocked",
+        code="exchange_rate_missing",
+        params={"currency": "USD"},
+        state="waiting",
+        next_attempt=None,
+    )
+    assert look(world)["exchange_rates"].state == "fail"
+    problem.refresh_from_db()
+    assert problem.next_attempt is None
+    rate(world, "USD")
+    assert look(world)["exchange_rates"].state == "pass"
+    assert "synchronise" in [job.verb for job in work()]
+    problem.refresh_from_db()
+    assert problem.state == Problem.State.ENDED and problem.ended_at > later
+
+
+def test_who_may_not_set_up_says_nothing_about_currencies():
+    world = currencies()
+    app = world.mapping.connection(Side.LEFT)
+    with pytest.raises(RightMissing):
+        services.save_currencies(app, user=make.make_user("Record owner"), mapping=None)
+    with pytest.raises(ValueError):
+        services.save_currencies(app, user=None, mapping=make.make_mapping())
