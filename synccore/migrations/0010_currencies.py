@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('synccore', '0008_words'),
+        ('synccore', '0009_tick'),
     ]
 
     operations = [
