@@ -90,3 +90,44 @@ def test_deleted_entries_come_back_one_by_one_by_keyboard(world, old, administra
     expect(page.locator("#clean-up")).to_contain_text("1 entry is back in the diary.", timeout=10_000)
     expect(page.locator("tbody tr")).to_have_count(1)
     assert SynchJobError.objects.filter(pk=gone[0].pk).exists()
+
+
+def test_retry_all_records_of_a_cause_by_keyboard(world, administrator, open_browser):
+    for n in range(200):
+        make.make_problem(
+            make.make_coupling(world.mapping, left_name=f"Litware {n}"),
+            fingerprint="f" * 64,
+            params={"field": "phone", "length": 50 + n, "limit": 40, "table": "account", "side": "right"},
+        )
+    page = open_browser(administrator)
+    page.goto("/coupled-errors/?tab=all")
+    press_enter_on(page, "Causes")
+    expect(page.get_by_role("link", name="phone is too long", exact=True)).to_be_visible()
+    check(page, "causes")
+    press_enter_on(page, "Retry: 200 records")
+    page.get_by_role("status").get_by_text("200 records are in the next synchronization").wait_for()
+    assert Problem.objects.exclude(requested_at=None).count() == 200
+    expect(page.get_by_label("Filters that are set")).to_contain_text("Cause")
+
+
+def test_copy_details_by_keyboard(world, administrator, open_browser):
+    page = open_browser(administrator)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto(f"/errors/{world.entry.pk}/")
+    press_enter_on(page, "Copy details")
+    expect(page.get_by_role("status").get_by_text("Copied")).to_be_visible()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == page.locator("#details-text").input_value()
+    assert f"details of entry {world.entry.pk}" in copied
+    check(page, "copy-details")
+
+
+def test_from_an_entry_to_its_help_and_back_to_a_retry(world, administrator, open_browser):
+    page = open_browser(administrator)
+    page.goto("/errors/?tab=entries&kind=rejected")
+    press_enter_on(page, "Help on")
+    page.get_by_role("heading", level=1, name="name is too long").wait_for()
+    page.keyboard.press("r")
+    page.get_by_role("status").get_by_text("1 record is in the next synchronization").wait_for()
+    world.rejected.refresh_from_db()
+    assert world.rejected.requested_by == administrator
