@@ -141,6 +141,47 @@ FOUND: tuple[tuple[str, str, str], ...] = (
     ("nothing needs you", "niets vraagt uw beslissing", "ingenting venter på deg"),
 )
 
+#: Further captions of pages, columns, buttons and states.
+CAPTIONS: tuple[tuple[str, str, str], ...] = (
+    ("Retry", "Opnieuw proberen", "Prøv på nytt"),
+    ("No.", "Nr.", "Nr."),
+    ("Date/Time", "Datum/tijd", "Dato/klokkeslett"),
+    ("Mapping", "Toewijzing", "Tilordning"),
+    ("Kind", "Soort", "Type"),
+    ("Job", "Taak", "Jobb"),
+    ("Table Name", "Tabelnaam", "Tabellnavn"),
+    ("Description", "Omschrijving", "Beskrivelse"),
+    ("Failed On", "Mislukt op", "Mislyktes den"),
+    ("Found by", "Gevonden door", "Funnet av"),
+    ("How often", "Hoe vaak", "Antall ganger"),
+    ("Since", "Sinds", "Siden"),
+    ("Next", "Hierna", "Neste"),
+    ("What happened", "Wat is er gebeurd", "Hva skjedde"),
+    ("What to do", "Wat kunt u doen", "Hva du kan gjøre"),
+    ("Comes back when", "Komt terug als", "Kommer tilbake når"),
+    ("Source", "Bron", "Kilde"),
+    ("Destination", "Bestemming", "Destinasjon"),
+    ("In the next synchronization", "In de volgende synchronisatie", "I neste synkronisering"),
+    ("Last agreed", "Laatst overeengekomen", "Sist enige"),
+    ("Will be", "Wordt", "Blir"),
+    ("Apply", "Toepassen", "Bruk endringene"),
+    ("Use %(app)s", "%(app)s gebruiken", "Bruk %(app)s"),
+    ("Duration", "Duur", "Varighet"),
+    ("Inserted", "Ingevoegd", "Satt inn"),
+    ("Modified", "Gewijzigd", "Endret"),
+    ("Deleted", "Verwijderd", "Slettet"),
+    ("Unchanged", "Ongewijzigd", "Uendret"),
+    ("Failed", "Mislukt", "Mislyktes"),
+    ("Coupled", "Gekoppeld", "Koblet"),
+    ("In Process", "In verwerking", "I arbeid"),
+    ("Error", "Fout", "Feil"),
+    ("Finished", "Voltooid", "Ferdig"),
+    ("Bidirectional", "Bidirectioneel", "Toveis"),
+    ("Tell me what you want to do", "Vertel me wat u wilt doen", "Fortell hva du vil gjøre"),
+    ("nothing needs you.", "niets vraagt uw beslissing.", "ingenting venter på deg."),
+    ("select all %(n)s", "alle %(n)s selecteren", "velg alle %(n)s"),
+)
+
 #: Old names, as people still type them, with the English caption of what they lead to.
 OLD_NAMES: tuple[tuple[str, str], ...] = (
     ("verwerkingswachtrij", "Job Queue Entries"),
