@@ -13,6 +13,7 @@ from synccore.services.entries import KEPT_DELETED
 from synccore.shapes import SIDES, Side
 from synccore.tables import app_names, person_name, say
 from synccore.views.offers import address
+from ui.export import Export
 from ui.tables import Column, ListTable
 
 
@@ -27,6 +28,21 @@ class EntryTable(ListTable):
     source = Column(gettext_lazy("Source"))
     destination = Column(gettext_lazy("Destination"), roomy=True)
     job = Column(gettext_lazy("Job"), narrow=True, roomy=True)
+    exports = (
+        Export(gettext_lazy("Date/Time"), "entry.at"),
+        Export(gettext_lazy("Mapping"), "where"),
+        Export(gettext_lazy("Direction"), "direction"),
+        Export(gettext_lazy("Kind"), "said.kind"),
+        Export(gettext_lazy("What is wrong"), "said.sentence"),
+        Export(gettext_lazy("Said by"), "said.speaker"),
+        Export(gettext_lazy("Error Message"), "said.message"),
+        Export(gettext_lazy("Source, app"), "source.app"),
+        Export(gettext_lazy("Source"), "source.title"),
+        Export(gettext_lazy("Destination, app"), "destination.app"),
+        Export(gettext_lazy("Destination"), "destination.title"),
+        Export(gettext_lazy("Job"), "entry.job_id"),
+        Export(gettext_lazy("Code"), "entry.code"),
+    )
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import django_filters
-from django.db.models import QuerySet
+from django.db.models import QuerySet, TextChoices
+from django.forms import DateInput
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from synccore import guides
@@ -16,12 +19,15 @@ from synccore.search import branches
 from ui.filters import ListFilter
 from ui.search import Words
 
+DAY = DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+
 
 class RecordFilter(ListFilter):
     """Filters of lists whose rows belong to couplings. ``q`` searches; ``couplings`` names the field with their id."""
 
     couplings = "coupling"
     reads_lists = True
+    from_elsewhere: tuple[str, ...] = ("job", "problem", "kept", "purge", "code", "cause")
     #: Whether rows are failures, so that words are also looked for in messages.
     of_failures = False
 
@@ -52,9 +58,19 @@ class RecordFilter(ListFilter):
         return rows
 
 
-class ProblemFilter(RecordFilter):
-    """Coupled Data Synchronization Errors and Skipped Synch. Records."""
+class Days(TextChoices):
+    """Days on which something failed, in the reader's time zone."""
 
+    TODAY = "today", _("Today")
+    WEEK = "7", _("Last 7 days")
+    MONTH = "30", _("Last 30 days")
+    RANGE = "range", _("From … to …")
+
+
+class FailureFilter(RecordFilter):
+    """Filters of lists of failures. ``moment`` names the field that says when it failed."""
+
+    moment = ""
     of_failures = True
 
     mapping = django_filters.ChoiceFilter(
@@ -63,6 +79,46 @@ class ProblemFilter(RecordFilter):
     kind = django_filters.ChoiceFilter(
         label=_("Kind"), choices=KindChoices.choices, empty_label=_("All kinds")
     )
+    failed = django_filters.ChoiceFilter(
+        label=_("Failed on"), choices=Days.choices, empty_label=_("Any day"), method="on_days"
+    )
+    failed_from = django_filters.DateFilter(label=_("From"), method="from_day", widget=DAY)
+    failed_to = django_filters.DateFilter(label=_("To"), method="to_day", widget=DAY)
+
+    @property
+    def offered(self) -> list[Any]:
+        """The two days of a range stand there once a range is wanted."""
+        wanted = self.form["failed"].data == Days.RANGE
+        return [
+            field
+            for field in super().offered
+            if wanted or field.data or field.name not in ("failed_from", "failed_to")
+        ]
+
+    def on_days(self, rows: QuerySet[Any], _name: str, value: str) -> QuerySet[Any]:
+        back = {Days.TODAY: 0, Days.WEEK: 6, Days.MONTH: 29}.get(Days(value))
+        return rows if back is None else self._since(rows, timezone.localdate() - timedelta(days=back))
+
+    def from_day(self, rows: QuerySet[Any], _name: str, value: date) -> QuerySet[Any]:
+        return self._since(rows, value)
+
+    def to_day(self, rows: QuerySet[Any], _name: str, value: date) -> QuerySet[Any]:
+        after = value + timedelta(days=1) if value < date.max else value
+        return rows.filter(**{f"{self.moment}__lt": _midnight(after)})
+
+    def _since(self, rows: QuerySet[Any], day: date) -> QuerySet[Any]:
+        return rows.filter(**{f"{self.moment}__gte": _midnight(day)})
+
+
+def _midnight(day: date) -> datetime:
+    return timezone.make_aware(datetime.combine(day, time.min))
+
+
+class ProblemFilter(FailureFilter):
+    """Coupled Data Synchronization Errors and Skipped Synch. Records."""
+
+    moment = "last_failure"
+
     job = django_filters.NumberFilter(label=_("Job"), field_name="last_job")
     code = django_filters.CharFilter(label=_("Code"))
     cause = django_filters.CharFilter(label=_("Cause"), field_name="fingerprint")
@@ -76,18 +132,12 @@ class ProblemFilter(RecordFilter):
         return page.title if page else super()._say(name, value)
 
 
-class EntryFilter(RecordFilter):
+class EntryFilter(FailureFilter):
     """Integration Synchronization Errors."""
 
     couplings = "coupling_id"
-    of_failures = True
+    moment = "at"
 
-    mapping = django_filters.ChoiceFilter(
-        label=_("Mapping"), field_name="mapping_id", empty_label=_("All mappings")
-    )
-    kind = django_filters.ChoiceFilter(
-        label=_("Kind"), choices=KindChoices.choices, empty_label=_("All kinds")
-    )
     destination = django_filters.ChoiceFilter(label=_("Direction"), empty_label=_("Both directions"))
     job = django_filters.NumberFilter(label=_("Job"), field_name="job_id")
     problem = django_filters.NumberFilter(label=_("Problem"), field_name="problem_id")

@@ -18,7 +18,7 @@ from django.utils.http import urlencode
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
-from synccore import guides
+from synccore import exports, guides
 from synccore.failures import Kind
 from synccore.models import Connection, Coupling, Problem, SynchJob, TableMapping
 from synccore.models.job import OUTCOMES
@@ -249,6 +249,7 @@ class ProblemRow:
 
 class ProblemTable(ListTable):
     caption = gettext_lazy("Records with a problem")
+    exports = exports.PROBLEMS
     row_template = "coupling/problem_row.html"
     newest_first = ("since", "failed")
 
@@ -319,6 +320,7 @@ class JobRow:
 
 class JobTable(ListTable):
     caption = gettext_lazy("Synchronization jobs")
+    exports = exports.JOBS
     row_template = "synccore/job_row.html"
     newest_first = ("time",)
 
@@ -388,6 +390,7 @@ class CouplingRow:
 
 class CouplingTable(ListTable):
     caption = gettext_lazy("Coupled records")
+    exports = exports.COUPLINGS
     row_template = "synccore/coupling_row.html"
     newest_first = ("agreed",)
 

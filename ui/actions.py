@@ -90,7 +90,7 @@ class Selection:
     @classmethod
     def of_address(cls, params: QueryDict) -> Selection:
         """What is ticked, as a script tells it: ``ticked=1.2.3``, or ``all=1``."""
-        return cls(_keys(params.get("ticked", "").split(".")), params.get("all") == "1")
+        return cls(keys_of(params.get("ticked", "")), params.get("all") == "1")
 
     def __bool__(self) -> bool:
         return self.everything or bool(self.keys)
@@ -131,6 +131,11 @@ def pressed(actions: Sequence[Action], data: QueryDict) -> tuple[Action, str] | 
 def number(text: Any) -> int | None:
     """A key as it stands in an address or a form; None for what is no key."""
     return int(text) if str(text).isdecimal() and len(str(text)) < 19 else None
+
+
+def keys_of(text: str) -> tuple[int, ...]:
+    """Keys as a script tells them: ``1.2.3``."""
+    return _keys(text.split("."))
 
 
 def _keys(values: Iterable[Any]) -> tuple[int, ...]:

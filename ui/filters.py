@@ -20,7 +20,7 @@ from .paging import EVERYTHING
 from .search import Numbers, Words, read
 
 #: Parameters of a list's URL that are no filters.
-CURSOR, SORT, TAB, OPEN = "at", "sort", "tab", "open"
+CURSOR, SORT, TAB, OPEN, PER_PAGE, FORMAT = "at", "sort", "tab", "open", "per", "format"
 #: The filter that is a search box.
 SEARCH = "q"
 
@@ -51,6 +51,14 @@ class ListFilter(django_filters.FilterSet):
                 "autocomplete": "off",
                 "aria-describedby": "search-help",
             }
+
+    #: Fields that come with links from elsewhere: shown only where they are set.
+    from_elsewhere: tuple[str, ...] = ()
+
+    @property
+    def offered(self) -> list[Any]:
+        """The fields that stand above the list."""
+        return [field for field in self.form if field.name not in self.from_elsewhere or field.data]
 
     #: What the search found, as disjoint conditions that each have an index: not in ``qs``, the list joins them.
     branches: Sequence[Q] = EVERYTHING

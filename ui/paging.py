@@ -8,7 +8,7 @@ row values: ``(since, id) < (…, …)``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -99,6 +99,27 @@ def paginate(
     return reader.first()
 
 
+def chunks(
+    rows: QuerySet[Any],
+    sort: Sort,
+    *,
+    size: int,
+    branches: Sequence[Q] = EVERYTHING,
+    keys: QuerySet[Any] | None = None,
+) -> Iterator[list[Any]]:
+    """All of ``rows`` in their order, ``size`` at a time, one query each; arguments as of :func:`paginate`.
+
+    A row that moves or leaves meanwhile neither hides nor repeats others.
+    """
+    reader = _Reader(rows, keys if keys is not None else rows, sort, size, branches)
+    after: list[Any] | None = None
+    while found := reader.read(sort, after):
+        yield found[:size]
+        if len(found) <= size:
+            return
+        after = [_value(found[size - 1], column) for column in sort.columns]
+
+
 class IsOneOf(Func):
     """``key = ANY(ARRAY(…))``: the keys are found first, by their own plan, then the rows by their primary key."""
 
@@ -119,19 +140,19 @@ class _Reader:
         self.keys = keys.select_related(None).prefetch_related(None)
 
     def first(self, *, invalid: bool = False) -> Page:
-        found = self._read(self.sort, None)
+        found = self.read(self.sort, None)
         more = len(found) > self.size
         found = found[: self.size]
         return Page(found, older=self._cursor(found[-1]) if more else "", invalid=invalid)
 
     def last(self) -> Page:
-        found = self._read(self.sort.reverse, None)
+        found = self.read(self.sort.reverse, None)
         more = len(found) > self.size
         found = found[: self.size][::-1]
         return Page(found, newer=self._cursor(found[0], newer=True) if more else "")
 
     def older(self, values: list[Any]) -> Page:
-        found = self._read(self.sort, values)
+        found = self.read(self.sort, values)
         if not found:  # the rows that were there have left: show the end instead of an empty page
             return self.last()
         more = len(found) > self.size
@@ -139,13 +160,13 @@ class _Reader:
         return Page(found, self._cursor(found[0], newer=True), self._cursor(found[-1]) if more else "")
 
     def newer(self, values: list[Any]) -> Page:
-        found = self._read(self.sort.reverse, values)
+        found = self.read(self.sort.reverse, values)
         if len(found) <= self.size:  # the beginning: a full first page
             return self.first()
         found = found[: self.size][::-1]
         return Page(found, self._cursor(found[0], newer=True), self._cursor(found[-1]))
 
-    def _read(self, sort: Sort, after: list[Any] | None) -> list[Any]:
+    def read(self, sort: Sort, after: list[Any] | None) -> list[Any]:
         """At most ``size + 1`` rows after ``after`` in the order ``sort``."""
         wanted = Q()
         for branch in self.branches:

@@ -10,6 +10,7 @@ import django_tables2
 from django.http import QueryDict
 from django.utils.functional import Promise
 
+from .export import Export
 from .filters import CURSOR, OPEN, SORT, with_
 from .paging import Sort
 
@@ -44,8 +45,11 @@ class Header:
 class ListTable(django_tables2.Table):
     """A table whose rows were already fetched in order.
 
-    A subclass sets ``row_template`` (gets ``row`` and the page's context) and ``caption``.
+    A subclass sets ``row_template`` (gets ``row`` and the page's context) and ``caption``; ``exports`` are the columns of
+    its CSV file, none where there is no file.
     """
+
+    exports: tuple[Export, ...] = ()
 
     row_template = ""
     caption: str | Promise = ""

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, reduce
+from hashlib import blake2b
+from operator import or_
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse, HttpResponseNotModified, QueryDict
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
 from .acting import Acting
-from .actions import Action, Selection, permitted
+from .actions import Action, Selection, keys_of, number, permitted
 from .bulk import MOST_LOOKED_AT, Fit
-from .filters import CURSOR, OPEN, SORT, TAB, ListFilter, with_
-from .paging import EVERYTHING, Page, Sort, paginate
+from .counting import Counted, count_each
+from .export import CHUNK, answer
+from .filters import CURSOR, FORMAT, OPEN, PER_PAGE, SORT, TAB, ListFilter, with_
+from .paging import EVERYTHING, Page, Sort, chunks, paginate
 from .panels import Panel
 from .search import HELP, Pasted
 from .tables import ListTable
 
 Text = str | Promise
-COUNT_LIMIT = 10_000
+#: Differs from answer to answer though the list is the same.
+_TOKEN = re.compile(rb'name="csrfmiddlewaretoken" value="[^"]*"')
+PER_PAGE_CHOICES = (25, 100, 250)
 
 
 @dataclass(frozen=True)
@@ -43,16 +51,8 @@ class Tab:
 class TabLink:
     tab: Tab
     url: str
-    count: int | None
+    count: Counted | None
     current: bool
-
-
-@dataclass(frozen=True)
-class Counted:
-    """How many rows match. ``more``: at least so many, counting stopped there."""
-
-    n: int
-    more: bool = False
 
 
 class ListPage(Acting):
@@ -149,14 +149,21 @@ class ListPage(Acting):
     def filter(self) -> ListFilter:
         return self.filter_class(self.params, queryset=self.keys(), choices=self.choices())
 
-    def get(self, request: HttpRequest) -> HttpResponse:
+    @property
+    def per_page(self) -> int:
+        chosen = number(self.params.get(PER_PAGE, ""))
+        return chosen if chosen in PER_PAGE_CHOICES else self.page_size
+
+    def get(self, request: HttpRequest) -> HttpResponseBase:
         if self._asks_for("panel"):
             return self._answer("ui/panel.html", self._panel_context())
         if self._asks_for("bulk"):
             return self._answer("ui/bulk.html", self._bulk_context())
+        if self.params.get(FORMAT) == "csv" and self.table_class.exports:
+            return self._export()
         context = self._list_context()
         if self._asks_for("list"):
-            return self._answer(self.template_name, context | {"frame": "ui/fragment.html"})
+            return self._refreshed(context)
         return self._answer(self.template_name, context | self._panel_context())
 
     def _asks_for(self, part: str) -> bool:
@@ -168,12 +175,25 @@ class ListPage(Acting):
         patch_vary_headers(answer, ["HX-Target"])  # going back must not show a part of the page as the page
         return answer
 
+    def _refreshed(self, context: dict[str, Any]) -> HttpResponse:
+        """The list alone, and which of the ticked rows have left it; 304 where it looks as when it was last asked for."""
+        ticked = keys_of(self.request.headers.get("Tandem-Ticked", ""))
+        here = self.still_here(ticked)
+        context["left_keys"] = ".".join(str(key) for key in ticked if key not in here)
+        answer = self._answer(self.template_name, context | {"frame": "ui/fragment.html"})
+        tag = f'W/"{blake2b(_TOKEN.sub(b"", answer.content), digest_size=16).hexdigest()}"'
+        if self.request.headers.get("If-None-Match") == tag:
+            return HttpResponseNotModified()
+        answer.headers["ETag"] = tag
+        answer.headers["Cache-Control"] = "no-cache"
+        return answer
+
     def _list_context(self) -> dict[str, Any]:
         page = self.page()
         pasted = self.pasted(page)
         offered = permitted(self.offered_actions(), self.request.user)
         table = self.make_table(self.present(page.rows), selectable=bool(offered))
-        counts = self.tab_counts()
+        counts = self._counts()
         context = {
             "page_title": self.title,
             "intro": self.intro,
@@ -193,7 +213,11 @@ class ListPage(Acting):
             "has_panel": self.has_panel,
             "opened_key": self._opened_key,
             "clear_url": with_(QueryDict(), **({TAB: self.tab.name} if self.tab else {})),
-            "kept": {name: self.params[name] for name in (TAB, SORT) if self.params.get(name)},
+            "export_url": with_(self.params, **{FORMAT: "csv", CURSOR: "", OPEN: ""})
+            if self.table_class.exports
+            else "",
+            "per_page": self._per_page_links(page),
+            "kept": {name: self.params[name] for name in (TAB, SORT, PER_PAGE) if self.params.get(name)},
             **self.extra(),
         }
         if page.invalid:
@@ -243,9 +267,21 @@ class ListPage(Acting):
             self.sort,
             keys=keys,
             cursor=self.params.get(CURSOR, ""),
-            size=self.page_size,
-            branches=[mine & its for mine in self.branches() for its in self.filter.branches],
+            size=self.per_page,
+            branches=self._wanted(),
         )
+
+    def _export(self) -> HttpResponseBase:
+        """All rows of this tab and filter as a CSV file."""
+        keys = self.filter.qs  # first: it sets the search's branches
+        found = chunks(self.rows(), self.sort, keys=keys, size=CHUNK, branches=self._wanted())
+        place = self.request.resolver_match
+        name = f"tandem {place.url_name if place else ''} {self.tab.name if self.tab else ''}"
+        return answer(self.table_class.exports, found, self.present, name)
+
+    def _wanted(self) -> list[Q]:
+        """The tab's branches joined with those of the search."""
+        return [mine & its for mine in self.branches() for its in self.filter.branches]
 
     def matching(self) -> QuerySet[Any]:
         """All rows of this tab and filter, not of this page only."""
@@ -260,7 +296,7 @@ class ListPage(Acting):
         found = next((sort for sort in offered if sort.name == name), None)
         return replace(found, descending=token.startswith("-")) if found else offered[0]
 
-    def _tab_links(self, counts: Mapping[str, int]) -> list[TabLink]:
+    def _tab_links(self, counts: Mapping[str, Counted]) -> list[TabLink]:
         first = self.tabs[0] if self.tabs else None
         return [
             TabLink(
@@ -283,11 +319,34 @@ class ListPage(Acting):
             links["last"] = with_(self.params, **{CURSOR: "last", OPEN: ""})
         return links
 
-    def _counted(self, counts: Mapping[str, int], page: Page) -> Counted:
-        """Number of matching rows: from the tab's own count, from the page, or by counting up to a limit."""
+    def _per_page_links(self, page: Page) -> list[tuple[int, str, bool]]:
+        """How many rows a page may have: number, address, whether it is so now. None where all rows stand on one."""
+        if page.is_only and len(page.rows) <= min(PER_PAGE_CHOICES):
+            return []
+        here = self.per_page
+        return [
+            (n, with_(self.params, **{PER_PAGE: str(n), CURSOR: "", OPEN: ""}), n == here)
+            for n in PER_PAGE_CHOICES
+        ]
+
+    def _counts(self) -> dict[str, Counted]:
+        """Rows per tab: exact ones without a filter; with one, of what it leaves, counted up to a limit."""
+        if not self.filter.applied or not self.tabs:
+            return {name: Counted(n) for name, n in self.tab_counts().items()}
+        rows = [self.filter.rows.filter(reduce(or_, self._branches_of(tab))) for tab in self.tabs]
+        return {tab.name: n for tab, n in zip(self.tabs, count_each(rows), strict=True)}
+
+    def _branches_of(self, tab: Tab) -> Sequence[Q]:
+        own, self.tab = self.tab, tab
+        try:
+            return self.branches()
+        finally:
+            self.tab = own
+
+    def _counted(self, counts: Mapping[str, Counted], page: Page) -> Counted:
+        """Number of matching rows: from the page, from the tab's own count, or by counting up to a limit."""
         if page.is_only:
             return Counted(len(page.rows))
-        if not self.filter.applied and self.tab and self.tab.name in counts:
-            return Counted(counts[self.tab.name])
-        n = self.matching().order_by()[: COUNT_LIMIT + 1].count()
-        return Counted(min(n, COUNT_LIMIT), more=n > COUNT_LIMIT)
+        if self.tab and self.tab.name in counts:
+            return counts[self.tab.name]
+        return count_each([self.matching()])[0]

@@ -1,6 +1,7 @@
 // What pages do beyond links and forms. Each module listens on `document`, so swapped parts need no wiring.
 import "./selection.js";
 import "./panel.js";
+import "./refresh.js";
 import "./hotkeys.js";
 import "./shortcuts.js";
 import "./tell-me.js";

@@ -16,6 +16,7 @@ from synccore.models import JobQueueEntry, Problem, SynchJob
 from synccore.models.job import OUTCOMES
 from synccore.models.scoping import SET_UP
 from synccore.tables import State
+from ui.export import Export
 from ui.tables import Column, ListTable
 
 from .lists import job_result
@@ -210,3 +211,13 @@ class QueueTable(ListTable):
     last = Column(gettext_lazy("Last run"), narrow=True)
     next = Column(gettext_lazy("Next run"), sort="next", narrow=True)
     do = Column(gettext_lazy("Actions"), narrow=True)
+    exports = (
+        Export(gettext_lazy("Mapping"), "mapping.name"),
+        Export(gettext_lazy("What runs"), "scope"),
+        Export(gettext_lazy("Status"), "state.word"),
+        Export(gettext_lazy("More"), "state.more"),
+        Export(gettext_lazy("Runs"), "every"),
+        Export(gettext_lazy("Last run"), "last.at"),
+        Export(gettext_lazy("Result"), "last.word"),
+        Export(gettext_lazy("Next run"), "next"),
+    )

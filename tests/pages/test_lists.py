@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 from django.urls import reverse
@@ -28,7 +29,9 @@ def shown(browser, where: str) -> list[str]:
 
 def test_tabs_add_up_to_all_and_each_counts_its_rows(world, owner, as_user):
     browser = as_user(owner)
-    links = {link.tab.name: link.count for link in browser.get(COUPLED).context["tabs"]}
+    links = {
+        link.tab.name: link.count.n for link in browser.get(COUPLED).context["tabs"] if link.count is not None
+    }
     parts = [links[name] for name in ("needs_you", "with_the_administrator", "waiting", "will_retry")]
     assert parts == [3, 1, 1, 1]
     assert sum(parts) == links["all"]
@@ -205,3 +208,50 @@ def test_captions_are_those_that_people_know(world, owner, as_user):
         text = as_user(owner).get(COUPLED, headers={"accept-language": language}).content.decode()
         assert f"<h1>{caption}</h1>" in text
         assert f'<html lang="{language}">' in text
+
+
+def test_with_a_filter_the_tabs_count_what_it_leaves(world, owner, as_user):
+    links = as_user(owner).get(f"{COUPLED}?kind=rejected").context["tabs"]
+    assert {link.tab.name: link.count.n for link in links} == {
+        "needs_you": 1, "with_the_administrator": 0, "waiting": 0, "will_retry": 0, "all": 1, "ended": 0,
+    }  # fmt: skip
+
+
+def test_counting_stops_at_a_limit_and_says_so(world, owner, as_user, monkeypatch):
+    monkeypatch.setattr("ui.counting.COUNT_LIMIT", 2)
+    text = read(as_user(owner), f"{COUPLED}?q=ompany")
+    assert "2+" not in text
+    text = read(as_user(owner), f"{COUPLED}?q=company")
+    assert re.search(r"All <span class=\"tab-count\">2\+</span>", text)
+
+
+def test_failed_on_days(world, owner, as_user):
+    browser = as_user(owner)
+    days_ago = timezone.now() - timedelta(days=10)
+    Problem.objects.filter(pk=world.rejected.pk).update(last_failure=days_ago)
+    everyone = len(shown(browser, f"{COUPLED}?tab=all"))
+    assert len(shown(browser, f"{COUPLED}?tab=all&failed=7")) == everyone - 1
+    assert len(shown(browser, f"{COUPLED}?tab=all&failed=30")) == everyone
+    day = f"{days_ago:%Y-%m-%d}"
+    only = f"{COUPLED}?tab=all&failed=range&failed_from={day}&failed_to={day}"
+    assert [name.split(" ", 1)[1] for name in shown(browser, only)] == ["Trey Research"]
+    text = read(browser, only)
+    assert text.count('type="date"') == 2
+    assert 'type="date"' not in read(browser, COUPLED)
+
+
+def test_days_that_are_no_days_are_told(world, owner, as_user):
+    text = read(as_user(owner), f"{COUPLED}?failed=never&failed_from=31-31-31&failed_to=9999-12-31")
+    assert "is not known and filters nothing: Failed on, From" in text
+
+
+def test_rows_per_page_are_chosen_and_kept(world, owner, as_user):
+    for _ in range(26):
+        make.make_problem(make.make_coupling(world.mapping))
+    context = as_user(owner).get(f"{COUPLED}?tab=all&per=25&kind=rejected").context
+    assert len(context["table"].row_list) == 25
+    assert "per=25" in context["pager"]["older"]
+    assert "per=25" in context["tabs"][0].url
+    assert [(n, now) for n, _url, now in context["per_page"]] == [(25, True), (100, False), (250, False)]
+    for nonsense in ("26", "-1", "x", "9" * 30):
+        assert len(shown(as_user(owner), f"{COUPLED}?tab=all&per={nonsense}")) > 25

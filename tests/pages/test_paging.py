@@ -151,7 +151,7 @@ def test_first_and_deep_pages_of_a_hundred_thousand_rows_use_an_index(many, as_u
 
 
 def test_a_filtered_list_of_many_pages_keeps_the_budget_and_counts_up_to_a_limit(db, as_user, monkeypatch):
-    monkeypatch.setattr("ui.views.COUNT_LIMIT", 200)
+    monkeypatch.setattr("ui.counting.COUNT_LIMIT", 200)
     fill(400)
     where = f"{reverse('coupling:coupled')}?tab=all&kind=rejected"
     browser = as_user(make.make_user("Administrator"))
