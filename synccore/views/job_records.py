@@ -9,7 +9,8 @@ from typing import Any
 
 import django_filters
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -83,7 +84,7 @@ class JobRecordsPage(ListPage):
     )
     sorts = (Sort("order", ()),)
 
-    def get(self, request: HttpRequest, pk: int = 0) -> HttpResponse:
+    def get(self, request: HttpRequest, pk: int = 0) -> HttpResponseBase:
         return super().get(request)
 
     def refusal(self, action: Any) -> str:
