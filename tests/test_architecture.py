@@ -26,6 +26,7 @@ SYNCCORE = (
         "forms",
         "filters",
         "search",
+        "exports",
         "management",
         "templatetags",
         "admin",
