@@ -28,16 +28,10 @@ from synccore.views.words import COUNTER_LABELS, JOB_STATES, VERBS
 from ui.tables import Column, ListTable
 
 KIND_ICONS = {
-    Kind.TRANSIENT: "clock",
-    Kind.BLOCKED: "hourglass",
-    Kind.REJECTED: "refused",
-    Kind.CONFLICT: "conflict",
-    Kind.MISSING: "missing",
-    Kind.MISCONFIGURED: "wrench",
-    Kind.STOPPED: "stop",
-    Kind.UNRECOGNISED: "question",
+    Kind.TRANSIENT: "clock", Kind.BLOCKED: "hourglass", Kind.REJECTED: "refused", Kind.CONFLICT: "conflict",
+    Kind.MISSING: "missing", Kind.MISCONFIGURED: "wrench", Kind.STOPPED: "stop", Kind.UNRECOGNISED: "question",
     Kind.BUG: "bug",
-}
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
