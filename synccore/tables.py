@@ -266,8 +266,11 @@ class JobRow:
         self.scope = str(job.get_scope_display()) if of_records else ""
         if job.scope == SynchJob.Scope.SWEEP:
             self.what, self.scope = self.scope, ""
+        numbers = {name: getattr(job, name) for name in OUTCOMES}
+        if job.verb == "dry_run":  # what a run would have ended with; nothing was done
+            numbers |= job.options.get("counts", {})
         self.counters = [
-            (name, str(COUNTER_LABELS[name]), getattr(job, name)) for name in OUTCOMES if getattr(job, name)
+            (name, str(COUNTER_LABELS[name]), numbers[name]) for name in OUTCOMES if numbers[name]
         ]
 
     @property

@@ -93,7 +93,7 @@ def _show_templates(found: TableMapping, typed: Sequence[lines.Line], errors: Er
     infos = _infos(found)
     shown = []
     for i, line in enumerate(typed):
-        part = PartLine("t", i, line, _("template %(n)s") % {"n": i + 1}, errors)
+        part = PartLine("t", i, line, _("Template %(n)s") % {"n": i + 1}, errors)
         side = Side(line["side"]) if line["side"] in list(Side) else Side.RIGHT
         for j, value in enumerate(line["values"]):
             at = f"{part.at}-values-{j}"
@@ -152,7 +152,7 @@ def _precondition_lines(found: TableMapping) -> list[lines.Line]:
 def _show_preconditions(found: TableMapping, typed: Sequence[lines.Line], errors: Errors) -> list[PartLine]:
     shown = []
     for i, line in enumerate(typed):
-        part = PartLine("p", i, line, line["what"] or _("precondition %(n)s") % {"n": i + 1}, errors)
+        part = PartLine("p", i, line, line["what"] or _("Precondition %(n)s") % {"n": i + 1}, errors)
         part.conditions = [
             ConditionLine(f"{part.at}-filter", j, each, None, errors) for j, each in enumerate(line["filter"])
         ]

@@ -24,12 +24,11 @@ from synccore import guides, roles
 from synccore.engine.rules import Direction, StepKind
 from synccore.forms.mapping import SinceForm
 from synccore.models import PlannedRecord, SynchJob, TableMapping
-from synccore.models.job import OUTCOMES
 from synccore.models.scoping import GrantLevel
 from synccore.services import runs
 from synccore.services.jobs import NotNow
 from synccore.shapes import SIDES, Side
-from synccore.tables import COUNTER_LABELS, JobRow, State, app_names
+from synccore.tables import JobRow, State, app_names
 
 from .mapping_forms import FORM_VERBS
 from .mapping_rows import moment_of
@@ -153,11 +152,6 @@ def _planned_context(request: HttpRequest, found: TableMapping) -> dict[str, Any
         "job": job,
         "row": JobRow(job) if job else None,
         "state": _state(job) if job else None,
-        "counters": [
-            (name, str(COUNTER_LABELS[name]), job.options["counts"][name])
-            for name in OUTCOMES
-            if job and job.options.get("counts", {}).get(name)
-        ],
         "looked_at": sum(job.options.get("counts", {}).values()) if job else 0,
         "rows": [PlannedRow(each, apps) for each in rows],
         "steps": [

@@ -11,6 +11,7 @@ import pytest
 
 from synccore.connectors.base import Connector
 from synccore.engine.filters import matches
+from synccore.engine.serial import dump_table, load_table
 from synccore.failures import Misconfigured, Scope
 from synccore.shapes import (
     ALL,
@@ -77,6 +78,10 @@ class ReadingContract:
             found = item.fields[expected.name]
             for fact in ("type", "length", "precision", "scale", "required", "unique"):
                 assert getattr(found, fact) == getattr(expected, fact), (expected.name, fact)
+
+    def test_what_it_describes_survives_being_stored(self, connector: Connector) -> None:
+        for name, table in connector.describe().items():
+            assert load_table(json.loads(json.dumps(dump_table(table)))) == table, name
 
     def test_record_url_is_an_address_or_nothing(self, connector: Connector) -> None:
         url = connector.record_url(ITEM, "a b/ü")

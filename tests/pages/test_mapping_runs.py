@@ -122,6 +122,9 @@ def test_a_look_shows_every_record_a_run_would_take_and_writes_nothing(apps, bro
     job = look(apps, browser)
     assert (job.state, job.options["counts"], job.scanned) == ("finished", {"inserted": 1, "modified": 1}, 0)
     assert apps.rows(Side.RIGHT) == before
+    text = browser.get(page("job", job.pk)).content.decode()
+    assert "A look: nothing was written." in text
+    assert page("planned", apps.mapping.pk) in text
     answer = browser.get(page("planned", apps.mapping.pk))
     rows = {row.title: row for row in answer.context["rows"]}
     [(app, fields)] = rows["C1 Firm C1 ⇄ C1 Firm C1"].writes
