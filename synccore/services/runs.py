@@ -1,11 +1,11 @@
 """Runs of a mapping that a person asks for: what the next one would take, changes since a date, and all records of many.
 
-Of one mapping they need the right to synchronize and a grant on its records; a full synchronization needs *set up*.
+Of one mapping they need the right to synchronize and a grant on its records; full synchronizations of several, *set up*.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -118,8 +118,8 @@ def start_full(mappings: Iterable[TableMapping], *, user: Any) -> tuple[SynchJob
     Gives the job that holds them, and what was left out. Raises RightMissing; NotNow ``nothing_to_run`` where nothing is
     left, ``full_running`` where one of them is in a full synchronization that has not ended.
     """
-    require(user, SET_UP)
     chosen = order_of(list(mappings))
+    _may_run_whole(chosen, user)
     left = [Left(mapping, reason) for mapping in chosen if (reason := jobs.held(mapping))]
     held = {each.mapping.pk for each in left}
     runs = [mapping for mapping in chosen if mapping.pk not in held]
@@ -139,6 +139,14 @@ def start_full(mappings: Iterable[TableMapping], *, user: Any) -> tuple[SynchJob
         _line(parent, mapping, user)
     kick_on_commit()
     return parent, left
+
+
+def _may_run_whole(mappings: Sequence[TableMapping], user: Any) -> None:
+    """One mapping needs the rights of its runs, several the set-up."""
+    if len(mappings) == 1:
+        require_on(user, mappings[0], SYNCHRONIZE, GrantLevel.RESOLVE)
+    else:
+        require(user, SET_UP)
 
 
 def _line(parent: SynchJob, mapping: TableMapping, user: Any) -> SynchJob:
@@ -165,7 +173,7 @@ def run_line_again(parent: SynchJob, mapping: TableMapping, *, user: Any) -> Syn
 
     Raises RightMissing; NotNow ``held``, ``still_running``.
     """
-    require(user, SET_UP)
+    _may_run_whole([mapping], user)
     found = SynchJob.objects.select_for_update().get(pk=parent.pk)
     if reason := jobs.held(mapping):
         raise NotNow("held", mapping=mapping.name, reason=reason)

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, Subquery
 from django.db.models.functions import JSONObject
 from django.http import HttpRequest, HttpResponse
@@ -14,8 +15,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from synccore import jobs, services
+from synccore import jobs, roles, services
 from synccore.models import SynchJob, TableMapping
+from synccore.models.scoping import GrantLevel
 from synccore.services import runs
 from synccore.services.jobs import NotNow
 from synccore.services.setup import order_of
@@ -24,7 +26,6 @@ from synccore.tables import JobRow, State
 from .jobs import jobs_of
 from .mapping_forms import FORM_VERBS
 from .mapping_rows import MappingRow, mappings_of
-from .mappings import require_set_up
 from .sentences import not_now
 
 
@@ -75,25 +76,30 @@ class FullRow:
 
 
 def _rows(user: Any) -> list[FullRow]:
-    """Every mapping, parents first, with its last full synchronization that ended well."""
+    """Every mapping whose records this person may synchronize, parents first, with its last full synchronization that
+    ended well."""
+    may = TableMapping.objects.visible_to(user, GrantLevel.RESOLVE).values("pk")
     last = SynchJob.objects.filter(
         mapping=OuterRef("pk"), verb="synchronise", scope=SynchJob.Scope.FULL, state=SynchJob.State.FINISHED
     ).order_by("-pk")
     facts = JSONObject(id="pk", revision="mapping_revision", finished="finished_at")
-    found = mappings_of(user).annotate(last_full=Subquery(last.values(said=facts)[:1]))
+    found = mappings_of(user).filter(pk__in=may).annotate(last_full=Subquery(last.values(said=facts)[:1]))
     return [FullRow(mapping, MappingRow(mapping, []), jobs.held(mapping)) for mapping in order_of(found)]
 
 
 @require_http_methods(FORM_VERBS)
 def full(request: HttpRequest) -> HttpResponse:
     """Choose the mappings, answer the question, start."""
-    require_set_up(request)
-    rows = _rows(request.user)
+    user: Any = request.user
+    if not user.has_perm(runs.SYNCHRONIZE):
+        raise PermissionDenied(roles.refusal(runs.SYNCHRONIZE))
+    sets_up = user.has_perm(roles.SET_UP)
+    rows = _rows(user)
     wanted = request.POST.getlist("mapping") or request.GET.getlist("mapping")
     chosen = [row for row in rows if str(row.pk) in wanted]
     if request.method == "POST" and request.POST.get("answered"):
         try:
-            parent, left = runs.start_full([row.mapping for row in chosen], user=request.user)
+            parent, left = runs.start_full([row.mapping for row in chosen], user=user)
         except NotNow as no:
             messages.warning(request, _refused(no))
             return redirect("synccore:full")
@@ -106,6 +112,8 @@ def full(request: HttpRequest) -> HttpResponse:
         messages.success(request, " ".join([text % {"n": n}, *(_reason(each) for each in left)]))
         return redirect("synccore:full_status", pk=parent.pk)
     usable = [row for row in chosen if not row.reason]
+    if len(usable) > 1 and not sets_up:
+        raise PermissionDenied(roles.refusal(roles.SET_UP))
     if request.method == "POST" and usable:
         context: dict[str, Any] = {
             "page_title": _("Run Full Synchronization"),
@@ -115,13 +123,14 @@ def full(request: HttpRequest) -> HttpResponse:
         return render(request, "synccore/full_question.html", context)
     if request.method == "POST":
         messages.warning(request, _("Choose at least one mapping that can run."))
-    open_ = jobs_of(request.user).filter(
+    open_ = jobs_of(user).filter(
         verb="synchronise", scope=SynchJob.Scope.FULL, mapping=None, state=SynchJob.State.RUNNING
     )
     context = {
         "page_title": _("Run Full Synchronization"),
         "rows": rows,
         "chosen": {row.pk for row in chosen},
+        "sets_up": sets_up,
         "running": list(open_.order_by("-pk")[:5]),
     }
     return render(request, "synccore/full.html", context)
@@ -139,10 +148,11 @@ def _refused(no: NotNow) -> str:
 
 
 def _parent(request: HttpRequest, pk: int) -> SynchJob:
-    require_set_up(request)
-    return get_object_or_404(
-        jobs_of(request.user).filter(verb="synchronise", scope=SynchJob.Scope.FULL, mapping=None), pk=pk
-    )
+    found = get_object_or_404(SynchJob, pk=pk, verb="synchronise", scope=SynchJob.Scope.FULL, mapping=None)
+    own = found.requested_by_id is not None and found.requested_by_id == request.user.pk
+    if not own and not request.user.has_perm(roles.SET_UP):  # type: ignore[union-attr]
+        raise PermissionDenied(roles.refusal(roles.SET_UP))
+    return found
 
 
 @require_safe
@@ -167,7 +177,11 @@ def again(request: HttpRequest, pk: int, mapping: int) -> HttpResponse:
     """Run one line again."""
     parent = _parent(request, pk)
     found = get_object_or_404(
-        TableMapping.objects.select_related("integration").filter(jobs__parent=parent).distinct(), pk=mapping
+        TableMapping.objects.visible_to(request.user)
+        .select_related("integration")
+        .filter(jobs__parent=parent)
+        .distinct(),
+        pk=mapping,
     )
     try:
         runs.run_line_again(parent, found, user=request.user)

@@ -127,7 +127,6 @@ FOR_ADMINISTRATORS = {
     "synccore:interval",
     "synccore:live_catalogue",
     "synccore:mapping",
-    "synccore:full",
     "synccore:full_status",
     "synccore:mapping_fields",
     "synccore:mapping_filters",
@@ -155,7 +154,7 @@ OF_MAPPING = (
     "switch_on",
 )
 #: Of one mapping, for whoever may synchronize its records.
-FOR_SYNCHRONIZERS = {"synccore:planned", "synccore:synchronize_since"}
+FOR_SYNCHRONIZERS = {"synccore:full", "synccore:planned", "synccore:synchronize_since"}
 ADDRESSES = [(name, query) for name, queries in PAGES.items() for query in queries]
 LISTS = [
     "people:users",

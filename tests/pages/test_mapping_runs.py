@@ -304,9 +304,20 @@ def test_runs_of_one_mapping_need_a_grant_and_of_all_the_set_up(world, owner, vi
         assert as_user(viewer).post(page(name, world.mapping.pk), {}).status_code == 403
     assert as_user(owner).post(page("planned", world.mapping.pk)).status_code == 302
     assert SynchJob.objects.get(verb="dry_run").requested_by == owner
-    assert as_user(owner).get(FULL).status_code == 403
-    assert as_user(owner).post(FULL, {"mapping": world.mapping.pk, "answered": "1"}).status_code == 403
+    assert as_user(viewer).get(FULL).status_code == 403
+    assert [row.mapping for row in as_user(owner).get(FULL).context["rows"]] == [world.mapping]
+    make.make_grant(owner.groups.last(), world.hidden, GrantLevel.RESOLVE)
+    Problem.objects.of_setup().delete()
+    both = {"mapping": [world.mapping.pk, world.hidden.pk]}
+    assert as_user(owner).post(FULL, both).status_code == 403
+    assert as_user(owner).post(FULL, {**both, "answered": "1"}).status_code == 403
     assert not SynchJob.objects.filter(scope="full").exists()
+    answer = as_user(owner).post(FULL, {"mapping": world.mapping.pk, "answered": "1"})
+    parent = SynchJob.objects.get(scope="full", mapping=None)
+    assert answer.url == page("full_status", parent.pk)
+    assert as_user(owner).get(answer.url).status_code == 200
+    assert as_user(viewer).get(answer.url).status_code == 403
+    assert as_user(viewer).post(page("cancel_full", parent.pk)).status_code == 403
     reader = make.make_user("Record owner", grants={world.mapping: GrantLevel.VIEW})
     assert as_user(reader).post(page("planned", world.mapping.pk)).status_code == 403
     with pytest.raises(RightMissing):
@@ -316,7 +327,9 @@ def test_runs_of_one_mapping_need_a_grant_and_of_all_the_set_up(world, owner, vi
             world.mapping, user=viewer, since={Side.LEFT: datetime(2026, 1, 1, tzinfo=UTC)}
         )
     with pytest.raises(RightMissing):
-        runs.start_full([world.mapping], user=owner)
+        runs.start_full([world.mapping], user=viewer)
+    with pytest.raises(RightMissing):
+        runs.start_full([world.mapping, world.hidden], user=owner)
 
 
 # --- full synchronization ---------------------------------------------------------------------------------------------
