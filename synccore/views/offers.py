@@ -6,7 +6,7 @@ The guide names them; what this person may not do, or what makes no sense any mo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.urls import NoReverseMatch, reverse
@@ -22,7 +22,10 @@ from ui.actions import Action, permitted
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Something to press (``name``: an action of the list), to follow (``url``), or to send (``url`` and ``posts``)."""
+    """Something to press (``name``: an action of the list), to follow (``url``), or to send (``url`` and ``posts``).
+
+    ``advised``: the guide names it; else it is what can be done with the record besides.
+    """
 
     label: str
     icon: str
@@ -32,6 +35,7 @@ class Offer:
     shortcut: str = ""
     asks: bool = False
     danger: bool = False
+    advised: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,8 +58,7 @@ class About:
     @classmethod
     def of(cls, failure: Problem | SynchJobError | DeletedEntry, coupling: Coupling | None) -> About:
         """What a problem or an entry is about. ``coupling``: its record, where the person may see it."""
-        told, of_problem = failure.params, isinstance(failure, Problem)
-        parent = (str(told.get("mapping", "")), str(told.get("side", "")), str(told.get("record", "")))
+        of_problem = isinstance(failure, Problem)
         return cls(
             failure.mapping,
             failure.connection,
@@ -64,7 +67,7 @@ class About:
             job=failure.last_job if isinstance(failure, Problem) else failure.job_id,
             entry=failure.last_entry if isinstance(failure, Problem) else failure.pk,
             problem=failure.pk if of_problem and coupling is None else None,
-            waits_for=parent if failure.code == "reference_not_coupled" and all(parent) else None,
+            waits_for=_parent(failure),
         )
 
     @property
@@ -72,6 +75,15 @@ class About:
         if self.mapping is not None and self.side in list(Side):
             return self.mapping.connection(Side(self.side))
         return self.connection
+
+
+def _parent(failure: Problem | SynchJobError | DeletedEntry) -> tuple[str, str, str] | None:
+    """Mapping, side and id of the record that must be coupled first."""
+    told = failure.params if failure.code == "reference_not_coupled" else {}
+    found = (told.get("mapping"), told.get("side"), told.get("record"))
+    if isinstance(failure, Problem) and failure.blocker_mapping_id and failure.blocker_record:
+        found = (failure.blocker_mapping_id, failure.blocker_side, failure.blocker_record)
+    return (str(found[0]), str(found[1]), str(found[2])) if all(found) else None
 
 
 def applicable(coupling: Coupling | None, user: Any, offered: Sequence[Action] = ON_RECORDS) -> list[Action]:
@@ -96,9 +108,11 @@ def offers(
         if name == "couple" and about.waits_for is None:
             name = SET_UP_COUPLING.name
         offer = _of_action(found[name]) if name in found else _of_set_up(name, about, user)
-        if offer is not None and offer not in result.values():
+        if offer is not None and (offer := replace(offer, advised=True)) not in result.values():
             result[name] = offer
     for name, action in found.items():
+        if name == SET_UP_COUPLING.name and "couple" in result:
+            continue  # what must be coupled first is offered already
         result.setdefault(name, _of_action(action))
     return list(result.values())
 
