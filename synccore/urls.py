@@ -61,6 +61,7 @@ urlpatterns = [
     path("mappings/<int:pk>/run/", jobs.run_now, name="run_now"),
     path("live/catalogue/<int:pk>/", live_catalogue.live_catalogue, name="live_catalogue"),
     path("queue/", queue.QueuePage.as_view(), name="queue"),
+    path("queue/new/", queue.new, name="new_schedule"),
     path("queue/<int:pk>/interval/", queue.interval, name="interval"),
     path("connections/", connections.connections, name="connections"),
     path("connections/new/", connections.new, name="new_connection"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, time
 from typing import Any
 
@@ -109,6 +109,20 @@ class IntervalForm(forms.Form):
         if seconds > LONGEST.total_seconds():
             raise forms.ValidationError(_("The longest interval is 31 days; that is 44640 minutes."))
         return seconds
+
+
+class ScheduleForm(IntervalForm):
+    """A new schedule: what runs, of the mappings and kinds of run that have none, and how often."""
+
+    which = forms.ChoiceField(label=gettext_lazy("Mapping and what runs"))
+    field_order = ("which", "minutes")
+
+    def __init__(self, data: Any = None, *, choices: Sequence[tuple[str, str]], chosen: str = "") -> None:
+        super().__init__(data, seconds=1800)
+        del self.fields["was"]
+        field = self.fields["which"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices, field.initial = choices, chosen
 
 
 class ConnectionForm(forms.Form):

@@ -8,11 +8,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, Final
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from synccore import jobs
-from synccore.models import JobQueueEntry, SynchJob
+from synccore.models import JobQueueEntry, SynchJob, TableMapping
 from synccore.models.scoping import SET_UP
 
 from .jobs import NotNow, run_now
@@ -70,6 +70,41 @@ def change_interval(entry: JobQueueEntry, *, user: Any, interval: timedelta, was
     found.next_run = max(now, (found.last_run or now) + timedelta(seconds=found.interval_seconds))
     found.save(update_fields=["interval_seconds", "next_run"])
     return found
+
+
+#: What a schedule may run.
+SCOPES: Final = (SynchJob.Scope.CHANGES, SynchJob.Scope.SWEEP, SynchJob.Scope.FULL)
+
+
+def missing_schedules(user: Any) -> list[tuple[TableMapping, SynchJob.Scope]]:
+    """What could run by itself and has no schedule, of the mappings that this person may see."""
+    mappings = TableMapping.objects.visible_to(user).order_by("name", "pk")
+    there = set(JobQueueEntry.objects.filter(mapping__in=mappings).values_list("mapping", "scope"))
+    return [
+        (mapping, scope) for mapping in mappings for scope in SCOPES if (mapping.pk, scope.value) not in there
+    ]
+
+
+def create_entry(
+    mapping: TableMapping, *, scope: SynchJob.Scope, interval: timedelta, user: Any
+) -> JobQueueEntry:
+    """A schedule that the mapping lacks; it runs first within half a minute.
+
+    Raises RightMissing; ValueError for another scope or interval; NotNow ``entry_exists`` where somebody was quicker.
+    """
+    require_on(user, mapping, SET_UP)
+    if scope not in SCOPES or not SHORTEST <= interval <= LONGEST:
+        raise ValueError(scope, interval)
+    try:
+        with transaction.atomic():
+            return JobQueueEntry.objects.create(
+                mapping=mapping,
+                scope=scope,
+                interval_seconds=round(interval.total_seconds()),
+                next_run=timezone.now(),
+            )
+    except IntegrityError:
+        raise NotNow("entry_exists", mapping=mapping.name) from None
 
 
 def run_entry_now(entry: JobQueueEntry, *, user: Any) -> SynchJob:

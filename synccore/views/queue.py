@@ -19,7 +19,7 @@ from django.views.decorators.http import require_http_methods
 
 from synccore import roles
 from synccore.filters import QueueFilter
-from synccore.forms import IntervalForm
+from synccore.forms import IntervalForm, ScheduleForm
 from synccore.models import JobQueueEntry
 from synccore.models.scoping import GrantLevel
 from synccore.services import queue
@@ -161,3 +161,34 @@ def interval(request: HttpRequest, pk: int) -> HttpResponse:
         "back": reverse("synccore:queue"),
     }
     return render(request, "synccore/interval.html", context, status=422 if form.errors else 200)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def new(request: HttpRequest) -> HttpResponse:
+    """A schedule that a mapping lacks."""
+    if not request.user.has_perm(roles.SET_UP):  # type: ignore[union-attr]
+        raise PermissionDenied(roles.refusal(roles.SET_UP))
+    missing = {
+        f"{mapping.pk}-{scope.value}": (mapping, scope)
+        for mapping, scope in queue.missing_schedules(request.user)
+    }
+    choices = [(key, f"{mapping.name} · {scope_word(scope)}") for key, (mapping, scope) in missing.items()]
+    form = ScheduleForm(request.POST or None, choices=choices, chosen=request.GET.get("which", ""))
+    if request.method == "POST" and form.is_valid():
+        mapping, scope = missing[form.cleaned_data["which"]]
+        seconds = timedelta(seconds=form.cleaned_data["minutes"])
+        try:
+            entry = queue.create_entry(mapping, scope=scope, interval=seconds, user=request.user)
+        except NotNow as no:
+            messages.warning(request, not_now(no.code, no.params))
+        else:
+            text = _("%(name)s runs %(every)s from now on.")
+            words = {"name": entry_name(entry), "every": every(entry.interval_seconds)}
+            messages.success(request, text % words)
+        return redirect("synccore:queue")
+    context = {
+        "page_title": _("New schedule"),
+        "form": form if choices else None,
+        "back": reverse("synccore:queue"),
+    }
+    return render(request, "synccore/new_schedule.html", context, status=422 if form.errors else 200)

@@ -91,6 +91,7 @@ def not_now(code: str, params: Mapping[str, Any]) -> str:
         "interval_moved": _(
             "Somebody changed how often %(mapping)s runs while you looked at it; this is how it is now. Nothing was changed."
         ),
+        "entry_exists": _("%(mapping)s has this schedule already; somebody may have pressed before you."),
         "entry_gone": _("The schedule of %(mapping)s was deleted in the meantime; nothing was changed."),
         "allowed_already": _(
             "%(mapping)s was allowed once already; what was held back is being carried out."

@@ -278,3 +278,42 @@ def test_the_service_refuses_what_the_form_would(world, administrator, entry):
     for wrong in (timedelta(seconds=4), timedelta(days=32)):
         with pytest.raises(ValueError, match="0"):
             queue.change_interval(entry, user=administrator, interval=wrong, was=timedelta(minutes=30))
+
+
+# --- a schedule that is missing ------------------------------------------------------------------------
+
+
+def test_a_missing_schedule_is_created_and_runs_within_half_a_minute(world, entry, administrator, as_user):
+    browser, where = as_user(administrator), reverse("synccore:new_schedule")
+    offered = [key for key, _label in browser.get(where).context["form"].fields["which"].choices]
+    assert f"{world.mapping.pk}-changes" not in offered and f"{world.mapping.pk}-sweep" in offered
+    answer = browser.post(where, {"which": f"{world.mapping.pk}-sweep", "minutes": "0.5"}, follow=True)
+    assert "runs every 30 seconds from now on" in answer.content.decode()
+    made = JobQueueEntry.objects.get(mapping=world.mapping, scope="sweep")
+    assert (made.interval_seconds, made.status) == (30, "ready") and made.next_run <= timezone.now()
+    again = browser.post(where, {"which": f"{world.mapping.pk}-sweep", "minutes": "1"})
+    assert again.status_code == 422
+    with pytest.raises(NotNow) as no:
+        queue.create_entry(
+            world.mapping, scope=SynchJob.Scope.SWEEP, interval=timedelta(minutes=1), user=administrator
+        )
+    assert no.value.code == "entry_exists"
+
+
+@pytest.mark.parametrize("data", [{"minutes": "x"}, {"minutes": "0"}, {"which": "1-due"}, {"which": ""}])
+def test_nonsense_creates_no_schedule(world, entry, administrator, as_user, data):
+    given = {"which": f"{world.mapping.pk}-sweep", "minutes": "30", **data}
+    assert as_user(administrator).post(reverse("synccore:new_schedule"), given).status_code == 422
+    assert JobQueueEntry.objects.count() == 1
+
+
+def test_only_who_sets_up_creates_a_schedule(world, entry, owner, as_user):
+    where = reverse("synccore:new_schedule")
+    assert (
+        as_user(owner).post(where, {"which": f"{world.mapping.pk}-sweep", "minutes": "1"}).status_code == 403
+    )
+    assert where not in as_user(owner).get(QUEUE).content.decode()
+    with pytest.raises(RightMissing):
+        queue.create_entry(
+            world.mapping, scope=SynchJob.Scope.SWEEP, interval=timedelta(minutes=1), user=owner
+        )
