@@ -9,6 +9,7 @@ from typing import Any
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from synccore.models import Coupling, JobItem, Problem, SynchJob, SynchJobError
 from synccore.tables import VERBS, Said, person_name, say
@@ -16,6 +17,12 @@ from synccore.views.sentences import item_note
 
 #: Of each kind, the newest so many.
 SHOWN = 20
+
+_ORIGINS = {
+    SynchJob.Origin.COMMAND.value: gettext_lazy("from the command line"),
+    SynchJob.Origin.ENGINE.value: gettext_lazy("by Tandem itself"),
+    SynchJob.Origin.PERSON.value: gettext_lazy("manually"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +62,7 @@ def agreement(coupling: Coupling) -> Agreement | None:
     elif job is not None and job.entry is not None:
         through = _("by job queue entry %(name)s") % {"name": job.entry.mapping.name}
     elif job is not None:
-        through = str(job.get_origin_display())
+        through = str(_ORIGINS.get(job.origin, _("by schedule")))
     else:
         through = ""
     return Agreement(coupling.agreed_at, through, job.pk if job is not None else None)

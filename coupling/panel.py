@@ -89,8 +89,15 @@ def records_now(coupling: Coupling, problem: Problem, user: Any, *, live: bool) 
         "now": now.build(pair, see_sensitive=user.has_perm("synccore.see_sensitive")),
         "agreed": history.agreement(whole),
         "live_url": reverse("coupling:live_problem", args=[problem.pk]),
-        "compare_url": "" if whole.is_half else reverse("coupling:compare", args=[whole.pk]),
+        "compare_url": _comparison(whole),
     }
+
+
+def _comparison(coupling: Coupling) -> str:
+    """Where the two are compared; "" where one of them is not there."""
+    if coupling.is_half or not (coupling.left_exists and coupling.right_exists):
+        return ""
+    return reverse("coupling:compare", args=[coupling.pk])
 
 
 def _end(coupling: Coupling, side: Side, row: ProblemRow) -> End:

@@ -27,7 +27,7 @@ COUNTED: Final = 10_000
 
 @dataclass(frozen=True)
 class Asked:
-    """Somebody who asked the administrator; ``url``: the problem of the record he asked from."""
+    """Somebody who asked the administrator; ``url``: the problem of the record he asked from, else the diary."""
 
     who: str
     at: datetime
@@ -79,7 +79,8 @@ def people_who_asked(problem: Problem) -> tuple[Asked, ...]:
         record = " ".join(
             dict.fromkeys(part for part in (each["key"], each["left"] or each["right"]) if part)
         )
-        url = reverse("coupling:problem", args=[each["problem"]]) if each["problem"] else ""
+        open_one = each["problem"]
+        url = reverse("coupling:problem", args=[open_one]) if open_one else reverse("errors:entries")
         who = each["name"].strip() or each["who"]
         found.append(Asked(who, datetime.fromisoformat(each["at"]), record, url))
     return tuple(found)

@@ -209,6 +209,8 @@ def test_the_last_agreement_names_who_or_which_schedule(world, owner, as_user):
     job = make.make_job(world.mapping, entry=entry, origin=SynchJob.Origin.SCHEDULE)
     type(coupling).objects.filter(pk=coupling.pk).update(agreed_job=job.pk, agreed_by=None)
     assert "by job queue entry Customer" in text(as_user(owner).get(where(world.conflict)))
+    SynchJob.objects.filter(pk=job.pk).update(entry=None, origin="command")
+    assert "from the command line" in text(as_user(owner).get(where(world.conflict)))
     type(coupling).objects.filter(pk=coupling.pk).update(agreed_by=owner)
     assert "by otto, manually" in text(as_user(owner).get(where(world.conflict)))
 
@@ -232,3 +234,10 @@ def test_side_of_the_record_that_exists_stands_first(world, owner, as_user):
     problem = make.make_problem(make.make_coupling(world.mapping, left_id=None))
     first, second = as_user(owner).get(where(problem)).context["ends"]
     assert (first.app, second.app, second.state) == ("CRM", "ERP", "not coupled")
+
+
+def test_where_one_of_the_two_is_gone_there_is_nothing_to_compare(world, owner, as_user):
+    browser = as_user(owner)
+    assert "Compare the two records" in text(browser.get(where(world.conflict)))
+    assert "Compare the two records" not in text(browser.get(where(world.deleted)))
+    assert "Compare the two records" not in text(browser.get(where(world.waiting)))
