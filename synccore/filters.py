@@ -22,7 +22,23 @@ from ui.search import Words
 DAY = DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
 
 
-class RecordFilter(ListFilter):
+class MappingFilter(ListFilter):
+    """Filters of lists whose rows belong to mappings: which integration, where there are several (the top bar's switch)."""
+
+    integration = django_filters.ChoiceFilter(
+        label=_("Integration"), choices=(), method="of_integration", empty_label=_("All integrations")
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if len(self.filters["integration"].extra["choices"]) < 2:
+            del self.filters["integration"], self.form.fields["integration"]
+
+    def of_integration(self, rows: QuerySet[Any], _name: str, value: str) -> QuerySet[Any]:
+        return rows.filter(mapping__integration=value)
+
+
+class RecordFilter(MappingFilter):
     """Filters of lists whose rows belong to couplings. ``q`` searches; ``couplings`` names the field with their id."""
 
     couplings = "coupling"
@@ -153,7 +169,7 @@ class CouplingFilter(RecordFilter):
     )
 
 
-class JobFilter(ListFilter):
+class JobFilter(MappingFilter):
     """Integration Synchronization Jobs."""
 
     mapping = django_filters.ChoiceFilter(
@@ -167,7 +183,7 @@ class JobFilter(ListFilter):
     )
 
 
-class QueueFilter(ListFilter):
+class QueueFilter(MappingFilter):
     """Job Queue Entries."""
 
     mapping = django_filters.ChoiceFilter(

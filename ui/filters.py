@@ -43,7 +43,8 @@ class ListFilter(django_filters.FilterSet):
         """``choices``: the choices of a field as this user may see them."""
         super().__init__(*args, **kwargs)
         for name, values in (choices or {}).items():
-            self.filters[name].extra["choices"] = list(values)
+            if name in self.filters:
+                self.filters[name].extra["choices"] = list(values)
         if box := self.form.fields.get(SEARCH):
             box.widget.attrs |= {
                 "aria-keyshortcuts": "/",

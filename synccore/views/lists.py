@@ -28,7 +28,7 @@ from ui.views import ListPage
 
 from . import questions
 from .banners import banners as banners
-from .navigation import counts
+from .navigation import counts, integrations
 
 LAST_JOB = (
     SynchJob.objects.filter(
@@ -125,7 +125,9 @@ class RecordListPage(ListPage):
 
     @cached_property
     def mappings(self) -> list[TableMapping]:
-        return visible_mappings(self.request.user)
+        found = visible_mappings(self.request.user)
+        self.request.tandem_mappings = found  # type: ignore[attr-defined]  # the frame asks no second time
+        return found
 
     @cached_property
     def next_runs(self) -> Mapping[int, datetime]:
@@ -144,11 +146,18 @@ class RecordListPage(ListPage):
         return counts(self.request)
 
     def choices(self) -> dict[str, Any]:
-        return {"mapping": [(each.pk, each.name) for each in self.mappings]}
+        return {
+            "mapping": [(each.pk, each.name) for each in self.mappings],
+            "integration": integrations(self.request),
+        }
 
     def mappings_in_view(self) -> list[TableMapping]:
-        chosen = self.params.get("mapping", "")
-        return [each for each in self.mappings if not chosen or str(each.pk) == chosen]
+        chosen, of = self.params.get("mapping", ""), self.params.get("integration", "")
+        return [
+            each
+            for each in self.mappings
+            if chosen in ("", str(each.pk)) and of in ("", str(each.integration_id))
+        ]
 
     def pasted(self, page: Page) -> Pasted | None:
         """The pasted numbers that are in no row, in one query: those of records Tandem knows, and unknown ones."""

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from synccore import services
+from synccore.models import TableMapping
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
@@ -17,6 +18,8 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "instance": settings.INSTANCE,
         "page_url_name": request.resolver_match.view_name if request.resolver_match else "",
         "menu_counts": SimpleLazyObject(lambda: counts(request)),
+        "integrations": SimpleLazyObject(lambda: integrations(request)),
+        "integration": request.GET.get("integration", ""),
     }
 
 
@@ -35,3 +38,18 @@ def owner_codes(request: HttpRequest) -> dict[int, str]:
     if not hasattr(request, "tandem_codes"):
         request.tandem_codes = services.codes_of(request.user)  # type: ignore[attr-defined]
     return request.tandem_codes  # type: ignore[attr-defined]
+
+
+def integrations(request: HttpRequest) -> list[tuple[str, str]]:
+    """Id and name ("ERP ⇄ CRM") of each integration the person sees a mapping of; asks only where the page has not."""
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        return []
+    mappings = getattr(request, "tandem_mappings", None)
+    if mappings is None:
+        apps = TableMapping.objects.visible_to(user).select_related("integration__left", "integration__right")
+        mappings = apps.order_by("integration_id").distinct("integration_id")
+    names = {
+        str(each.integration_id): f"{each.integration.left} ⇄ {each.integration.right}" for each in mappings
+    }
+    return sorted(names.items(), key=lambda each: each[1])

@@ -26,6 +26,7 @@ def home(request: HttpRequest) -> HttpResponse:
     if not user.has_perm("synccore.view"):
         raise PermissionDenied(roles.refusal("synccore.view"))
     mappings = visible_mappings(user)
+    request.tandem_mappings = mappings  # type: ignore[attr-defined]  # the frame asks no second time
     if not any(mapping.last_job for mapping in mappings):  # type: ignore[attr-defined]
         steps = _steps(mappings, user)
         if steps:

@@ -9,8 +9,10 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from synccore.models import SynchJob
+from tests import factories as make
 
 pytestmark = pytest.mark.django_db
 #: Page → the tab whose number the menu shows beside it.
@@ -29,7 +31,7 @@ def menu_number(text: str, name: str) -> int:
 def test_the_menus_number_is_the_pages_number(request, world, as_user, who, name, tab):
     answer = as_user(request.getfixturevalue(who)).get(reverse(name))
     counts = {each.tab.name: each.count for each in answer.context["tabs"]}
-    assert menu_number(answer.content.decode(), name) == counts[tab]
+    assert menu_number(answer.content.decode(), name) == counts[tab].n
 
 
 def test_the_numbers_asked_again_are_those_of_the_menu_for_two_queries(world, owner, as_user):
@@ -75,3 +77,26 @@ def test_every_page_works_without_the_script_that_folds_the_menu(world, viewer, 
     text = as_user(viewer).get(reverse("home")).content.decode()
     assert "data-nav-fold hidden" in text and 'class="skip-link" href="#main"' in text
     assert text.index("skip-link") < text.index('id="navigation"')
+
+
+def test_one_integration_is_a_plain_name_and_several_are_a_filter(world, administrator, owner, as_user):
+    make.make_problem(make.make_coupling(world.mapping, left_name="First one"), since=timezone.now())
+    name = "ERP ⇄ CRM"
+    text = as_user(administrator).get(reverse("home")).content.decode()
+    assert f'<span class="integration">{name}</span>' in text and 'id="integrations"' not in text
+    other = make.make_mapping("Vendors", integration=make.make_integration())
+    make.make_problem(make.make_coupling(other, left_name="Other one"), since=timezone.now())
+    where = f"{reverse('coupling:coupled')}?tab=all"
+    browser = as_user(administrator)
+    both = browser.get(where).content.decode()
+    assert "First one" in both and "Other one" in both
+    chosen = browser.get(f"{where}&integration={other.integration_id}")
+    text = chosen.content.decode()
+    assert "Other one" in text and "First one" not in text
+    assert [each.name for each in chosen.context["mapping_lines"]] == ["Vendors"]
+    assert [pill.label for pill in chosen.context["pills"]] == ["Integration"]
+    assert f'?integration={other.integration_id}" aria-current="true"' in text
+    assert str(other.integration) not in as_user(owner).get(where).content.decode()
+    for name in ("synccore:jobs", "synccore:queue", "synccore:couplings", "errors:entries"):
+        assert browser.get(f"{reverse(name)}?integration={other.integration_id}").status_code == 200
+    assert browser.get(f"{where}&integration=999999").status_code == 200
