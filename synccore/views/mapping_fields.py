@@ -17,7 +17,7 @@ from synccore.forms.fields import LINE, PREFIX, Infos, drafts_of, line_of, line_
 from synccore.forms.mapping import direction_choices
 from synccore.models import FieldMapping, TableMapping
 from synccore.services import field_mappings, fitting, mappings
-from synccore.services.catalogue import Known, known_to
+from synccore.services.catalogue import Known, known_to, start_describe
 from synccore.services.jobs import NotNow
 from synccore.services.mappings import Wrong
 from synccore.shapes import SIDES
@@ -143,6 +143,12 @@ def fields(request: HttpRequest, pk: int) -> HttpResponse:
                 return answer
         elif wanted == "propose":
             focus = _propose(request, found, typed, known)
+        elif wanted == "read":
+            apps = [found.integration.left, found.integration.right]
+            start_describe(apps, user=request.user)
+            messages.info(
+                request, _("The tables of both apps are being read. Save again in a moment; your lines stay.")
+            )
         else:
             focus = lines.press(typed, PREFIX, LINE, wanted, request.POST)
     else:

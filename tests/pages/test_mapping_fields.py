@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
+from synccore import jobs
 from synccore.forms.fields import LINE, line_of
 from synccore.forms.lines import MOST, press, read
 from synccore.models import FieldMapping, SynchJob, TableMapping
@@ -310,6 +311,41 @@ def test_without_a_record_to_try_what_may_lose_something_is_asked(apps, browser)
         to_left=[step("map", pairs="Gand = Gent", unmapped="keep")],
     )
     assert send(browser, apps.mapping, [no, name, phone, pairs]).status_code == 302
+
+
+def test_a_field_that_is_new_in_the_app_is_known_once_the_tables_were_read(apps, browser):
+    fields = [
+        each
+        for name, each in apps.left.tables["customer"].info.fields.items()
+        if not name.startswith("modified")
+    ]
+    apps.left.add_table(table("customer", *fields[1:], FieldInfo("fax", FieldType.TEXT)))
+    lines = [*stored(apps.mapping)[:3], with_(LINE.blank(), left="fax", right="city", direction="to_right")]
+    assert "had no field fax" in errors(send(browser, apps.mapping, lines))["f-3-left"][0]
+    answer = send(browser, apps.mapping, lines, "read")
+    assert answer.context["lines"][3].line["left"] == "fax", "what was typed stays"
+    for job in SynchJob.objects.filter(verb="describe", state="queued"):
+        jobs.run(job.pk)
+    apps.mapping.refresh_from_db()
+    assert send(browser, apps.mapping, lines).status_code == 302
+
+
+def test_a_mapping_of_more_than_a_hundred_fields_is_one_form(apps, browser):
+    many = [FieldInfo(f"field_{n}", FieldType.TEXT, length=20) for n in range(120)]
+    apps.left.add_table(table("wide", *many))
+    apps.right.add_table(table("broad", *many))
+    read_tables(apps)
+    mapping = make.make_mapping(
+        "Wide", integration=apps.integration, left_table="wide", right_table="broad", enabled=False
+    )
+    answer = send(browser, mapping, [], "propose")
+    lines = [line.line for line in answer.context["lines"]]
+    assert len(lines) == 120
+    assert send(browser, mapping, lines).status_code == 302
+    assert mapping.field_mappings.count() == 120
+    shown = browser.get(where(mapping))
+    assert shown.context["count"] == 120
+    assert len(shown.content) < 2_000_000
 
 
 # --- from nothing to a record ---------------------------------------------------------------------------------------
