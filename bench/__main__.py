@@ -1,4 +1,7 @@
-"""``python -m bench [rows [many]]``: engine alone, then whole runs against the bare program."""
+"""``python -m bench [rows [many]]``: engine alone, then whole runs against the bare program, then the lists at size.
+
+``python -m bench lists [problems [entries]]``: the lists alone.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,11 @@ if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tandem.settings")
     django.setup()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    from bench import engine, synchronise
+    from bench import engine, lists, synchronise
 
-    numbers = [int(text) for text in sys.argv[1:]]
-    engine.main()
-    synchronise.main(*numbers)
+    if sys.argv[1:2] == ["lists"]:
+        lists.main(*[int(text) for text in sys.argv[2:]])
+    else:
+        engine.main()
+        synchronise.main(*[int(text) for text in sys.argv[1:]])
+        lists.main()

@@ -111,6 +111,9 @@ class FailureFilter(RecordFilter):
             if wanted or field.data or field.name not in ("failed_from", "failed_to")
         ]
 
+    def _say(self, name: str, value: Any) -> str:
+        return "" if (name, value) == ("failed", Days.RANGE) else super()._say(name, value)
+
     def on_days(self, rows: QuerySet[Any], _name: str, value: str) -> QuerySet[Any]:
         back = {Days.TODAY: 0, Days.WEEK: 6, Days.MONTH: 29}.get(Days(value))
         return rows if back is None else self._since(rows, timezone.localdate() - timedelta(days=back))

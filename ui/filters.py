@@ -14,6 +14,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.http import QueryDict
 from django.utils import formats
+from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from .paging import EVERYTHING
@@ -46,9 +47,9 @@ class ListFilter(django_filters.FilterSet):
             if name in self.filters:
                 self.filters[name].extra["choices"] = list(values)
         if box := self.form.fields.get(SEARCH):
+            box.widget.input_type = "search"
             box.widget.attrs |= {
                 "aria-keyshortcuts": "/",
-                "type": "search",
                 "autocomplete": "off",
                 "aria-describedby": "search-help",
             }
@@ -122,9 +123,15 @@ class ListFilter(django_filters.FilterSet):
         }
 
     def pills(self, params: QueryDict) -> list[Pill]:
+        """What is set. A filter that says nothing (``_say`` gives "") has none."""
         return [
-            Pill(str(self.form.fields[name].label), self._say(name, value), without(params, name))
+            Pill(
+                _("Search") if name == SEARCH else str(self.form.fields[name].label),
+                said,
+                without(params, name),
+            )
             for name, value in self.applied.items()
+            if (said := self._say(name, value))
         ]
 
     def _say(self, name: str, value: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
@@ -31,9 +31,10 @@ class Words:
 
 @dataclass(frozen=True)
 class Numbers:
-    """Exactly these numbers, lower case, as many and in the order as they were pasted."""
+    """Exactly these numbers, in lower case and in the order they were pasted; ``typed``: as they were pasted."""
 
     numbers: tuple[str, ...]
+    typed: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,8 @@ def read(text: str) -> Words | Numbers:
 
 
 def _numbers(parts: list[str]) -> Numbers:
-    numbers = tuple(dict.fromkeys(part.lower() for part in parts))
+    typed = {part.lower(): part for part in parts}
+    numbers = tuple(typed)
     if len(numbers) > MOST_NUMBERS:
         raise ValidationError(
             _("These are %(n)s numbers; paste %(most)s at most, the rest in a second list.")
@@ -84,4 +86,4 @@ def _numbers(parts: list[str]) -> Numbers:
         )
     if any(len(number) > LONGEST for number in numbers):
         raise ValidationError(_("One of these has more than %(most)s characters.") % {"most": LONGEST})
-    return Numbers(numbers)
+    return Numbers(numbers, tuple(typed.values()))

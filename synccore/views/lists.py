@@ -175,11 +175,11 @@ class RecordListPage(ListPage):
             own = {name.lower() for name in names if name}
             known |= own
             here |= own if is_here else set()
-        missing = [number for number in given.numbers if number not in here]
+        missing = [each for each in zip(given.numbers, given.typed, strict=True) if each[0] not in here]
         return Pasted(
             len(given.numbers),
-            tuple(number for number in missing if number in known),
-            tuple(number for number in missing if number not in known),
+            tuple(typed for number, typed in missing if number in known),
+            tuple(typed for number, typed in missing if number not in known),
         )
 
     # --- actions on couplings ---------------------------------------------------------------------------

@@ -59,11 +59,11 @@ def test_shift_and_the_plain_letter_are_two_keys(page):
 def test_while_typing_only_combinations_with_ctrl_or_alt_work(page):
     page.evaluate(DECLARE, ["g", "Control+K"])
     page.keyboard.press("/")
-    expect(page.locator("[name=q]")).to_be_focused()
+    expect(page.locator("#id_q")).to_be_focused()
     page.keyboard.type("gg?jx")
     page.keyboard.press("Control+k")
     assert page.evaluate("window.pressed") == ["Control+K"]
-    assert page.locator("[name=q]").input_value() == "gg?jx"
+    assert page.locator("#id_q").input_value() == "gg?jx"
     assert not page.locator("#shortcuts").is_visible()
 
 
