@@ -43,6 +43,8 @@ def test_each_button_says_how_many_and_the_line_says_why_not_the_others(world, d
         "Delete Records 1 of 3…",
         "[Set Up Coupling 0 of 3…]",
         "Remove 3 couplings…",
+        "Leave out on purpose · 3…",
+        "Run it now · 3",
     ]
     assert why == [
         "Restore Records 1 of 3 Restore is for coupled records whose counterpart was deleted.",
@@ -60,7 +62,7 @@ def test_what_fits_none_cannot_be_pressed(world, deleter, as_user):
 
 def test_a_person_is_offered_what_his_role_may_do(world, owner, viewer, as_user):
     words, _why = bar(as_user(owner), world.conflict)
-    assert [word.split()[0] for word in words] == ["Retry", "Synchronize", "[Set", "Remove"]
+    assert [word.split()[0] for word in words] == ["Retry", "Synchronize", "[Set", "Remove", "Leave", "Run"]
     assert bar(as_user(viewer), world.conflict) == ([], [])
 
 
@@ -88,7 +90,14 @@ def test_all_that_match_is_counted_by_the_filter(world, owner, as_user):
 def test_too_many_are_not_looked_at_before_the_press(world, owner, as_user, monkeypatch):
     monkeypatch.setattr("ui.views.MOST_LOOKED_AT", 3)
     words, why = bar(as_user(owner), every=True)
-    assert words == ["Retry", "Synchronize…", "Set Up Coupling…", "Remove Coupling…"]
+    assert words == [
+        "Retry",
+        "Synchronize…",
+        "Set Up Coupling…",
+        "Remove Coupling…",
+        "Leave out on purpose…",
+        "Run it now",
+    ]
     assert why == []
 
 
