@@ -52,7 +52,8 @@ def item_note(note: str, apps: Mapping[str, str] | None = None) -> str:
     }
     if note in known:
         return known[note]
-    return guides.render(note, {}).sentence if note in CODES else note.replace("_", " ")
+    # The facts stand on the record's problem; a title needs none.
+    return guides.render(note, {}).title if note in CODES else note.replace("_", " ")
 
 
 def _named_fields(told: str, apps: Mapping[str, str]) -> str:
