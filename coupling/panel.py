@@ -104,7 +104,7 @@ def _end(coupling: Coupling, side: Side, row: ProblemRow) -> End:
     named = record_name(coupling, side, row.apps[side.value])
     there = coupling.of(side, "id") is not None and bool(coupling.of(side, "exists"))
     address = services.app_address(coupling.mapping, side, coupling.of(side, "id")) if there else ""
-    return End(named.app, named.title, named.state, there, address or record_address(coupling, side))
+    return End(named.app, named.title, named.state, there, address or record_address(coupling))
 
 
 def _support(problem: Problem, user: Any) -> tuple[int | None, str]:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 from synccore.models import DeletedEntry, SynchJobError
 from synccore.services.entries import KEPT_DELETED
 from synccore.shapes import SIDES, Side
-from synccore.tables import app_names, person_name, say
+from synccore.tables import app_names, pair_url, person_name, say
 from synccore.views.offers import address
 from ui.export import Export
 from ui.tables import Column, ListTable
@@ -97,7 +97,8 @@ class EntryRow:
         if not title:
             return End(app, state=_("not coupled") if self._of_record else _("whole mapping"))
         known = id and self.entry.mapping_id
-        page = address("coupling:record", self.entry.mapping_id, id) if known else ""
+        page = pair_url(self.entry.mapping_id, self.entry.coupling_id, id)
+        page = page or (address("coupling:record", self.entry.mapping_id, id) if known else "")
         return End(app, title, url=page or self.problem_url)
 
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from synccore import guides
-from synccore.models import JobQueueEntry, Problem, SynchJob
+from synccore.models import JobQueueEntry, Journal, Problem, SynchJob
 from synccore.models.problem import KindChoices
 from synccore.search import branches
 from ui.filters import ListFilter
@@ -170,6 +170,23 @@ class CouplingFilter(RecordFilter):
     mapping = django_filters.ChoiceFilter(
         label=_("Mapping"), field_name="mapping_id", empty_label=_("All mappings")
     )
+
+
+class JournalFilter(RecordFilter):
+    """The journal."""
+
+    mapping = django_filters.ChoiceFilter(
+        label=_("Mapping"), field_name="mapping_id", empty_label=_("All mappings")
+    )
+    operation = django_filters.ChoiceFilter(
+        label=_("Operation"), choices=Journal.Operation.choices, empty_label=_("Every operation")
+    )
+    side = django_filters.ChoiceFilter(label=_("App"), empty_label=_("Both apps"))
+    state = django_filters.ChoiceFilter(
+        label=_("State"), choices=Journal.State.choices, empty_label=_("All states")
+    )
+    job = django_filters.NumberFilter(label=_("Job"), field_name="job_id")
+    record = django_filters.CharFilter(label=_("Record id"), field_name="record_id")
 
 
 class JobFilter(MappingFilter):

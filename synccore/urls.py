@@ -12,6 +12,7 @@ from synccore.views import (
     integrations,
     job_records,
     jobs,
+    journal,
     live_catalogue,
     mapping_fields,
     mapping_filters,
@@ -73,5 +74,6 @@ urlpatterns = [
     path("integrations/<int:pk>/resume/", integrations.resume, name="resume"),
     path("set-up-problems/<int:pk>/check/", connections.check_now, name="check_now"),
     path("connections/<int:pk>/test/", connections.test, name="test_connection"),
+    path("journal/", journal.JournalPage.as_view(), name="journal"),
     path("couplings/", couplings.CouplingsPage.as_view(), name="couplings"),
 ]

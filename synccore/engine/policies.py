@@ -26,7 +26,9 @@ def plan(
     for unit, members in units(states).items():
         left_moved = any(state.left_moved for state in members)
         right_moved = any(state.right_moved for state in members)
-        if left_moved and right_moved:
+        if resolution and resolution.source:
+            winner: Side | None = resolution.source
+        elif left_moved and right_moved:
             winner = _winner(compiled.rules, unit, members, left, right, resolution)
             if winner is None:
                 result.conflicts[unit] = members
@@ -34,6 +36,7 @@ def plan(
             result.settled[unit] = winner
         else:
             winner = Side.LEFT if left_moved else Side.RIGHT
+        assert winner is not None
         result.writes.extend((state, winner.other) for state in members)
     return result
 

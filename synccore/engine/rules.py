@@ -235,13 +235,15 @@ class Resolution:
     """What a person (or a rule) decided for one pair.
 
     ``side`` is for everything in conflict; ``units`` for single fields or groups (``FieldRule.unit`` → side) and wins over
-    it. ``newest`` takes the side saved last. ``deletion``: what to do about a deleted counterpart.
+    it. ``newest`` takes the side saved last. ``deletion``: what to do about a deleted counterpart. ``source``: every field
+    that flows both ways and differs takes this side's value, edits of the other side included.
     """
 
     side: Side | None = None
     units: Mapping[str, Side] = field(default_factory=dict)
     newest: bool = False
     deletion: DeletionPolicy | None = None
+    source: Side | None = None
 
 
 class StepKind(StrEnum):

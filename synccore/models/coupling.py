@@ -118,6 +118,12 @@ class Coupling(models.Model):
             ),
             # search by whole words and beginnings of words
             GinIndex(WORDS_OF_PAIR, name="coupling_words"),
+            # Records, tab "Not coupled yet"
+            models.Index(
+                fields=["left_name", "id"],
+                condition=Q(removed_at=None, ended_at=None) & (Q(left_id=None) | Q(right_id=None)),
+                name="coupling_alone",
+            ),
             # Removed tab, and "is this record marked not to be coupled by itself?"
             models.Index(
                 fields=["mapping", "left_id"], condition=Q(removed_at__isnull=False), name="removed_left"

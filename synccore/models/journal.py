@@ -109,11 +109,30 @@ class Journal(models.Model):
                 fields=["mapping", "id"], condition=Q(state__in=["intended", "unknown"]), name="journal_open"
             ),
             models.Index(fields=["coupling", "-id"], name="journal_of_coupling"),
+            # The journal's page: filtered by mapping, and its tabs
+            models.Index(fields=["mapping", "-id"], name="journal_of_mapping"),
+            models.Index(fields=["-id"], condition=Q(state="failed"), name="journal_failed"),
+            models.Index(fields=["-id"], condition=Q(undone_by__isnull=False), name="journal_undone"),
             models.Index(fields=["mapping", "side", "record_id"], name="journal_of_record"),
         ]
 
     def __str__(self) -> str:
         return f"{self.operation} {self.record_id} ({self.state})"
+
+    @property
+    def is_undone(self) -> bool:
+        """Taken back, or about to be; a try that the app refused does not count."""
+        return self.undone_by is not None and self.undone_by.state != Journal.State.FAILED
+
+    def can_be_undone(self, now: datetime) -> bool:
+        """As :meth:`JournalQuerySet.undoable`, of a row that was loaded with ``undone_by``."""
+        return (
+            self.state == Journal.State.DONE
+            and self.operation in Journal.CAN_BE_UNDONE
+            and self.coupling_id is not None
+            and not self.is_undone
+            and self.at >= now - UNDO_WINDOW
+        )
 
 
 class JobSeal(models.Model):

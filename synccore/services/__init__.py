@@ -5,15 +5,16 @@ Rows first: a service stores what is wanted and rings for a worker on commit; it
 
 from .addresses import app_address, app_addresses
 from .asking import ask, for_administrators
-from .comparing import being_decided, kept_pair, live_pair, open_problem, resolve_one
+from .comparing import being_decided, kept_pair, live_pair, open_problem, resolve_one, synchronise_from
 from .counts import counts, open_by_code, problem_counts
 from .coupling import Two, couple
 from .desk import Tried, find_deleted, pressed_at, try_now
+from .editing import can_edit, edit, read_whole
 from .entries import bring_back, clean_ups, count_old_entries, delete_old_entries, kept_by, undo_purge
 from .jobs import allow_once, cancel, keep_stopped, own_copy, pause, resume, run_now, start_job
 from .owners import CodeTaken, codes_of, problems_owned, problems_unowned, set_codes
 from .records import Refused, Retried, retry, start_bulk
-from .undo import Undoable, undo, undo_preview, undoable, undone_by
+from .undo import Undoable, rows_undoable, undo, undo_preview, undoable, undone_by
 
 __all__ = [
     "CodeTaken",
@@ -28,6 +29,7 @@ __all__ = [
     "ask",
     "being_decided",
     "bring_back",
+    "can_edit",
     "cancel",
     "clean_ups",
     "codes_of",
@@ -35,6 +37,7 @@ __all__ = [
     "counts",
     "couple",
     "delete_old_entries",
+    "edit",
     "find_deleted",
     "for_administrators",
     "keep_stopped",
@@ -49,13 +52,16 @@ __all__ = [
     "problem_counts",
     "problems_owned",
     "problems_unowned",
+    "read_whole",
     "resolve_one",
     "resume",
     "retry",
+    "rows_undoable",
     "run_now",
     "set_codes",
     "start_bulk",
     "start_job",
+    "synchronise_from",
     "try_now",
     "undo",
     "undo_preview",

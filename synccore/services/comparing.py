@@ -225,11 +225,24 @@ def resolve_one(
     The job reads both records again; where a mapped field is not what ``seen`` says, it writes nothing and names it.
     Raises RightMissing; NotNow ``not_coupled``, or ``in_job`` with ``job`` and ``who`` where somebody decided already.
     """
+    options = {"units": {unit: side.value for unit, side in units.items()}, "seen": dict(seen)}
+    return _decide_one(coupling, user, options)
+
+
+@transaction.atomic
+def synchronise_from(coupling: Coupling, source: Side, *, user: Any, seen: Mapping[str, Seen]) -> SynchJob:
+    """Start the job that writes one side's values to the other wherever the two differ, in every field that flows both ways.
+
+    Raises as :func:`resolve_one` does, and holds for what ``seen`` says in the same way.
+    """
+    return _decide_one(coupling, user, {"source": source.value, "seen": dict(seen)})
+
+
+def _decide_one(coupling: Coupling, user: Any, options: dict[str, Any]) -> SynchJob:
     require_on(user, coupling.mapping, "synccore.synchronize", GrantLevel.RESOLVE)
     locked = Coupling.objects.select_for_update(of=("self",)).live().paired().filter(pk=coupling.pk).first()
     if locked is None:
         raise NotNow("not_coupled")
     if (busy := being_decided(coupling)) is not None:
         raise NotNow("in_job", job=busy.job_id, who=str(busy.job.requested_by or ""))
-    options = {"units": {unit: side.value for unit, side in units.items()}, "seen": dict(seen)}
     return start_bulk("resolve", Coupling.objects.filter(pk=coupling.pk), user=user, options=options)

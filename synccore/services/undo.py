@@ -64,6 +64,12 @@ def undone_by(job: SynchJob) -> list[int]:
     return sorted(set(rows.order_by().values_list("undone_by__job", flat=True)), reverse=True)
 
 
+def rows_undoable(rows: Iterable[Journal], *, user: Any) -> set[int]:
+    """Ids of those of these rows that this person can take back now."""
+    can = Journal.objects.filter(pk__in=[row.pk for row in rows]).undoable(timezone.now())
+    return set(can.filter(_permitted(can, user)[0]).values_list("pk", flat=True))
+
+
 def _rows(job: SynchJob, journal: Iterable[int] | None) -> Any:
     rows = Journal.objects.filter(job__in=family(job))
     return rows if journal is None else rows.filter(pk__in=list(journal))

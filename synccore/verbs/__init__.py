@@ -9,6 +9,7 @@ from .audit import check_set_up
 from .chosen import couple, delete, leave_out, resolve, restore, synchronise_chosen, uncouple
 from .clean_up import purge, retain, undo_purge
 from .describe import describe
+from .edit import edit
 from .find_deleted import find_deleted
 from .plan import dry_run
 from .run import Run
@@ -52,5 +53,6 @@ VERBS: dict[str, Callable[[Run], None]] = {
     "purge": purge,
     "undo_purge": undo_purge,
     "undo": undo,
+    "edit": edit,
     "retain": retain,
 }

@@ -36,6 +36,7 @@ NEEDS = {
     "couple": ("synccore.couple", GrantLevel.RESOLVE),
     "uncouple": ("synccore.remove_coupling", GrantLevel.RESOLVE),
     "leave_out": ("synccore.leave_out", GrantLevel.RESOLVE),
+    "edit": ("synccore.edit_record", GrantLevel.RESOLVE),
     "take_back": ("synccore.leave_out", GrantLevel.RESOLVE),
     "couple_again": ("synccore.couple", GrantLevel.RESOLVE),
     "allow_again": ("synccore.remove_coupling", GrantLevel.RESOLVE),
@@ -86,7 +87,8 @@ def _not_applicable(run: Run, candidates: Sequence[Candidate], note: str) -> Non
 
 
 def resolve(run: Run) -> None:
-    """Choose the version to use in both apps: option ``side``, ``newest``, or ``units`` (unit → side) for one record.
+    """Choose the version to use in both apps: option ``side``, ``newest``, or ``units`` (unit → side) for one record;
+    ``source``: a side whose values go to the other wherever they differ.
 
     With ``seen`` (side → ``seen.Seen``) the decision holds for what the person saw: both records are read again, and where
     a mapped field moved since, nothing more is written and the item says which.
@@ -95,6 +97,7 @@ def resolve(run: Run) -> None:
     resolution = Resolution(
         side=Side(options["side"]) if options.get("side") else None,
         newest=bool(options.get("newest")),
+        source=Side(options["source"]) if options.get("source") else None,
         units={unit: Side(side) for unit, side in options.get("units", {}).items()},
     )
     for candidates in _pages(run):

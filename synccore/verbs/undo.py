@@ -135,7 +135,7 @@ def _load(run: Run, chosen: Sequence[JobItem]) -> list[Undoing]:
             continue
         side = Side.LEFT if coupling.left_id is not None else Side.RIGHT
         each = Undoing(Candidate(origin=side, coupling=coupling, item=item), rows[coupling.pk])
-        done = [row for row in each.rows if _is_undone(row)]
+        done = [row for row in each.rows if row.is_undone]
         each.rows = [row for row in each.rows if row not in done]
         if not each.rows:
             mine = bool(done) and all(row.undone_by and row.undone_by.job_id == run.job.pk for row in done)
@@ -147,10 +147,6 @@ def _load(run: Run, chosen: Sequence[JobItem]) -> list[Undoing]:
         found.append(each)
     attach_problems([each.candidate for each in found])
     return found
-
-
-def _is_undone(row: Journal) -> bool:
-    return row.undone_by is not None and row.undone_by.state != Journal.State.FAILED
 
 
 def _is_uncoupling(each: Undoing) -> bool:

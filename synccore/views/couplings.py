@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from synccore.actions import ON_COUPLINGS, ON_REMOVED
 from synccore.filters import CouplingFilter
 from synccore.models import Coupling, Problem
-from synccore.tables import CouplingRow, CouplingTable
+from synccore.views.coupling_table import CouplingRow, CouplingTable
 from ui.actions import Action
 from ui.paging import Sort
 from ui.views import Tab

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 
 from synccore import roles
 from synccore.models import JobItem, SynchJob
-from synccore.tables import JobRow, State, app_names
+from synccore.tables import JobRow, State, app_names, pair_url
 from ui.filters import ListFilter
 from ui.paging import Sort
 from ui.tables import Column, ListTable
@@ -61,6 +61,7 @@ class ItemRow:
         # A find's note is the sweep's own word; what came of a chosen record is said.
         said = item.note and item.purpose != JobItem.Purpose.FOUND
         self.note = item_note(item.note, app_names(item.mapping)) if said else ""
+        self.url = pair_url(item.mapping_id, item.coupling_id, item.record_id)
         moved = item.note.startswith(MOVED) and item.coupling_id
         self.compare_url = reverse("coupling:compare", args=[item.coupling_id]) if moved else ""
 

@@ -17,6 +17,7 @@ from synccore import actions, roles
 from synccore.actions import ON_RECORDS, SET_UP_COUPLING, couplings_of
 from synccore.models import Connection, Coupling, DeletedEntry, Problem, SynchJobError, TableMapping
 from synccore.shapes import Side
+from synccore.tables import record_url
 from ui.actions import Action, permitted
 
 
@@ -176,7 +177,6 @@ def address(name: str, *args: Any, query: str = "") -> str:
         return ""
 
 
-def record_address(coupling: Coupling, side: Side = Side.LEFT) -> str:
-    """The record's own page in Tandem, by its id in the app of this side (or of the other, where it has none here)."""
-    key = coupling.of(side, "id") or coupling.of(side.other, "id")
-    return address("coupling:record", coupling.mapping_id, key) if key else ""
+def record_address(coupling: Coupling) -> str:
+    """The record's own page in Tandem."""
+    return record_url(coupling)

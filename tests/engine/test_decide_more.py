@@ -9,8 +9,10 @@ import pytest
 from synccore.engine.decide import decide
 from synccore.engine.images import image
 from synccore.engine.rules import (
+    TAKEN_BACK,
     Blocker,
     Link,
+    Resolution,
     StepKind,
     Template,
     Transform,
@@ -333,3 +335,35 @@ def test_null_to_empty_text_is_no_edit_unless_kept(keep_empty: bool, kind: StepK
     rules = mapping(rule(1, "name", keep_empty=keep_empty))
     was = pair({"name": None})
     assert decide(agreed(rules, *was), edit(was[0], name=""), was[1], rules, {}).kind is kind
+
+
+# -- a chosen direction, and what was taken back -----------------------------------------------------------------------
+
+
+def test_a_chosen_direction_takes_that_sides_values_and_names_the_edits_lost() -> None:
+    left, right = pair({"name": "A", "street": "1", "city": "Gent", "rep": "x", "owes": "0"})
+    link = agreed(RULES, left, right)
+    step = decide(
+        link,
+        edit(left, name="B"),
+        edit(right, street="2", owes="9"),
+        RULES,
+        {},
+        resolution=Resolution(source=L),
+    )
+    assert {side: dict(values) for side, values in step.writes.items()} == {
+        R: {"r_name": "B", "r_street": "1"},
+        L: {"l_owes": "9"},
+    }, "one-way fields keep their direction"
+    assert dict(step.overwrites[R]) == {"r_street": '"2"'}
+
+
+@pytest.mark.parametrize(("left_now", "right_now"), [("1", "2"), ("", "2"), ("1", "")])
+def test_what_was_taken_back_is_asked_whatever_side_was_preferred(left_now: str, right_now: str) -> None:
+    rules = mapping(rule(1, "name"))
+    left, right = pair({"name": left_now}, {"name": right_now})
+    taken_back = {1: (TAKEN_BACK, None)}
+    link = Link(left.id, right.id, taken_back, taken_back, prefer=L)
+    assert decide(link, left, right, rules, {}).kind is StepKind.FAIL
+    same = pair({"name": "1"})
+    assert decide(link, *same, rules, {}).kind is StepKind.UNCHANGED

@@ -33,6 +33,12 @@ PAGES = {
     "coupling:live_problem": [""],
     "coupling:compare": ["", "?choose=left"],
     "coupling:live_compare": [""],
+    "coupling:record": ["", "?pair=1"],
+    "coupling:live_record": [""],
+    "coupling:edit": [""],
+    "coupling:live_edit": [""],
+    "coupling:records": ["", "?tab=alone", "?tab=left_out", "?tab=removed", "?q=van", "?sort=-agreed"],
+    "coupling:live_records": [""],
     "coupling:couple": [""],
     "coupling:live_couple": [""],
     "errors:entries": ["", "?tab=entries", "?kind=rejected&tab=entries", "?destination=right&tab=entries"],
@@ -44,6 +50,14 @@ PAGES = {
     "errors:deleted_entries": ["", "?kind=rejected", "?q=van"],
     "synccore:jobs": ["", "?tab=unfinished", "?tab=trouble", "?state=finished"],
     "synccore:job": [""],
+    "synccore:journal": [
+        "",
+        "?tab=open",
+        "?tab=failed",
+        "?tab=undone",
+        "?operation=update&side=left",
+        "?q=van",
+    ],
     "synccore:undo_job": ["", "?row=1"],
     "synccore:job_records": ["", "?tab=done", "?q=van&purpose=chosen"],
     "synccore:queue": ["", "?status=on_hold", "?sort=-next"],
@@ -84,6 +98,7 @@ ONLY_POST = {
     "coupling:ask_administrator",
     "errors:bring_back",
     "errors:clean_up",
+    "coupling:synchronize_record",
     "synccore:allow_once",
     "synccore:cancel",
     "synccore:cancel_full",
@@ -127,6 +142,7 @@ FOR_ADMINISTRATORS = {
     "synccore:edit_mapping",
     "synccore:interval",
     "synccore:new_schedule",
+    "synccore:journal",
     "synccore:live_catalogue",
     "synccore:mapping",
     "synccore:full_status",
@@ -167,9 +183,10 @@ LISTS = [
     "synccore:jobs",
     "synccore:queue",
     "synccore:couplings",
+    "coupling:records",
 ]
 #: Lists that only an administrator sees.
-SET_UP_LISTS = ["synccore:mappings"]
+SET_UP_LISTS = ["synccore:journal", "synccore:mappings"]
 
 
 def address(name: str, world) -> str:
@@ -179,6 +196,7 @@ def address(name: str, world) -> str:
         "coupling:ask_administrator": world.setup.pk,
         "coupling:compare": world.conflict.coupling_id,
         "coupling:live_compare": world.conflict.coupling_id,
+        **{f"coupling:{each}": world.conflict.coupling_id for each in ("live_record", "synchronize_record")},
         "errors:entry": world.entry.pk,
         "errors:help": "value_too_long",
         "errors:clean_up_result": world.clean_up.pk,
@@ -197,6 +215,10 @@ def address(name: str, world) -> str:
     }
     if name == "synccore:full_again":
         return reverse(name, args=[world.full.pk, world.mapping.pk])
+    if name in ("coupling:edit", "coupling:live_edit"):
+        return reverse(name, args=[world.conflict.coupling_id, "left"])
+    if name == "coupling:record":
+        return reverse(name, args=[world.mapping.pk, world.conflict.coupling.left_key])
     if name in keys:
         return reverse(name, args=[keys[name]])
     if name in (
@@ -315,7 +337,15 @@ def test_somebody_without_a_role_reads_who_can_help(world, as_user):
 
 
 @pytest.mark.parametrize(
-    "name", ["coupling:problem", "coupling:compare", "coupling:live_compare", "errors:entry", "synccore:job"]
+    "name",
+    [
+        "coupling:problem",
+        "coupling:compare",
+        "coupling:live_compare",
+        "coupling:live_record",
+        "errors:entry",
+        "synccore:job",
+    ],
 )
 def test_what_one_may_not_see_is_not_there(world, owner, as_user, name):
     from tests import factories as make
@@ -324,6 +354,7 @@ def test_what_one_may_not_see_is_not_there(world, owner, as_user, name):
         "coupling:problem": world.secret.pk,
         "coupling:compare": world.secret.coupling_id,
         "coupling:live_compare": world.secret.coupling_id,
+        "coupling:live_record": world.secret.coupling_id,
         "errors:entry": make.make_entry(world.secret).pk,
         "synccore:job": make.make_job(world.hidden).pk,
     }
