@@ -8,7 +8,7 @@ PYTEST_ARGS ?=
 PY = .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset test check fmt bench lock venv
+.PHONY: help demo demo-reset test check fmt bench picture lock venv
 
 help: ## show this menu
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -36,6 +36,9 @@ fmt: venv ## format and sort imports
 
 bench: venv ## measure the lists and the engine on generated data
 	@exec $(PY) -m tandem.runtime run --profile bench -- $(PY) -m bench
+
+picture: venv ## draw docs/console.png from the demo that runs
+	@$(PY) scripts/picture
 
 lock: venv ## renew requirements*.lock from pyproject.toml (needs uv)
 	@scripts/lock

@@ -8,12 +8,12 @@ from typing import Any, Final
 import structlog
 from celery import shared_task
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, Min, OuterRef, Q
 from django.utils import timezone
 
 from synccore import jobs, tasks
 from synccore.failures import Kind
-from synccore.models import Connection, Instance, JobQueueEntry, Problem, SynchJob, TableMapping
+from synccore.models import Connection, Instance, JobQueueEntry, Problem, SetupCheck, SynchJob, TableMapping
 from synccore.models.instance import guard_instance
 from synccore.verbs import problems
 from synccore.verbs.clean_up import overdue
@@ -155,9 +155,23 @@ def start_set_up_checks() -> int:
     runs = TableMapping.objects.filter(enabled=True, integration__paused_since=None)
     of_app = Q(integration__left=OuterRef("pk")) | Q(integration__right=OuterRef("pk"))
     due = Connection.objects.filter(Exists(runs.filter(of_app))).exclude(Exists(lately))
-    for app in due:
+    wanted = {*due, *_put_right_since()}
+    for app in wanted:
         jobs.enqueue(verb="check_set_up", connection=app, origin=SynchJob.Origin.ENGINE)
-    return len(due)
+    return len(wanted)
+
+
+def _put_right_since() -> list[Connection]:
+    """Apps whose last check found something wrong, and of which a set-up problem ended after it: what it says is old."""
+    wrong = SetupCheck.objects.exclude(state=SetupCheck.State.PASS)
+    found = wrong.values("connection").annotate(looked=Min("at")).values_list("connection", "looked")
+    healed = []
+    for pk, looked in found:
+        of_app = Q(connection=pk) | Q(mapping__integration__left=pk) | Q(mapping__integration__right=pk)
+        ended = Problem.objects.of_setup().filter(of_app, ended_at__gt=looked, kind=Kind.MISCONFIGURED.value)
+        if ended.exists():
+            healed.append(pk)
+    return list(Connection.objects.filter(pk__in=healed))
 
 
 def start_retention() -> int:

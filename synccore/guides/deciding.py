@@ -87,7 +87,14 @@ GUIDES: Final[dict[str, Guide]] = {
             "One run found {count} deletions; the limit is {limit} of {couplings} coupled records. Nothing was deleted."
         ),
         Who.ADMINISTRATOR,
-        _BRAKE,
+        (
+            _("Look at the samples: were these records meant to be deleted?"),
+            _("If yes: Allow once."),
+            _(
+                "If not: bring them back in the app, then Allow once; what is there again is left alone. Keep stopped "
+                "leaves the mapping off."
+            ),
+        ),
         ("show_job", "allow_once", "keep_stopped"),
     ),
     "too_many_creations": Guide(

@@ -72,6 +72,8 @@ class Demo:
         work()
         schedule.start_checks()
         work()
+        schedule.start_set_up_checks()
+        work()
 
     def of_setup(self):
         return {
@@ -87,6 +89,7 @@ class Demo:
     def stays_ended(self):
         self.minute()
         assert self.of_setup() == set()
+        assert not SetupCheck.objects.filter(state__in=("fail", "warn")).exists()
 
 
 def test_every_fault_is_found_understood_and_ended(demo):
