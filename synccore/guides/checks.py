@@ -73,6 +73,7 @@ CHECKS: Final[dict[str, CheckGuide]] = {
             _(
                 "Give Tandem an account of its own with the rights on the mapped tables only, and enter it here."
             ),
+            _("Or take the power away from {user} in {app}, then check again."),
         ),
     ),
     "not_owner": CheckGuide(

@@ -57,7 +57,7 @@ STEPS: Final = (
         "set_up",
         _("Put the set-up right"),
         _(
-            "Salespeople is stopped: the page names the right that is missing. Run the GRANT on Break something."
+            "Salespeople is stopped: the banner names the missing right. Run the GRANT on Break something, Check now."
         ),
         "errors:entries",
         who="admin",

@@ -168,6 +168,7 @@ def test_a_superuser_fails(books):
     row = app.told("not_superuser")
     assert row.state.word == "Failed"
     assert f"{app.role} has an administrator's rights" in row.sentence
+    assert row.statement == f'ALTER ROLE "{app.role}" NOSUPERUSER;'
     assert app.states()["not_owner"] == "pass"  # being in every role is no ownership
     app.server.run(f"ALTER ROLE {app.role} NOSUPERUSER")
     assert app.told("not_superuser").state.word == "Passed"

@@ -70,12 +70,18 @@ def _not_superuser(database: Database) -> Iterator[Finding]:
     for row in database.session.query(_ROLE, ()):
         params: dict[str, Any] = {"user": database.session.user}
         if row.super or row.through:
-            through = {"through": row.through} if row.through else {}
-            yield Finding("not_superuser", CheckState.FAIL, {**params, **through})
+            how = {"through": row.through} if row.through else {"grant": _ordinary(database.session.user)}
+            yield Finding("not_superuser", CheckState.FAIL, {**params, **how})
         elif row.more:
             yield Finding("not_superuser", CheckState.WARN, {**params, "privilege": row.more})
         else:
             yield Finding("not_superuser", CheckState.PASS, params)
+
+
+def _ordinary(user: str) -> str:
+    """The statement that makes the account an ordinary one, ready to copy."""
+    name = user.replace('"', '""')
+    return f'ALTER ROLE "{name}" NOSUPERUSER;'
 
 
 def _password_valid(database: Database) -> Iterator[Finding]:
