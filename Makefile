@@ -37,7 +37,7 @@ fmt: venv ## format and sort imports
 bench: venv ## measure the lists and the engine on generated data
 	@exec $(PY) -m tandem.runtime run --profile bench -- $(PY) -m bench
 
-picture: venv ## draw docs/console.png from the demo that runs
+picture: venv ## draw docs/console.webp from the demo that runs
 	@$(PY) scripts/picture
 
 lock: venv ## renew requirements*.lock from pyproject.toml (needs uv)
