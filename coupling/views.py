@@ -32,7 +32,7 @@ from ui.actions import Action, number
 from ui.filters import TAB, with_
 from ui.paging import Sort
 from ui.panels import Panel
-from ui.views import Tab
+from ui.views import Counted, Tab
 
 from . import panel, preview
 
@@ -146,13 +146,14 @@ class ProblemListPage(ByCause, RecordListPage):
         return ON_RECORDS
 
     def tab_counts(self) -> Mapping[str, int]:
-        """As the menu's while the list shows what it opens with; those of everybody; none where nobody keeps them."""
-        owner = self.filter.applied.get("owner", EVERYBODY)
-        if not owner_codes(self.request):
-            return self.counts() if owner == EVERYBODY else {}
-        if owner == MINE:
-            return self.counts()
-        return services.problem_counts(self.request.user) if owner == EVERYBODY else {}
+        """Those of everybody: the menu's, unless the menu counts this person's own records."""
+        return services.problem_counts(self.request.user) if owner_codes(self.request) else self.counts()
+
+    def _counts(self) -> dict[str, Counted]:
+        """As the list opens for whoever owns records, its numbers are those of the menu."""
+        if self.filter.applied == {"owner": MINE}:
+            return {name: Counted(n) for name, n in self.counts().items()}
+        return super()._counts()
 
     def _cleared(self) -> str:
         """The list without any filter: also without the one it opens with."""
