@@ -153,7 +153,10 @@ def _of_set_up(name: str, about: About, user: Any) -> Offer | None:
         case "set_up_connection" if sets_up and app is not None:
             where = reverse("synccore:connection", args=[app.pk])
             return _page(_("Connection of %(app)s") % {"app": app.name}, "wrench", where)
-        case "set_up_mapping" | "set_up_fields" if sets_up and mapping is not None:
+        case "set_up_fields" if sets_up and mapping is not None:
+            where = address("synccore:mapping_fields", mapping.pk)
+            return _page(_("Fields of %(name)s") % {"name": mapping.name}, "mapping", where)
+        case "set_up_mapping" if sets_up and mapping is not None:
             where = address("synccore:mapping", mapping.pk)
             return _page(_("Set-up of %(mapping)s") % {"mapping": mapping.name}, "wrench", where)
         case "show_job" if about.job:
