@@ -61,3 +61,18 @@ COUPLINGS = (
     Export(_("Left modified on"), "coupling.left_modified_at"),
     Export(_("Right modified on"), "coupling.right_modified_at"),
 )
+
+JOURNAL = (
+    Export(_("Time"), "row.at"),
+    Export(_("Mapping"), "row.mapping"),
+    Export(_("App"), "app"),
+    Export(_("Operation"), "operation"),
+    Export(_("Record"), "name"),
+    Export(_("Record id"), "row.record_id"),
+    Export(_("Before"), "before"),
+    Export(_("Written"), "after"),
+    Export(_("State"), "state.word"),
+    Export(_("Seal"), "sealed"),
+    Export(_("Job"), "row.job_id"),
+    Export(_("Undone by job"), "undone"),
+)

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from synccore import roles
+from synccore import exports, roles
 from synccore.filters import JournalFilter
 from synccore.models import FieldMapping, Journal
 from synccore.models.seals import UNSETTLED
@@ -35,6 +35,7 @@ LOOKS = {
 
 class JournalTable(ListTable):
     caption = gettext_lazy("Writes to the apps")
+    exports = exports.JOURNAL
     row_template = "synccore/journal_row.html"
     newest_first = ("time",)
 
@@ -59,6 +60,20 @@ class JournalRow:
     job_url: str
     undo: str
     undone: int | None
+
+    @property
+    def operation(self) -> str:
+        return str(self.row.get_operation_display())
+
+    @property
+    def before(self) -> str:
+        """What stood there, one field after the other."""
+        return "; ".join(f"{each.name}: {each.before}" for each in self.written if each.before is not None)
+
+    @property
+    def after(self) -> str:
+        """What was written."""
+        return "; ".join(f"{each.name}: {each.after}" for each in self.written if each.after is not None)
 
     @property
     def sealed(self) -> str:

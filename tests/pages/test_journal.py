@@ -81,6 +81,12 @@ def test_only_administrators_and_values_that_are_sensitive_need_their_right(worl
     assert "hidden" in text and "New" not in text
 
 
+def test_the_journal_as_csv_says_before_and_after(world, administrator, as_user, written):
+    answer = as_user(administrator).get("/journal/?format=csv")
+    text = b"".join(answer.streaming_content).decode("utf-8-sig")
+    assert "Before" in text.splitlines()[0] and "name: Old <b>" in text and "name: New" in text
+
+
 def test_many_pages_go_on_where_the_last_ended(world, administrator, as_user):
     for n in range(205):
         make.make_journal(world.job, coupling=world.in_sync, values={"name": f"value {n:03}"})
