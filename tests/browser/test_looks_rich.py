@@ -88,7 +88,7 @@ def test_sixty_mapped_fields(world, administrator, open_browser, where):
     look_at(page, f"sixty-fields-{where}")
 
 
-@pytest.mark.parametrize("name", sorted([*LISTS, *SET_UP_LISTS, "synccore:home", "synccore:connections"]))
+@pytest.mark.parametrize("name", sorted([*LISTS, *SET_UP_LISTS, "home", "synccore:connections"]))
 def test_no_data_at_all(transactional_db, open_browser, name):
     page = open_browser(make_user("Administrator", username="anna"))
     page.goto(reverse(name))
