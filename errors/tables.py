@@ -28,6 +28,7 @@ class EntryTable(ListTable):
     source = Column(gettext_lazy("Source"))
     destination = Column(gettext_lazy("Destination"), roomy=True)
     job = Column(gettext_lazy("Job"), narrow=True, roomy=True)
+    help = Column(gettext_lazy("Help"), narrow=True, roomy=True)
     exports = (
         Export(gettext_lazy("Date/Time"), "entry.at"),
         Export(gettext_lazy("Mapping"), "where"),

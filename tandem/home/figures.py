@@ -12,6 +12,7 @@ from django.db.models.functions import TruncDate
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from synccore.failures import Kind
 from synccore.models import Connection, Problem, SetupCheck, Stat, SynchJob, TableMapping
@@ -117,7 +118,8 @@ def _app_state(app: Connection, failed: int, trouble: str) -> State:
     if trouble:
         return State(_("Set-up problem"), "wrench", "person")
     if failed:
-        return State(_("%(n)s set-up checks failed") % {"n": failed}, "wrench", "waits")
+        text = ngettext("%(n)s set-up check failed", "%(n)s set-up checks failed", failed)
+        return State(text % {"n": failed}, "wrench", "waits")
     if app.checked_at is None:
         return State(_("not asked yet"), "hourglass", "waits")
     return State(_("answered"), "check", "good", app.checked_at)

@@ -97,7 +97,7 @@ def test_an_app_with_failed_checks_or_trouble_says_so(world, ran, administrator,
     SetupCheck.objects.create(
         connection=app, code="account", state=SetupCheck.State.FAIL, params={}, at=timezone.now()
     )
-    assert "CRM 1 set-up checks failed" in words(as_user(administrator).get(HOME))
+    assert "CRM 1 set-up check failed" in words(as_user(administrator).get(HOME))
     make.make_problem(connection=app, kind="transient", code="connection_refused", state="retrying")
     text = as_user(owner).get(HOME)
     assert "CRM does not answer, is tried again" in words(text)
