@@ -167,9 +167,13 @@ def test_every_live_address_is_known_here():
         if str(each.pattern).startswith("live/")
     }
     assert found == {
+        "live_catalogue",
         "live_compare",
         "live_couple",
+        "live_edit",
         "live_problem",
+        "live_record",
+        "live_records",
     }
 
 
