@@ -60,7 +60,12 @@ class ListFilter(django_filters.FilterSet):
     @property
     def offered(self) -> list[Any]:
         """The fields that stand above the list."""
-        return [field for field in self.form if field.name not in self.from_elsewhere or field.data]
+        return [field for field in self.form if field.name not in self.from_elsewhere]
+
+    @property
+    def carried(self) -> list[Any]:
+        """Set by a link, so that no field stands for them: a pill says them, and the form carries them along."""
+        return [field for field in self.form if field.name in self.from_elsewhere and field.data]
 
     #: What the search found, as disjoint conditions that each have an index: not in ``qs``, the list joins them.
     branches: Sequence[Q] = EVERYTHING
