@@ -16,7 +16,7 @@ async function ask(root, text) {
     try {
       const address = `${root.querySelector("form")?.action ?? root.action}?q=${encodeURIComponent(text)}`;
       const got = await fetch(address, { headers: { "HX-Request": "true" }, signal: control.signal });
-      if (got.redirected || !got.ok) { // signed out meanwhile: the page says so
+      if (got.redirected || got.headers.has("HX-Redirect") || !got.ok) { // signed out meanwhile: the page says so
         window.location.assign(address);
         return;
       }
