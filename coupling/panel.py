@@ -65,7 +65,9 @@ def context(
         "of_administrator": is_open and problem.kind in ADMINISTRATORS_KINDS,
         "likely": likely,
         "further": further,
-        "refused": "" if likely or not is_open else refused(row.said.actions, user),
+        "refused": refused(row.said.actions, user)
+        if is_open and not any(each.name for each in [*likely, *further])
+        else "",
         "held": [each for each in banners([problem.mapping]) if is_open] if problem.mapping else [],
         "asked": people_who_asked(problem),
         "events": history.of(coupling, problem, row.apps, user),

@@ -66,10 +66,11 @@ STEPS: Final = (
         "own",
         _("Make a conflict of your own, and end it"),
         _(
-            "Change the same field of one record in both apps, by Let people work on Break something, and decide."
+            "Open this record and edit one field in both apps before the next scheduled run; then synchronize and decide."
         ),
-        "demo:break",
-        who="owner",
+        "coupling:records",
+        "?q=C10100",
+        "admin",
     ),
     Step(
         "broken",

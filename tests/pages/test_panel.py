@@ -94,7 +94,7 @@ def test_the_guides_likely_action_comes_first_and_three_stand_beside_each_other(
 
 def test_who_may_do_nothing_reads_who_can(world, viewer, as_user):
     answer = as_user(viewer).get(where(world.conflict))
-    assert buttons(answer) == ([], [])
+    assert buttons(answer) == (["Synchronization Log"], [])
     assert "This needs the right “Synchronize and resolve conflicts”" in text(answer)
 
 
