@@ -19,8 +19,15 @@ function keys(control) {
   return term;
 }
 
+// What is hidden from screen readers is decoration, such as the keys written on the control itself.
+function spoken(control) {
+  const copy = control.cloneNode(true);
+  copy.querySelectorAll('[aria-hidden="true"]').forEach((each) => each.remove());
+  return copy.textContent;
+}
+
 const label = (control) => (
-  control.getAttribute("aria-label") || control.dataset.shortcut || control.labels?.[0]?.textContent || control.textContent || control.title
+  control.getAttribute("aria-label") || control.dataset.shortcut || control.labels?.[0]?.textContent || spoken(control) || control.title
 ).trim().replace(/\s+/g, " ");
 
 export function showShortcuts() {

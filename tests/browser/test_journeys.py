@@ -57,7 +57,10 @@ def test_resolve_several_records_by_choosing_a_side_by_keyboard(world, open_brow
     page.get_by_role("heading", level=1, name="Synchronize: which version?").wait_for()
     expect(page.get_by_role("link", name="Cancel")).to_be_focused()
     assert not page.locator("input[type=radio]:checked").count()
-    page.keyboard.press("Shift+Tab")
+    for _ in range(8):  # past what the rules would write, back to the rules
+        page.keyboard.press("Shift+Tab")
+        if page.evaluate("document.activeElement.type") == "radio":
+            break
     page.keyboard.press("ArrowDown")
     tab_to(page, "button[name=synchronize]")
     page.keyboard.press("Enter")
@@ -138,6 +141,6 @@ def test_a_list_works_without_javascript(world, administrator, chromium, live_se
     page.goto("/coupled-errors/?tab=all")
     page.locator(f"input[name=row][value='{world.rejected.pk}']").check()
     page.get_by_role("button", name="Remove Coupling").click()
-    page.get_by_role("button", name="Remove Coupling").click()
+    page.get_by_role("button", name="Remove 1 coupling").click()
     assert page.get_by_text("Remove Coupling runs as").is_visible()
     context.close()

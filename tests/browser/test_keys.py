@@ -33,8 +33,8 @@ def page(world, administrator, open_browser):
     ("declared", "pressed"),
     [
         ("Shift+R", "Shift+R"),
-        ("Alt+Q Control+K", "Alt+q"),
-        ("Alt+Q Control+K", "Control+k"),
+        ("Alt+W Control+M", "Alt+w"),
+        ("Alt+W Control+M", "Control+m"),
         ("g", "g"),
         ("!", "Shift+!"),
     ],
@@ -57,23 +57,23 @@ def test_shift_and_the_plain_letter_are_two_keys(page):
 
 
 def test_while_typing_only_combinations_with_ctrl_or_alt_work(page):
-    page.evaluate(DECLARE, ["g", "Control+K"])
+    page.evaluate(DECLARE, ["g", "Control+M"])
     page.keyboard.press("/")
     expect(page.locator("#id_q")).to_be_focused()
     page.keyboard.type("gg?jx")
-    page.keyboard.press("Control+k")
-    assert page.evaluate("window.pressed") == ["Control+K"]
+    page.keyboard.press("Control+m")
+    assert page.evaluate("window.pressed") == ["Control+M"]
     assert page.locator("#id_q").input_value() == "gg?jx"
     assert not page.locator("#shortcuts").is_visible()
 
 
 def test_the_question_mark_lists_the_keys_of_this_page(page):
-    page.evaluate(DECLARE, ["Alt+Q Control+K"])
+    page.evaluate(DECLARE, ["Alt+W Control+M"])
     page.keyboard.press("?")
     listed = page.locator("#shortcuts")
     expect(listed).to_be_visible()
-    expect(listed).to_contain_text("Alt + Q · Ctrl + K")
-    expect(listed).to_contain_text("Does Alt+Q Control+K")
+    expect(listed).to_contain_text("Alt + W · Ctrl + M")
+    expect(listed).to_contain_text("Does Alt+W Control+M")
     expect(listed).to_contain_text("Retry")
     expect(listed).to_contain_text("Next row, row before")
     check(page, "shortcuts")
@@ -95,13 +95,13 @@ def test_switched_off_means_off_but_not_for_combinations(page):
     page.locator("#shortcuts [data-shortcuts-toggle]").click()
     page.keyboard.press("Escape")
     page.reload()
-    page.evaluate(DECLARE, ["g", "Control+K"])
-    for key in ("g", "j", "?", "Control+k"):
+    page.evaluate(DECLARE, ["g", "Control+M"])
+    for key in ("g", "j", "?", "Control+m"):
         page.keyboard.press(key)
-    assert page.evaluate("window.pressed") == ["Control+K"]
+    assert page.evaluate("window.pressed") == ["Control+M"]
     assert not page.locator("#shortcuts").is_visible()
     page.get_by_role("button", name="anna").click()
     page.get_by_role("button", name="Keyboard shortcuts are off").click()
     page.keyboard.press("Escape")
     page.keyboard.press("g")
-    assert page.evaluate("window.pressed") == ["Control+K", "g"]
+    assert page.evaluate("window.pressed") == ["Control+M", "g"]
