@@ -16,10 +16,10 @@ from synccore.actions import ON_RECORDS, TAKE_BACK
 from synccore.models import Coupling, Problem
 from synccore.models.problem import ADMINISTRATORS_KINDS
 from synccore.shapes import Side
-from synccore.tables import ProblemRow, record_name
+from synccore.tables import ProblemRow, record_name, record_url
 from synccore.views.banners import banners, people_who_asked
 from synccore.views.lists import visible_mappings
-from synccore.views.offers import About, Offer, offers, record_address
+from synccore.views.offers import About, Offer, offers
 
 from . import history, now
 
@@ -106,7 +106,7 @@ def _end(coupling: Coupling, side: Side, row: ProblemRow) -> End:
     named = record_name(coupling, side, row.apps[side.value])
     there = coupling.of(side, "id") is not None and bool(coupling.of(side, "exists"))
     address = services.app_address(coupling.mapping, side, coupling.of(side, "id")) if there else ""
-    return End(named.app, named.title, named.state, there, address or record_address(coupling))
+    return End(named.app, named.title, named.state, there, address or record_url(coupling))
 
 
 def _support(problem: Problem, user: Any) -> tuple[int | None, str]:
@@ -123,7 +123,7 @@ def buttons(problem: Problem, wanted: Sequence[str], user: Any) -> tuple[list[Of
     """The likely ones, the guide's order first, and the rest. Only what this person may do with this record now."""
     about = About.of(problem, problem.coupling)
     whole = offers(wanted, about, user, on_records=(TAKE_BACK, *ON_RECORDS))
-    if problem.coupling is not None and (log := record_address(problem.coupling)):
+    if problem.coupling is not None and (log := record_url(problem.coupling)):
         whole.append(Offer(_("Synchronization Log"), "jobs", url=f"{log}#log"))
     likely = [each for each in whole if each.advised or not wanted][:BUTTONS] or whole[:1]
     return likely, [each for each in whole if each not in likely]

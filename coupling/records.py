@@ -27,7 +27,6 @@ from synccore.shapes import SIDES, Side
 from synccore.tables import State, app_names, record_url
 from synccore.views.coupling_table import CouplingRow
 from synccore.views.lists import RecordListPage
-from synccore.views.offers import address
 from synccore.views.why import sentence
 from ui.paging import Sort
 from ui.tables import Column, ListTable
@@ -256,7 +255,7 @@ def _hit(mapping: TableMapping, hit: Hit, *, may_couple: bool) -> HitRow:
         state = sentence(why(now), app_names(mapping))
     if may_couple and hit.is_free:
         query = urlencode({"mapping": mapping.pk, "side": hit.side.value, "id": hit.record.id})
-        couple = address("coupling:couple", query=f"?{query}")
+        couple = f"{reverse('coupling:couple')}?{query}"
     return HitRow(hit.title or hit.record.id, hit.record.id, state, url, couple)
 
 

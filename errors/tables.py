@@ -12,7 +12,6 @@ from synccore.models import DeletedEntry, SynchJobError
 from synccore.services.entries import KEPT_DELETED
 from synccore.shapes import SIDES, Side
 from synccore.tables import app_names, pair_url, person_name, say
-from synccore.views.offers import address
 from ui.export import Export
 from ui.tables import Column, ListTable
 
@@ -99,7 +98,7 @@ class EntryRow:
             return End(app, state=_("not coupled") if self._of_record else _("whole mapping"))
         known = id and self.entry.mapping_id
         page = pair_url(self.entry.mapping_id, self.entry.coupling_id, id)
-        page = page or (address("coupling:record", self.entry.mapping_id, id) if known else "")
+        page = page or (reverse("coupling:record", args=[self.entry.mapping_id, id]) if known else "")
         return End(app, title, url=page or self.problem_url)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
@@ -143,7 +143,7 @@ def _of_set_up(name: str, about: About, user: Any) -> Offer | None:
             )
             return _page(_("Couple what it waits for"), "link", where)
         case "edit" if user.has_perm("synccore.edit_record") and about.coupling is not None:
-            return _page(_("Open the record"), "coupled", record_address(about.coupling))
+            return _page(_("Open the record"), "coupled", record_url(about.coupling))
         case "test_connection" if sets_up and about.problem is not None:
             where = reverse("synccore:check_now", args=[about.problem])
             return Offer(_("Check now"), "retry", url=where, posts=True)
@@ -154,10 +154,10 @@ def _of_set_up(name: str, about: About, user: Any) -> Offer | None:
             where = reverse("synccore:connection", args=[app.pk])
             return _page(_("Connection of %(app)s") % {"app": app.name}, "wrench", where)
         case "set_up_fields" if sets_up and mapping is not None:
-            where = address("synccore:mapping_fields", mapping.pk)
+            where = reverse("synccore:mapping_fields", args=[mapping.pk])
             return _page(_("Fields of %(name)s") % {"name": mapping.name}, "mapping", where)
         case "set_up_mapping" if sets_up and mapping is not None:
-            where = address("synccore:mapping", mapping.pk)
+            where = reverse("synccore:mapping", args=[mapping.pk])
             return _page(_("Set-up of %(mapping)s") % {"mapping": mapping.name}, "wrench", where)
         case "show_job" if about.job:
             return _page(_("Show the job"), "jobs", reverse("synccore:job", args=[about.job]))
@@ -170,16 +170,3 @@ def _of_set_up(name: str, about: About, user: Any) -> Offer | None:
 
 def _page(label: str, icon: str, url: str) -> Offer | None:
     return Offer(label, icon, url=url) if url else None
-
-
-def address(name: str, *args: Any, query: str = "") -> str:
-    """Address of a page, "" where this installation has no such page."""
-    try:
-        return reverse(name, args=args) + query
-    except NoReverseMatch:
-        return ""
-
-
-def record_address(coupling: Coupling) -> str:
-    """The record's own page in Tandem."""
-    return record_url(coupling)

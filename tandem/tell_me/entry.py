@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.translation import get_language
 
 from .match import Phrase
@@ -52,14 +52,6 @@ class Entry:
     @property
     def url(self) -> str:
         return reverse(self.address) + self.query
-
-    @cached_property
-    def is_there(self) -> bool:
-        """Whether this installation has the page."""
-        try:
-            return bool(self.url)
-        except NoReverseMatch:
-            return False
 
     @cached_property
     def phrases(self) -> tuple[Phrase, ...]:

@@ -7,21 +7,19 @@ column its own first rows of a prefix index), their open problems, and who has t
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.db.models.functions import Lower
-from django.urls import NoReverseMatch, reverse
-from django.utils.http import urlencode
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from synccore.models import Coupling, Problem, SynchJob, TableMapping
 from synccore.roles import SET_UP
 from synccore.search import couplings_numbered, couplings_with
-from synccore.tables import JobRow
+from synccore.tables import JobRow, record_url
 from synccore.views.job_page import jobs_of
 
 from .actions import ACTIONS
@@ -78,7 +76,7 @@ def find(text: str, user: Any) -> Answer:
     """What fits the text, for this person; the best group first. Without a text: where one can go."""
     typed = Typed(text[:LONGEST])
     if not typed:
-        pages = [(entry, "") for entry in PAGES if entry.is_there and user.has_perm(entry.permission)]
+        pages = [(entry, "") for entry in PAGES if user.has_perm(entry.permission)]
         return Answer([_pages(_hits(pages, user))])
     mappings = list(
         TableMapping.objects.visible_to(user)
@@ -140,7 +138,7 @@ def _entries(typed: Typed) -> tuple[list[tuple[Entry, str, int]], str]:
 
 def _scored(typed: Typed) -> list[tuple[Entry, str, int]]:
     found = []
-    for entry in filter(lambda each: each.is_there, ENTRIES):
+    for entry in ENTRIES:
         score, phrase = max(
             ((phrase.score(typed), phrase) for phrase in entry.phrases), key=lambda each: each[0]
         )
@@ -219,8 +217,7 @@ def _mappings(typed: Typed, mappings: list[TableMapping], user: Any) -> list[Hit
 def _mapping_url(mapping: TableMapping, user: Any) -> str:
     """Its set-up for who may change it, else its records."""
     if user.has_perm(SET_UP):
-        with suppress(NoReverseMatch):
-            return reverse("synccore:mapping", args=[mapping.pk])
+        return reverse("synccore:mapping", args=[mapping.pk])
     return f"{reverse('coupling:coupled')}?tab=all&mapping={mapping.pk}"
 
 
@@ -301,11 +298,4 @@ def _record_hit(coupling: Coupling, mapping: TableMapping, state: str | None) ->
         word, icon = (
             (_("In sync"), "check") if coupling.agreed_at else (_("Not synchronized yet"), "hourglass")
         )
-    return Hit(str(coupling), record_url(coupling, mapping), icon, f"{mapping.name} · {word}")
-
-
-def record_url(coupling: Coupling, mapping: TableMapping) -> str:
-    key = coupling.left_key or coupling.right_key or coupling.left_id or coupling.right_id or ""
-    with suppress(NoReverseMatch):
-        return reverse("coupling:record", args=[mapping.pk, key])
-    return f"{reverse('synccore:couplings')}?{urlencode({'mapping': str(mapping.pk), 'q': key})}"
+    return Hit(str(coupling), record_url(coupling), icon, f"{mapping.name} · {word}")
