@@ -44,6 +44,7 @@ class Posted:
     required: list[str]
     seen: dict[str, Any]
     units: dict[str, Side]
+    remember: frozenset[str] = frozenset()
 
     @property
     def missing(self) -> list[str]:
@@ -116,6 +117,7 @@ def _context(
         "trouble": _cannot(pair, apps),
         "notice": _left_alone(pair, apps),
         "may": may,
+        "may_remember": may and user.has_perm("synccore.remember_rule"),
         "refusal": "" if may else _refusal(user),
         "decidable": may
         and busy is None
@@ -216,7 +218,8 @@ def _posted(request: HttpRequest, coupling: Coupling) -> Posted | None:
         return None
     chosen = {unit: request.POST.get(f"choice:{unit}", "") for unit in content["u"]}
     units = {unit: Side(side) for unit, side in chosen.items() if side in ("left", "right")}
-    return Posted(content["p"], content["u"], content["s"], units)
+    remember = frozenset(unit for unit in units if request.POST.get(f"remember:{unit}"))
+    return Posted(content["p"], content["u"], content["s"], units, remember)
 
 
 def _apply(request: HttpRequest, coupling: Coupling) -> HttpResponse:
@@ -237,14 +240,32 @@ def _apply(request: HttpRequest, coupling: Coupling) -> HttpResponse:
         context = _context(request, pair, choices=choices, missing=True)
         return render(request, "coupling/compare.html", context, status=422)
     try:
-        job = services.resolve_one(coupling, user=request.user, units=posted.units, seen=posted.seen)
+        job = services.resolve_one(
+            coupling,
+            user=request.user,
+            units=posted.units,
+            seen=posted.seen,
+            remember=posted.remember,
+        )
     except NotNow as no:
         messages.warning(request, _not_now(no))
         return back
     link = format_html('<a href="{}">{}</a>', back.url, coupling)
     text = _("{record} is read again and synchronized now; this page shows the result.")
     messages.success(request, format_html(text, record=link))
+    if posted.remember:
+        messages.info(request, _remembered(coupling))
     return redirect("synccore:job", pk=job.pk)
+
+
+def _remembered(coupling: Coupling) -> str:
+    text = _(
+        "Remembered: where both apps change these fields of {mapping}, the side you chose counts by itself. "
+        "{fields} changes that."
+    )
+    where = reverse("synccore:mapping_fields", args=[coupling.mapping_id])
+    fields = format_html('<a href="{}">{}</a>', where, _("Its field mappings"))
+    return format_html(text, mapping=coupling.mapping.name, fields=fields)
 
 
 def _ended_meanwhile(pk: int) -> str:

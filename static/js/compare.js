@@ -3,7 +3,7 @@
 const chosen = new Map(); // unit → {side, values}
 const form = () => document.querySelector("form[data-compare]");
 const units = () => [...document.querySelectorAll("[data-unit]")];
-const side = (unit) => unit.querySelector("input:checked")?.value ?? "";
+const side = (unit) => unit.querySelector("input[type=radio]:checked")?.value ?? "";
 
 function show() {
   const all = units();
@@ -48,7 +48,7 @@ function again() {
     if (before.values === unit.dataset.values) choose(unit, before.side);
     else {
       chosen.delete(unit.dataset.unit);
-      unit.querySelectorAll("input").forEach((each) => { each.checked = false; });
+      unit.querySelectorAll("input[type=radio]").forEach((each) => { each.checked = false; });
       lost = true;
     }
   });
@@ -68,7 +68,7 @@ function next(from) {
 
 document.addEventListener("change", (event) => {
   const unit = event.target.closest?.("[data-unit]");
-  if (!unit) return;
+  if (!unit || event.target.type !== "radio") return;
   choose(unit, event.target.value);
   show();
 });

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,7 @@ from synccore.engine.images import reference_values
 from synccore.engine.policies import newest
 from synccore.engine.rules import Link, References, Step
 from synccore.failures import Failure
-from synccore.models import Coupling, JobItem, Problem, SynchJob
+from synccore.models import Coupling, FieldMapping, JobItem, Problem, SynchJob, TableMapping
 from synccore.models.build import rules_of
 from synccore.models.scoping import GrantLevel
 from synccore.shapes import SIDES, Record, Side
@@ -29,6 +29,7 @@ from .jobs import NotNow
 from .live import Reading, read_pair
 from .records import start_bulk
 from .rights import require_on
+from .setup import bump_revision
 
 
 @dataclass(slots=True)
@@ -218,15 +219,41 @@ def being_decided(coupling: Coupling) -> JobItem | None:
 
 @transaction.atomic
 def resolve_one(
-    coupling: Coupling, *, user: Any, units: Mapping[str, Side], seen: Mapping[str, Seen]
+    coupling: Coupling,
+    *,
+    user: Any,
+    units: Mapping[str, Side],
+    seen: Mapping[str, Seen],
+    remember: Collection[str] = (),
 ) -> SynchJob:
     """Start the job that carries a decision out: unit → the side whose version counts.
 
     The job reads both records again; where a mapped field is not what ``seen`` says, it writes nothing and names it.
+    ``remember``: units for whose fields the chosen side counts from now on (:func:`remember_sides`).
     Raises RightMissing; NotNow ``not_coupled``, or ``in_job`` with ``job`` and ``who`` where somebody decided already.
     """
     options = {"units": {unit: side.value for unit, side in units.items()}, "seen": dict(seen)}
-    return _decide_one(coupling, user, options)
+    job = _decide_one(coupling, user, options)
+    if remember:
+        remember_sides(coupling.mapping, units={unit: units[unit] for unit in remember}, user=user)
+    return job
+
+
+@transaction.atomic
+def remember_sides(mapping: TableMapping, *, units: Mapping[str, Side], user: Any) -> int:
+    """Where both apps change these fields, the side's value counts by itself from now on (owner of the field mappings).
+
+    Gives how many field mappings have it now. Conflicts that stand open come back, as after any change of the rules.
+    Raises RightMissing.
+    """
+    require_on(user, mapping, "synccore.remember_rule", GrantLevel.RESOLVE)
+    rules = [each.rule for each in compile_rules(rules_of(mapping)).fields if each.both_ways]
+    n = 0
+    for unit, side in units.items():
+        fields = [rule.id for rule in rules if rule.unit == unit]
+        n += FieldMapping.objects.filter(mapping=mapping, pk__in=fields).update(owner=side.value)
+    bump_revision(mapping)
+    return n
 
 
 @transaction.atomic

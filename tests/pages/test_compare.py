@@ -572,3 +572,34 @@ def test_a_pair_that_cannot_be_compared_says_why(duo, people, as_user):
         text = as_user(people["owner"]).get(address(duo, name)).content.decode()
         assert "The two records cannot be compared:" in text
         assert "data-apply" not in text
+
+
+# --- remembered -----------------------------------------------------------------------------------------
+
+
+def test_a_choice_is_remembered_for_its_field(duo, people, as_user):
+    browser = as_user(people["administrator"])
+    before = duo.mapping.revision
+    seen = browser.get(address(duo, "live_compare"))
+    assert "remember for this field" in seen.content.decode()
+    phone = unit(duo, "phone")
+    data = {"token": token(seen), f"choice:{phone}": "left", f"remember:{phone}": "1"}
+    answer = browser.post(address(duo), data, follow=True)
+    assert "the side you chose counts by itself" in said(answer)
+    duo.mapping.refresh_from_db()
+    owners = dict(duo.mapping.field_mappings.values_list("left_field", "owner"))
+    assert {field for field, owner in owners.items() if owner} == {"phone"}
+    assert owners["phone"] == "left" and duo.mapping.revision == before + 1
+    assert resolve_jobs().get().options["units"] == {phone: "left"}
+
+
+def test_remembering_needs_its_right_and_refused_it_decides_nothing(duo, people, as_user):
+    browser = as_user(people["owner"])
+    seen = browser.get(address(duo, "live_compare"))
+    assert "remember for this field" not in seen.content.decode()
+    phone = unit(duo, "phone")
+    data = {"token": token(seen), f"choice:{phone}": "left", f"remember:{phone}": "1"}
+    answer = browser.post(address(duo), data)
+    assert answer.status_code == 403 and "Remember a rule" in answer.content.decode()
+    assert not resolve_jobs().exists()
+    assert not duo.mapping.field_mappings.exclude(owner="").exists()
