@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -37,7 +38,10 @@ class Asked:
 
 @dataclass(frozen=True)
 class Banner:
-    """A set-up problem that holds a mapping, or all mappings of an app. ``waiting``: a sentence on the changes that wait."""
+    """A set-up problem that holds a mapping, or all mappings of an app.
+
+    ``waiting``: a sentence on the changes that wait. ``statement``: what ends it, ready to copy; not in ``said`` then.
+    """
 
     problem: Problem
     headline: str
@@ -46,6 +50,7 @@ class Banner:
     waiting: str
     asked: tuple[Asked, ...]
     brake: Brake | None = None
+    statement: str = ""
 
 
 class _Bounded(Subquery):
@@ -143,12 +148,20 @@ def _banner(problem: Problem, brake: Brake | None) -> Banner:
     return Banner(
         problem,
         headline % {"who": who},
-        say(problem, names),
+        say(_without_statement(problem), names),
         problem.last_job,
         waiting(n),
         people_who_asked(problem),
         brake,
+        str(problem.params.get("grant") or ""),
     )
+
+
+def _without_statement(problem: Problem) -> Problem:
+    """The same problem for its sentence: the statement stands in a box of its own."""
+    told = copy(problem)
+    told.params = {name: value for name, value in problem.params.items() if name != "grant"}
+    return told
 
 
 def waiting(n: int) -> str:

@@ -192,3 +192,12 @@ def test_the_list_with_a_brake_and_requests_keeps_its_budget(world, braked, owne
         browser.get(COUPLED)
     own = [q["sql"] for q in captured if not re.search(r'FROM "(django_session|auth_\w+)"', q["sql"])]
     assert len(own) <= 5, "\n".join(own)
+
+
+def test_the_statement_that_ends_it_stands_apart_from_the_sentence(world, owner, as_user):
+    statement = 'GRANT UPDATE ON TABLE "account" TO "tandem_crm";'
+    world.setup.params |= {"grant": statement}
+    world.setup.save(update_fields=["params"])
+    [banner] = as_user(owner).get(COUPLED).context["banners"]
+    assert banner.statement == statement
+    assert "GRANT" not in banner.said.sentence
