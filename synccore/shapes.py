@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import StrEnum
@@ -250,3 +250,27 @@ class Finding:
     state: CheckState
     params: Mapping[str, Any]
     table: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of the things of which a service has several, and a connection needs one: a company, an environment.
+
+    ``answers``: the options of the connection that choosing it fills; empty where there is nothing to choose, and people
+    only confirm that it is the service they mean. ``detail`` tells it from others with the same label.
+    """
+
+    label: str
+    answers: Mapping[str, str] = field(default_factory=dict)
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Currencies:
+    """What an app says of its currencies: ``base`` is the code of its own one, which needs no rate; ``table`` holds the
+    currencies; a row of ``rates`` whose ``field`` is a currency's code is its exchange rate."""
+
+    base: str
+    table: str
+    rates: str
+    field: str

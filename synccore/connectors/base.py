@@ -17,7 +17,9 @@ from typing import Any, ClassVar, Literal, Self
 from synccore.connectors.options import Option
 from synccore.failures import Failure
 from synccore.shapes import (
+    Choice,
     CreateItem,
+    Currencies,
     DeleteItem,
     Filter,
     Finding,
@@ -50,6 +52,17 @@ class Connector(ABC):
     reports_deletions: ClassVar[bool] = False
     #: Largest number of items one call of a batch method takes to the app in one go; callers page by it.
     page_size: ClassVar[int] = 500
+    #: True: ``choices`` lists what people choose from, or confirm, when they set the connection up.
+    lists_choices: ClassVar[bool] = False
+    #: Codes of what ``audit`` says of the app as a whole. One that it leaves out is shown as *could not be checked*.
+    audits: ClassVar[tuple[str, ...]] = ("not_superuser", "password_valid", "not_owner")
+
+    @classmethod
+    def tidy(cls, options: Mapping[str, Any]) -> dict[str, Any]:
+        """What people typed or pasted, as ``open`` wants it: the address of the app's own pages becomes that of its
+        service, and what else such an address names fills options that are empty. Pure; never raises; gives the same
+        for what it gave. Default: as typed."""
+        return dict(options)
 
     @classmethod
     @abstractmethod
@@ -99,6 +112,19 @@ class Connector(ABC):
         Raises Failure only where the app does not answer. Default: nothing can be checked.
         """
         return []
+
+    def choices(self) -> list[Choice]:
+        """What the service lists for people to choose from (companies of each environment), best first; choosing one fills
+        options that are ``listed``. Where there is nothing to choose, the one thing that people confirm.
+
+        Works without any ``listed`` option. Raises Failure. Default: nothing.
+        """
+        return []
+
+    def currencies(self) -> Currencies | None:
+        """The app's own currency and where its exchange rates stand, as the app itself says; None where it cannot tell:
+        then people say it on Connection Setup. Raises Failure. Default: cannot tell."""
+        return None
 
     @abstractmethod
     def record_url(self, table: TableRef, id: str) -> str | None:

@@ -14,6 +14,11 @@ from typing import Any, Final
 from synccore.failures import Misconfigured, Scope
 
 
+def gettext_noop(text: str) -> str:
+    """Marks a text that the pages translate: the extractor of texts knows this name. Gives it as it is."""
+    return text
+
+
 class OptionType(StrEnum):
     """How an option is asked for and stored."""
 
@@ -28,7 +33,8 @@ class OptionType(StrEnum):
 class Option:
     """One option of a connection. ``secret`` options live in the encrypted credentials, the others in the options JSON.
 
-    ``minimum`` is the smallest INTEGER taken; ``choices`` the values of a CHOICE; ``help`` an English message id.
+    ``minimum`` is the smallest INTEGER taken; ``choices`` the values of a CHOICE; ``help``, ``group`` and ``placeholder``
+    are English message ids.
     """
 
     name: str
@@ -43,6 +49,15 @@ class Option:
     #: Says where secrets are sent: with another one they must be typed again, else an editor could have them sent to
     #: a server of his own.
     address: bool = False
+    #: Heading under which forms and pages show it; "": that of the options before it.
+    group: str = ""
+    #: Folded away at first: an app is reached without it.
+    advanced: bool = False
+    #: An example, shown in the empty field.
+    placeholder: str = ""
+    #: Chosen from what the app lists (``Connector.choices``) once it answers, and not asked before. Never ``required``: an
+    #: app answers *Test Connection* without it.
+    listed: bool = False
 
 
 _EMPTY: Final = (None, "")

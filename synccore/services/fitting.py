@@ -7,21 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
+from synccore.engine.fit import fit
 from synccore.engine.rules import Direction
 from synccore.engine.serial import load_info, load_templates
 from synccore.failures import Misconfigured
 from synccore.models import FieldMapping, TableMapping
-from synccore.shapes import SIDES, FieldInfo, FieldType, KeyKind, Side
+from synccore.shapes import SIDES, FieldInfo, KeyKind, Side
 
 from . import setup
 from .catalogue import Known
-
-_NUMBERS: Final = frozenset({FieldType.INTEGER, FieldType.DECIMAL, FieldType.FLOAT})
-_STAMPS: Final = frozenset({FieldType.INSTANT, FieldType.DATETIME})
-#: Conversions that leave a value's length or digits as they are, or make them less.
-_KEEPS: Final = frozenset({"trim", "upper", "lower", "digits_only", "strip_prefix", "null_if"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,54 +46,9 @@ def of_field(mapping: TableMapping, row: FieldMapping, known: Known) -> Iterator
         if source is None or destination is None or not goes(mapping, row, to):
             continue
         steps = getattr(row, f"to_{to.value}")
-        names = [each.get("name", "") for each in steps if isinstance(each, dict)]
-        for code, params in _fit(source, destination, names, steps):
+        for code, params in fit(source, destination, steps):
             said = {"from": source.name, "field": destination.name, "side": to.value, **params}
             yield Warned(code, said, row.pk)
-
-
-def _fit(
-    source: FieldInfo, destination: FieldInfo, names: list[str], steps: Any
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    same_shape = all(name in _KEEPS for name in names)
-    text = source.type is destination.type is FieldType.TEXT
-    if text and destination.length is not None:
-        cuts = [each["params"].get("length") for each in steps if each.get("name") == "cut"]
-        longest = min([n for n in [*cuts, source.length] if isinstance(n, int)], default=None)
-        if (same_shape or cuts) and (longest is None or longest > destination.length):
-            yield "shorter", {"limit": destination.length, "length": longest}
-    if source.type in _NUMBERS and destination.type is FieldType.DECIMAL and not names:
-        yield from _digits(source, destination)
-    fractions = source.type in (FieldType.DECIMAL, FieldType.FLOAT) and source.scale != 0
-    if destination.type is FieldType.INTEGER and fractions and same_shape and "round" not in names:
-        yield "no_decimals", {}
-    if source.type is not destination.type and same_shape:
-        if {source.type, destination.type} == _STAMPS:
-            yield "zone_needed", {}
-        elif not _goes_by_itself(source.type, destination.type):
-            yield "other_type", {"from_type": source.type.value, "type": destination.type.value}
-    # Text that is missing is written as "", which such a field takes.
-    needs_value = destination.required and destination.type is not FieldType.TEXT
-    if needs_value and not source.required and "default" not in names:
-        yield "required_here", {}
-
-
-def _digits(source: FieldInfo, destination: FieldInfo) -> Iterator[tuple[str, dict[str, Any]]]:
-    finer = source.scale is None or (destination.scale is not None and source.scale > destination.scale)
-    if destination.scale is not None and source.type is not FieldType.INTEGER and finer:
-        yield "fewer_decimals", {"scale": destination.scale, "from_scale": source.scale}
-    if source.type is FieldType.DECIMAL and None not in (source.precision, destination.precision):
-        whole = (destination.precision or 0) - (destination.scale or 0)
-        if (source.precision or 0) - (source.scale or 0) > whole:
-            yield "smaller", {"digits": whole}
-
-
-def _goes_by_itself(source: FieldType, destination: FieldType) -> bool:
-    """Whether the values of one type are, all of them, values of the other without a conversion step."""
-    if destination is FieldType.TEXT:
-        return source is not FieldType.BINARY
-    numbers = source in _NUMBERS and destination in _NUMBERS
-    return numbers or (source is FieldType.DATE and destination is FieldType.DATETIME)
 
 
 def of_side(

@@ -8,11 +8,12 @@ import pytest
 
 from synccore.connectors.base import Connector
 from tests.connectors.contract_reading import ReadingContract
+from tests.connectors.contract_set_up import SetUpContract
 from tests.connectors.contract_writing import WritingContract
 from tests.connectors.harness import Harness
 
 
-class ConnectorContract(ReadingContract, WritingContract):
+class ConnectorContract(SetUpContract, ReadingContract, WritingContract):
     """Inherit, and give the fixture ``harness``."""
 
     @pytest.fixture

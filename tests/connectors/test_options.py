@@ -121,3 +121,11 @@ def test_a_pattern_that_is_allowed_ends_soon() -> None:
     found = pattern.recognise("P0001", "one two three", {"table": "t"})
     assert found is not None and found.params == {"table": "t", "value": "three"}
     assert pattern.recognise("P0001", "x" * LOOKED_AT + " a b", {}) is None
+
+
+def test_what_is_chosen_from_a_list_is_never_asked_for_before_it_can_be_read() -> None:
+    for kind, connector in CONNECTORS.items():
+        for option in connector.options:
+            assert not (option.listed and (option.required or option.secret or option.address)), kind
+            assert not (option.advanced and option.required), (kind, option.name)
+        assert any(option.listed for option in connector.options) <= connector.lists_choices

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from synccore.connectors.values import fit
 from synccore.failures import Failure, Misconfigured
-from synccore.shapes import KeyKind, TableInfo, Value
+from synccore.shapes import Choice, Currencies, KeyKind, TableInfo, Value
 
 INTEGRATION_USER = "tandem"
 
@@ -80,6 +80,9 @@ class MemoryApp:
         self.clock = datetime(2026, 1, 1, 8, 0, tzinfo=UTC)
         self.tables: dict[str, MemoryTable] = {}
         self.faults = Faults()
+        #: What the app lists for people to choose from, and what it says of its currencies.
+        self.choices: list[Choice] = []
+        self.currencies: Currencies | None = None
         self.lock = threading.RLock()
 
     @classmethod

@@ -15,7 +15,9 @@ from synccore.connectors.values import fit, written
 from synccore.failures import Failure, Misconfigured, Rejected, Stale, Transient
 from synccore.shapes import (
     ALL,
+    Choice,
     CreateItem,
+    Currencies,
     DeleteItem,
     Filter,
     KeyKind,
@@ -41,14 +43,21 @@ class MemoryConnector(Connector):
     """Reads and writes a :class:`MemoryApp`. Works on whole tables in memory; the lock makes every call atomic."""
 
     kind = "memory"
+    lists_choices = True
     options: ClassVar[tuple[Option, ...]] = (
-        Option("name", "Name", required=True),
+        Option("name", "Name", required=True, address=True),
+        Option("company", "Company", listed=True),
         Option("overlap", "Overlap of two readings (seconds)", OptionType.INTEGER, default=300, minimum=0),
     )
 
     def __init__(self, app: MemoryApp, *, overlap: int = 300) -> None:
         self.app = app
         self.overlap = timedelta(seconds=overlap)
+
+    @classmethod
+    def tidy(cls, options: Mapping[str, Any]) -> dict[str, Any]:
+        """``memory://name`` is the name."""
+        return {**options, "name": str(options.get("name") or "").removeprefix("memory://").rstrip("/")}
 
     @classmethod
     def open(cls, values: Mapping[str, Any], *, app: str) -> Self:
@@ -92,6 +101,14 @@ class MemoryConnector(Connector):
     def describe(self) -> dict[str, TableInfo]:
         with self._call("describe") as app:
             return {name: table.info for name, table in app.tables.items()}
+
+    def choices(self) -> list[Choice]:
+        with self._call("choices") as app:
+            return list(app.choices)
+
+    def currencies(self) -> Currencies | None:
+        with self._call("currencies") as app:
+            return app.currencies
 
     def record_url(self, table: TableRef, id: str) -> str | None:
         return None

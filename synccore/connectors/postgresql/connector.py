@@ -10,6 +10,7 @@ from urllib.parse import quote as url_quote
 
 from synccore.connectors.base import Connector, WriteResult
 from synccore.connectors.options import Option, OptionType, bad_option
+from synccore.connectors.options import gettext_noop as _
 from synccore.connectors.postgresql import audit, reading, writing
 from synccore.connectors.postgresql.database import Database
 from synccore.connectors.postgresql.patterns import read_patterns
@@ -45,32 +46,50 @@ class PostgresqlConnector(Connector):
     """
 
     kind = "postgresql"
-    label = "PostgreSQL database"
+    label = _("PostgreSQL database")
     page_size = 1000
     options: ClassVar[tuple[Option, ...]] = (
-        Option("host", "Server", address=True),
-        Option("port", "Port", OptionType.INTEGER, minimum=1, address=True),
-        Option("dbname", "Database", address=True),
-        Option("user", "Integration user", address=True),
-        Option("password", "Password", secret=True),
-        Option("dsn", "Connection string", secret=True, help="Instead of the fields above, or beside them."),
-        Option("sslmode", "Encryption", OptionType.CHOICE, choices=_SSL_MODES, address=True),
-        Option("schema", "Schema", default="public"),
+        Option("host", _("Server"), address=True, placeholder="erp.example.com"),
+        Option("port", _("Port"), OptionType.INTEGER, minimum=1, address=True, placeholder="5432"),
+        Option("dbname", _("Database"), address=True),
+        Option("user", _("Integration user"), address=True),
+        Option("password", _("Password"), secret=True),
         Option(
-            "connect_timeout",
-            "Longest wait for a connection (seconds)",
-            OptionType.INTEGER,
-            default=10,
-            minimum=1,
+            "dsn", _("Connection string"), secret=True, help=_("Instead of the fields above, or beside them.")
         ),
-        Option("lock_timeout", "Longest wait for a lock (seconds)", OptionType.INTEGER, default=5, minimum=1),
-        Option("statement_timeout", "Longest statement (seconds)", OptionType.INTEGER, default=55, minimum=1),
-        Option("overlap", "Overlap of two readings (seconds)", OptionType.INTEGER, default=300, minimum=0),
-        Option("time_zone", "Time zone of times without one", default="UTC"),
-        Option("views", "Key fields of views", OptionType.JSON, help="View name and its key field."),
-        Option("patterns", "Known error messages", OptionType.JSON),
-        Option("record_url", "Address of a record", help="With {table} and {id}."),
-    )
+        Option("sslmode", _("Encryption"), OptionType.CHOICE, choices=_SSL_MODES, address=True),
+        Option("schema", _("Schema"), default="public"),
+        Option(
+            "views", _("Key fields of views"), OptionType.JSON, help=_("View name and its key field."),
+            group=_("Reading"), advanced=True,
+        ),
+        Option(
+            "overlap", _("Overlap of two readings (seconds)"), OptionType.INTEGER, default=300, minimum=0,
+            help=_("So much of the time before is read again: records that were stored late are not missed."),
+            advanced=True,
+        ),
+        Option("time_zone", _("Time zone of times without one"), default="UTC", advanced=True),
+        Option(
+            "connect_timeout", _("Longest wait for a connection (seconds)"), OptionType.INTEGER, default=10,
+            minimum=1, group=_("Waiting"), advanced=True,
+        ),
+        Option(
+            "lock_timeout", _("Longest wait for a lock (seconds)"), OptionType.INTEGER, default=5, minimum=1,
+            advanced=True,
+        ),
+        Option(
+            "statement_timeout", _("Longest statement (seconds)"), OptionType.INTEGER, default=55, minimum=1,
+            advanced=True,
+        ),
+        Option(
+            "record_url", _("Address of a record"), help=_("With {table} and {id}."),
+            placeholder="https://erp.example.com/{table}/{id}", group=_("Pages and messages"), advanced=True,
+        ),
+        Option(
+            "patterns", _("Known error messages"), OptionType.JSON,
+            help=_("The app's own errors, and what each means; see the guide of connectors."), advanced=True,
+        ),
+    )  # fmt: skip
 
     def __init__(self, database: Database, *, record_url: str | None = None) -> None:
         self._database = database
