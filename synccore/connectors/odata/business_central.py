@@ -1,0 +1,47 @@
+"""Business Central, API v2.0: its headers, limits and ways, as the profile of a connection."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from synccore.connectors.odata.profile import BLANK_GUID, Profile
+
+
+class BusinessCentralProfile(Profile):
+    """One company of a Business Central environment, or of an installation of one's own."""
+
+    name: ClassVar[str] = "business_central"
+
+    # -- requests ------------------------------------------------------------------------------------------------------
+    page_max = 20_000
+
+    # -- filters and keys ----------------------------------------------------------------------------------------------
+    supports_or_on_two_fields = False
+
+    # -- writing -------------------------------------------------------------------------------------------------------
+    #: 409 is decided by its code: not every one is staleness.
+    stale_statuses = frozenset({412, 428})
+    asks_representation = False
+
+    # -- values --------------------------------------------------------------------------------------------------------
+    blank_text = ""
+    blank_guid = BLANK_GUID
+    blank_enums = ("_x0020_", " ", "")
+
+    # -- batches -------------------------------------------------------------------------------------------------------
+    batch_format = "json"
+    batch_limit = 100
+    batch_start = 100
+    batch_adapts = True
+
+    # -- limits --------------------------------------------------------------------------------------------------------
+    window = (6000, 300)
+    #: The service works on five at once; one stays free for people.
+    at_once = 4
+
+    def scope(self) -> str:
+        return str(self.values.get("scope") or "https://api.businesscentral.dynamics.com/.default")
+
+    def headers(self) -> dict[str, str]:
+        # The language fixes the texts and formats of errors.
+        return {"Accept": "application/json", "Accept-Language": "en-US"}

@@ -1,0 +1,44 @@
+"""Dataverse, Web API v9.2: its headers, limits and ways, as the profile of a connection."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from synccore.connectors.odata.profile import Profile
+
+
+class DataverseProfile(Profile):
+    """One Dataverse environment (Dynamics 365 Sales among others)."""
+
+    name: ClassVar[str] = "dataverse"
+
+    # -- requests ------------------------------------------------------------------------------------------------------
+    page_max = 5000
+    tracks_changes = True
+
+    # -- filters and keys ----------------------------------------------------------------------------------------------
+    ignores_case = True
+
+    # -- writing -------------------------------------------------------------------------------------------------------
+    create = "put_id"
+    #: 412 is also how a duplicate key is said: the code comes first, the status after it.
+    stale_statuses = frozenset({412, 428})
+
+    # -- batches -------------------------------------------------------------------------------------------------------
+    batch_format = "multipart"
+    batch_limit = 1000
+    batch_start = 1000
+
+    # -- limits --------------------------------------------------------------------------------------------------------
+    window = (6000, 300)
+    #: The service takes 52; its makers start around ten in parallel, and people use it too.
+    at_once = 16
+
+    def headers(self) -> dict[str, str]:
+        return {
+            "Accept": "application/json",
+            "OData-Version": "4.0",
+            "OData-MaxVersion": "4.0",
+            # Else an expanded collection may come from a cache.
+            "If-None-Match": "null",
+        }

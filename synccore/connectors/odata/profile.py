@@ -1,0 +1,118 @@
+"""What differs between OData services: one class of hooks, its defaults those of a plain OData V4 service.
+
+Everything else in this package is written once, against this class. A profile is made from the answers of a connection
+and holds no secret: those are in :mod:`synccore.connectors.odata.auth`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+from urllib.parse import quote
+
+from synccore.connectors.options import Option
+
+if TYPE_CHECKING:
+    from synccore.connectors.odata.model import Entity
+
+#: How a service takes many operations in one request; "" where it does not.
+BatchFormat = Literal["", "multipart", "json"]
+#: How a record is created: a POST to its set, or a PATCH on an id that we choose.
+CreateStyle = Literal["post", "put_id"]
+
+BLANK_GUID: Final = "00000000-0000-0000-0000-000000000000"
+
+
+class Profile:
+    """One kind of OData service, as a connection is set up for it.
+
+    ``values`` are the answers to ``options`` as ``read_options`` gives them; a profile made without any has the defaults.
+    """
+
+    # -- what it is ----------------------------------------------------------------------------------------------------
+    #: Name of the connector's kind, and of the table of errors (``odata``, ``business_central``, ``dataverse``).
+    name: ClassVar[str] = "odata"
+
+    # -- requests ------------------------------------------------------------------------------------------------------
+    #: Largest page the service gives; asked for by ``Prefer: odata.maxpagesize``.
+    page_max: int = 1000
+    #: Longest address that is sent as it is; a longer one goes into a batch, or its filter into several requests.
+    address_max: int = 2000
+    #: True: ``Prefer: odata.track-changes`` may give delta links (the entity decides, ``Entity.tracks_changes``).
+    tracks_changes: bool = False
+
+    # -- filters and keys ----------------------------------------------------------------------------------------------
+    #: False: ``or`` joins conditions on one and the same property only.
+    supports_or_on_two_fields: bool = True
+    #: True: text in a filter is compared without regard to case, so a filter's answer is a superset.
+    ignores_case: bool = False
+
+    # -- writing -------------------------------------------------------------------------------------------------------
+    create: CreateStyle = "post"
+    #: Statuses which say by themselves that the record is not at the version the write was based on.
+    stale_statuses: frozenset[int] = frozenset({409, 412, 428})
+    #: True: a stored record comes back only for ``Prefer: return=representation``.
+    asks_representation: bool = True
+    #: True: an update or deletion without ``If-Match`` is refused, or would be an upsert; ``*`` where no version is known.
+    needs_if_match: bool = True
+
+    # -- values --------------------------------------------------------------------------------------------------------
+    #: What is sent for a text without a value: None (null) or "".
+    blank_text: str | None = None
+    #: What is sent for a GUID without a value: None (null) or the blank GUID.
+    blank_guid: str | None = None
+    #: Names under which an enumeration says "no value". The first is what we send.
+    blank_enums: tuple[str, ...] = ()
+
+    # -- batches -------------------------------------------------------------------------------------------------------
+    batch_format: BatchFormat = ""
+    #: Most operations in one batch, and how many the first one holds.
+    batch_limit: int = 1
+    batch_start: int = 1
+    #: True: the size follows how long a batch takes.
+    batch_adapts: bool = False
+
+    # -- limits --------------------------------------------------------------------------------------------------------
+    #: Requests per window of seconds that the service takes from one user; None: it publishes none.
+    window: tuple[int, int] | None = None
+    #: Requests at once that we send, over all workers.
+    at_once: int = 4
+
+    # -- set-up --------------------------------------------------------------------------------------------------------
+    #: What Connection Setup asks for.
+    options: ClassVar[tuple[Option, ...]] = ()
+
+    def __init__(self, values: Mapping[str, Any] | None = None) -> None:
+        self.values: dict[str, Any] = dict(values or {})
+
+    def root(self) -> str:
+        """Address of the service root, ending in ``/``. Raises Misconfigured ``bad_connection_options``."""
+        return str(self.values.get("address") or "").rstrip("/") + "/"
+
+    def scope(self) -> str:
+        """What a token is asked for; "" where the service needs none."""
+        return str(self.values.get("scope") or "")
+
+    def token_address(self) -> str:
+        """Where tokens come from; "" where the service needs none."""
+        return str(self.values.get("token_address") or "")
+
+    def headers(self) -> dict[str, str]:
+        """Headers of every request."""
+        return {"Accept": "application/json", "OData-Version": "4.0", "OData-MaxVersion": "4.01"}
+
+    def key(self, literal: str) -> str:
+        """A record's key as it stands behind the name of its set, percent-encoded: ``(…)``. ``literal`` as of
+        ``values.literal``."""
+        return f"({quote(literal, safe=_IN_KEY)})"
+
+    def record_url(self, entity: Entity | None, set_name: str, id: str) -> str | None:
+        """Address of the record in the app's own pages; None where it has none. ``entity`` where it is known."""
+        pattern = self.values.get("record_url")
+        if not pattern:
+            return None
+        return str(pattern).replace("{table}", quote(set_name, safe="")).replace("{id}", quote(id, safe=""))
+
+
+#: What may stand unencoded in a path segment (RFC 3986 pchar), less what some servers take for themselves.
+_IN_KEY: Final = "'(),:@!*=-._~"
