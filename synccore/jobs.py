@@ -35,6 +35,9 @@ DEATHS: Final = 5
 #: A message that was sent this long ago and brought nobody is sent again.
 RESEND: Final = timedelta(seconds=30)
 
+#: By itself the set-up of an app is looked at no more often.
+LOOK_AGAIN: Final = timedelta(minutes=5)
+
 #: Verbs that write nothing to an app, or that a person starts to end a stop: they run on a held mapping too.
 _UNHELD: Final = ("check", "allow_once", "purge", "undo_purge")
 
@@ -214,7 +217,10 @@ def _describe(work: Run, failure: Failure, at: Any) -> None:
     job.app_message, job.side = failure.app_message, side if failure.app_message else ""
     job.call_stack = problems.call_stack(failure.debug)
     if job.mapping is None or job.verb == "dry_run":
-        return  # who asked reads it on the job; nothing of the mapping was tried
+        # Who asked reads it on the job; nothing of the mapping was tried.
+        if failure.kind is Kind.MISCONFIGURED:
+            _look_at_set_up(job, side)
+        return
     if failure.scope is Scope.RECORD and job.scope == SynchJob.Scope.ITEMS:
         return  # of the records a person chose: the job says it, the mapping goes on
     of_connection = failure.scope is Scope.CONNECTION and side in list(Side)
@@ -228,15 +234,23 @@ def _describe(work: Run, failure: Failure, at: Any) -> None:
         now=at,
     )
     if failure.kind is Kind.MISCONFIGURED and problem.attempts == 1:
-        _look_at_set_up(job.mapping, side)
+        _look_at_set_up(job, side)
 
 
-def _look_at_set_up(mapping: TableMapping, side: str) -> None:
+def _look_at_set_up(job: SynchJob, side: str) -> None:
     """A new or changed set-up fault: what else is wrong with the account and the tables of its app (of both, where the
-    failure names none)?"""
-    for each in [Side(side)] if side in list(Side) else SIDES:
-        app = mapping.connection(each)
-        enqueue(verb="check_set_up", connection=app, origin=SynchJob.Origin.ENGINE)
+    failure names none)? A look that was begun just now is enough, however many jobs meet the fault; what it did not see
+    yet is looked at by the tick (``schedule.start_set_up_checks``)."""
+    if job.verb == "check_set_up":
+        return
+    if job.mapping is None:
+        apps = [job.connection] if job.connection is not None else []
+    else:
+        apps = [job.mapping.connection(each) for each in ([Side(side)] if side in list(Side) else SIDES)]
+    lately = SynchJob.objects.filter(verb="check_set_up", queued_at__gt=timezone.now() - LOOK_AGAIN)
+    for app in apps:
+        if not lately.filter(connection=app).exists():
+            enqueue(verb="check_set_up", connection=app, origin=SynchJob.Origin.ENGINE)
 
 
 def _cancel_items(job: SynchJob) -> None:

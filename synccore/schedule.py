@@ -8,13 +8,14 @@ from typing import Any, Final
 import structlog
 from celery import shared_task
 from django.db import connection, transaction
-from django.db.models import Exists, Min, OuterRef, Q
+from django.db.models import Exists, Min, OuterRef, Q, Subquery
 from django.utils import timezone
 
 from synccore import jobs, tasks
 from synccore.failures import Kind
 from synccore.models import Connection, Instance, JobQueueEntry, Problem, SetupCheck, SynchJob, TableMapping
 from synccore.models.instance import guard_instance
+from synccore.shapes import SIDES
 from synccore.verbs import problems
 from synccore.verbs.clean_up import overdue
 from synccore.verbs.set_up import first_mapping_of
@@ -155,7 +156,7 @@ def start_set_up_checks() -> int:
     runs = TableMapping.objects.filter(enabled=True, integration__paused_since=None)
     of_app = Q(integration__left=OuterRef("pk")) | Q(integration__right=OuterRef("pk"))
     due = Connection.objects.filter(Exists(runs.filter(of_app))).exclude(Exists(lately))
-    wanted = {*due, *_put_right_since()}
+    wanted = {*due, *_put_right_since(), *_went_wrong_since()}
     for app in wanted:
         jobs.enqueue(verb="check_set_up", connection=app, origin=SynchJob.Origin.ENGINE)
     return len(wanted)
@@ -172,6 +173,24 @@ def _put_right_since() -> list[Connection]:
         if ended.exists():
             healed.append(pk)
     return list(Connection.objects.filter(pk__in=healed))
+
+
+def _went_wrong_since() -> list[Connection]:
+    """Apps that a set-up fault was met at after the last look at them, where that is long enough ago: jobs that meet
+    faults one after the other have them looked at once, not each time."""
+    of_app = Q(connection=OuterRef("pk"))
+    for side in SIDES:
+        here = Q(**{f"mapping__integration__{side.value}": OuterRef("pk")})
+        of_app |= here & ~Q(params__side=side.other.value)
+    looked = SynchJob.objects.filter(verb="check_set_up", connection=OuterRef("pk")).order_by("-pk")
+    now = timezone.now()
+    faults = Problem.objects.not_ended().of_setup().filter(of_app, kind=Kind.MISCONFIGURED.value)
+    apps = Connection.objects.annotate(looked=Subquery(looked.values("queued_at")[:1]))
+    return list(
+        apps.filter(looked__lt=now - jobs.LOOK_AGAIN).filter(
+            Exists(faults.filter(since__gt=OuterRef("looked")))
+        )
+    )
 
 
 def start_retention() -> int:

@@ -51,6 +51,31 @@ CHECKS: Final[dict[str, CheckGuide]] = {
             _("Ask whoever runs {app} whether the account is locked or its password has ended."),
         ),
     ),
+    "address": CheckGuide(
+        _("Address"),
+        _("Something answers at {address}."),
+        _("Nothing answers at {address}."),
+        _("Nothing answered at {address} just now."),
+        _ADMINISTRATOR,
+        steps=(
+            _("Compare the address with the one in the browser of somebody who works in {app}."),
+            _("Ask whoever runs the network whether this server may reach it."),
+        ),
+    ),
+    "certificate": CheckGuide(
+        _("Certificate"),
+        _("The connection is encrypted, and the certificate of {address} is valid."),
+        _("The certificate of {address} cannot be trusted: nothing was sent."),
+        _("Nothing answered at {address} just now."),
+        _RUNS_THE_APP,
+        warned=_(
+            "The connection to {address} is not encrypted: passwords and records can be read on the way."
+        ),
+        steps=(
+            _("Let {app} be reached by https with a certificate that this server trusts."),
+            _("Then change the address on Connection Setup; the credentials are typed again."),
+        ),
+    ),
     "clock": CheckGuide(
         _("Clock"),
         _("Its clock is {skew} s from ours, give or take {uncertainty} s. Stamps are corrected by it."),
@@ -131,13 +156,34 @@ CHECKS: Final[dict[str, CheckGuide]] = {
         ),
         steps=(_("Open the mapping and save it again; Tandem reads the fields anew."),),
     ),
+    "compatible": CheckGuide(
+        _("Values that flow into {table}"),
+        _("Every value fits its field."),
+        _("Some values do not fit {field} of {table}."),
+        _("The other app's fields for {field} were not read yet."),
+        _ADMINISTRATOR,
+        warned=_("Not every value fits {field} of {table}: records with such a value are refused."),
+        steps=(
+            _(
+                "Open the fields of the mapping: each says what does not fit. Add a conversion, or map another field."
+            ),
+        ),
+    ),
+    "currencies": CheckGuide(
+        _("Base currency and exchange rates"),
+        _("{app} tells where they are."),
+        _("{app} does not tell where they are."),
+        _("{app} does not tell where they are, and nobody said it on Connection Setup."),
+        _ADMINISTRATOR,
+        steps=(_("Say on Connection Setup where they are, or that there are none."),),
+    ),
     "base_currency": CheckGuide(
         _("Base currency"),
         _("{base}, as in {other}."),
         _(
             "The base currency of {app} is {base}, that of {other} is {other_base}: amounts without a currency differ."
         ),
-        _("The base currency of {other} is not told on Connection Setup."),
+        _("{base} here; that of {other} is not known yet. Check the set-up of {other} too."),
         _ADMINISTRATOR,
         steps=(
             _("Enter on Connection Setup which currency is the base of each app, as the app names it."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from synccore.shapes import CheckState
@@ -26,6 +27,8 @@ class SetupCheck(models.Model):
     state = models.CharField(max_length=7, choices=State)
     params = models.JSONField(default=dict)
     at = models.DateTimeField()
+    #: Since when one check after the other found it in this state.
+    since = models.DateTimeField(default=timezone.now)
 
     class Meta:
         ordering = ("pk",)

@@ -32,9 +32,17 @@ class Connection(models.Model):
     skew_seconds = models.FloatField(default=0.0, editable=False)
     skew_uncertainty = models.FloatField(default=0.0, editable=False)
     checked_at = models.DateTimeField(null=True, editable=False)
-    #: Where the set-up check finds currencies and rates: ``mapping`` (whose records are the currencies), ``base`` (code of
-    #: the app's own currency), ``table`` and ``field`` (of its exchange rates). Empty: not checked.
+    #: When its credentials were typed last.
+    secrets_at = models.DateTimeField(null=True, editable=False)
+    #: Where people say that the set-up check finds currencies and rates: ``mapping`` (whose records are the currencies),
+    #: ``base`` (code of the app's own currency), ``table`` and ``field`` (of its exchange rates). ``{"skip": true}``: there
+    #: is nothing to check. Empty: as the app itself tells, see ``told_currencies``.
     currencies = models.JSONField(default=dict, blank=True, editable=False)
+    #: What the app itself said last (``shapes.Currencies``); empty where it cannot tell.
+    told_currencies = models.JSONField(default=dict, blank=True, editable=False)
+    #: What the app listed for people to choose from when it was last asked: ``choices`` (``shapes.Choice``) and ``at``;
+    #: ``because`` (facts of a failure) where the last try gave nothing new.
+    listed = models.JSONField(default=dict, blank=True, editable=False)
 
     class Meta:
         ordering = ("name",)
@@ -43,6 +51,18 @@ class Connection(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def address(self) -> str:
+        """Where the app is reached, as people read it; "" where only a secret says it."""
+        kind = CONNECTORS.get(self.kind)
+        declared = [each.name for each in kind.options if each.address] if kind else []
+        stored = {name: str(self.options.get(name) or "") for name in declared}
+        whole = next((value for value in stored.values() if value.startswith(("http://", "https://"))), "")
+        if whole:
+            return whole
+        host, port, database = (stored.get(name, "") for name in ("host", "port", "dbname"))
+        return f"{host}{':' if port else ''}{port}{'/' if database else ''}{database}"
 
     def secrets(self) -> dict[str, str]:
         """The decrypted credentials. Raises Misconfigured when no key opens them."""

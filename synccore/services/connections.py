@@ -123,8 +123,10 @@ def save_currencies(
     base: str = "",
     table: str = "",
     field: str = "",
+    skip: bool = False,
 ) -> None:
-    """Where the set-up check finds this app's currencies and exchange rates; without a mapping it looks for none.
+    """Where the set-up check finds this app's currencies and exchange rates; without a mapping as the app itself tells;
+    with ``skip`` it looks for none.
 
     Raises RightMissing; ValueError for a mapping of other apps.
     """
@@ -134,7 +136,9 @@ def save_currencies(
         mapping.integration.right_id,
     ):
         raise ValueError(mapping)
-    chosen = {"mapping": mapping.pk, "base": base, "table": table, "field": field} if mapping else {}
+    chosen: dict[str, Any] = {"skip": True} if skip else {}
+    if mapping is not None and not skip:
+        chosen = {"mapping": mapping.pk, "base": base, "table": table, "field": field}
     Connection.objects.filter(pk=connection.pk).update(currencies=chosen)
 
 

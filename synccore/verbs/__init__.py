@@ -13,7 +13,7 @@ from .edit import edit
 from .find_deleted import find_deleted
 from .plan import dry_run
 from .run import Run
-from .set_up import check_connection
+from .set_up import check_connection, list_choices
 from .sweep import sweep
 from .synchronise import synchronise
 from .undo import undo
@@ -47,6 +47,7 @@ VERBS: dict[str, Callable[[Run], None]] = {
     "check": check,
     "check_connection": check_connection,
     "check_set_up": check_set_up,
+    "list_choices": list_choices,
     "describe": describe,
     "dry_run": dry_run,
     "allow_once": allow_once,

@@ -5,41 +5,36 @@ Nothing is written to the app. What cannot be checked is stored as that, never a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict
+from datetime import datetime
 from typing import Any, Final
 
-from django.db.models import Q
-
+from synccore.connectors import CONNECTORS
 from synccore.connectors.base import Connector
-from synccore.engine.rules import Direction
-from synccore.engine.serial import load_info
 from synccore.failures import Failure, Misconfigured
-from synccore.models import Connection, FieldMapping, SetupCheck, TableMapping
-from synccore.shapes import SIDES, CheckState, FieldInfo, Finding, Side, TableInfo, TableUse
+from synccore.models import Connection, SetupCheck
+from synccore.shapes import CheckState, Finding
 
 from . import clocks
+from .audit_tables import OF_TABLE, Used, check_tables, merged, uses_of
 from .rates import check_rates, release_waiting
 from .run import Run
-from .set_up import connection_of, look_again, signed_in
+from .set_up import because, connection_of, look_again, signed_in
 
 #: An app's clock further off than this is worth a word, though stamps are corrected by it.
 FAR_OFF: Final = 10.0
-#: Looked at once per app, besides the sign-in.
-OF_APP: Final = ("clock", "not_superuser", "password_valid", "not_owner")
-#: Another value of these makes fields of the same type take other values.
-_LIMITS: Final = ("length", "precision", "scale", "fraction", "padded")
-
-
-@dataclass(frozen=True)
-class Used:
-    """A mapping's side in the app: how its table is used, and its field mappings with what was known of them."""
-
-    mapping: TableMapping
-    side: Side
-    use: TableUse
-    rows: tuple[FieldMapping, ...]
-
+#: Failures which say that the address is wrong, and those met before anybody was asked. With another one of the set-up,
+#: something answered.
+_WRONG_ADDRESS: Final = frozenset({"unknown_host", "certificate_refused", "wrong_address"})
+_NOT_ASKED: Final = frozenset(
+    {
+        "bad_connection_string",
+        "bad_connection_options",
+        "bad_pattern",
+        "unknown_kind",
+        "credentials_unreadable",
+    }
+)
 
 #: Which check, of which mapping (None: of the app).
 Key = tuple[int | None, str]
@@ -60,7 +55,7 @@ def check_set_up(run: Run) -> None:
     try:
         with signed_in(run, app) as connector:
             connector.check(None)
-            found.append((None, Finding("signs_in", CheckState.PASS, {})))
+            found += [(None, each) for each in (*_reached(app, None), _passed("signs_in"))]
             clock = clocks.read(connector)
             found.append((None, _clock(clock)))
             run.renew()
@@ -69,32 +64,24 @@ def check_set_up(run: Run) -> None:
                 run.renew()
                 found += _rights(connector, each, found)
             run.renew()
-            found += _tables(connector.describe(), used)
+            found += check_tables(connector.describe(), used)
             run.renew()
+            app.told_currencies = _told(connector)
             found += check_rates(connector, app)
     except Failure as met:
         failure = met
         if not found:
             state = CheckState.FAIL if isinstance(met, Misconfigured) else CheckState.UNKNOWN
-            found.append((None, Finding("signs_in", state, _because(met))))
-    found += _not_made(found, used, failure)
+            found += [
+                (None, each) for each in (*_reached(app, met), Finding("signs_in", state, because(met)))
+            ]
+    found += _not_made(app, found, used, failure)
     with run.page() as at:
         if clock is not None:
             clocks.store(app, clock)
+        Connection.objects.filter(pk=app.pk).update(told_currencies=app.told_currencies)
         failing = set(_stored(app))
-        SetupCheck.objects.filter(connection=app).delete()
-        rows = [
-            SetupCheck(
-                connection=app,
-                mapping_id=mapping,
-                code=finding.code,
-                state=finding.state.value,
-                params=_params(finding),
-                at=at,
-            )
-            for mapping, finding in found
-        ]
-        SetupCheck.objects.bulk_create(rows)
+        _replace(app, found, at)
         passed = {(mapping, finding.code) for mapping, finding in found if finding.state is CheckState.PASS}
         if failure is None and (failing & passed or run.job.requested_by_id is not None):
             look_again(run, app, at)
@@ -102,28 +89,56 @@ def check_set_up(run: Run) -> None:
             release_waiting(run, app, at)
 
 
-def uses_of(app: Connection) -> Iterator[Used]:
-    """Every mapping's use of the app, in the order of their names."""
-    of_app = Q(integration__left=app) | Q(integration__right=app)
-    mappings = (
-        TableMapping.objects.filter(of_app).select_related("integration").prefetch_related("field_mappings")
-    )
-    for mapping in mappings.order_by("name", "pk"):
-        for side in SIDES:
-            if getattr(mapping.integration, f"{side.value}_id") != app.pk:
-                continue
-            rows = tuple(row for row in mapping.field_mappings.all() if getattr(row, f"{side.value}_field"))
-            write = Direction(mapping.direction).allows(side)
-            read = (getattr(row, f"{side.value}_field") for row in rows if not row.has_constant)
-            written = (getattr(row, f"{side.value}_field") for row in rows if write and _goes(row, side))
-            use = TableUse(
-                mapping.table(side), tuple(dict.fromkeys(read)), tuple(dict.fromkeys(written)), write
+def _replace(app: Connection, found: Found, at: datetime) -> None:
+    """Store what was found in the place of what stood there; what is as it was is so since then."""
+    before: dict[tuple[Any, ...], datetime] = {}
+    for row in SetupCheck.objects.filter(connection=app):
+        before[_same(row.mapping_id, row.code, row.params, row.state)] = row.since
+    SetupCheck.objects.filter(connection=app).delete()
+    rows = []
+    for mapping, finding in found:
+        params, state = _params(finding), finding.state.value
+        since = before.get(_same(mapping, finding.code, params, state), at)
+        rows.append(
+            SetupCheck(
+                connection=app, mapping_id=mapping, code=finding.code, state=state, params=params, at=at, since=since
             )
-            yield Used(mapping, side, use, rows)
+        )  # fmt: skip
+    SetupCheck.objects.bulk_create(rows)
 
 
-def _goes(row: FieldMapping, side: Side) -> bool:
-    return Direction(row.direction).allows(side)
+def _same(mapping: int | None, code: str, params: dict[str, Any], state: str) -> tuple[Any, ...]:
+    """What makes a check the same one in the same state. Its facts may move (a clock's drift, days left)."""
+    return mapping, code, params.get("table", ""), str(params.get("field", "")), state
+
+
+def _passed(code: str, **params: Any) -> Finding:
+    return Finding(code, CheckState.PASS, params)
+
+
+def _reached(app: Connection, failure: Failure | None) -> list[Finding]:
+    """The address, judged by whether anything answered at it, and whether what goes there is encrypted."""
+    where = app.address or app.name
+    if failure is not None and failure.code in _WRONG_ADDRESS:
+        code = "certificate" if failure.code == "certificate_refused" else "address"
+        return [Finding(code, CheckState.FAIL, {"address": where, **because(failure)})]
+    if failure is not None and (failure.code in _NOT_ASKED or not isinstance(failure, Misconfigured)):
+        return [Finding("address", CheckState.UNKNOWN, {"address": where, **because(failure)})]
+    found = [_passed("address", address=where)]
+    if where.startswith("https://"):
+        found.append(_passed("certificate", address=where))
+    elif where.startswith("http://"):
+        found.append(Finding("certificate", CheckState.WARN, {"address": where}))
+    return found
+
+
+def _told(connector: Connector) -> dict[str, Any]:
+    """What the app tells of its currencies; nothing where it may not be asked, which the check then says."""
+    try:
+        told = connector.currencies()
+    except Misconfigured:
+        return {}
+    return asdict(told) if told else {}
 
 
 def _stored(app: Connection) -> list[Key]:
@@ -131,16 +146,6 @@ def _stored(app: Connection) -> list[Key]:
     bad = (CheckState.FAIL.value, CheckState.UNKNOWN.value)
     rows = SetupCheck.objects.filter(connection=app, state__in=bad)
     return list(rows.values_list("mapping_id", "code"))
-
-
-def _because(failure: Failure) -> dict[str, Any]:
-    """A failure as facts of a check; the sentence is chosen when it is read."""
-    return {
-        "failure": failure.code,
-        "kind": failure.kind.value,
-        "facts": failure.params,
-        "said": failure.app_message,
-    }
 
 
 def _params(finding: Finding) -> dict[str, Any]:
@@ -160,26 +165,12 @@ def _audit(connector: Connector, used: list[Used]) -> Found:
     by_table: dict[str, list[Used]] = {}
     for each in used:
         by_table.setdefault(each.use.table.name, []).append(each)
-    merged = [_merged([each.use for each in uses]) for uses in by_table.values()]
-    for finding in connector.audit(merged):
+    for finding in connector.audit([merged([each.use for each in uses]) for uses in by_table.values()]):
         if not finding.table:
             found.append((None, finding))
         for each in by_table.get(finding.table, ()):
             found.append((each.mapping.pk, finding))
     return found
-
-
-def _merged(uses: list[TableUse]) -> TableUse:
-    """One use that needs what all of them need."""
-    fields = dict.fromkeys(name for use in uses for name in (*use.fields, *_named(use)))
-    written = dict.fromkeys(name for use in uses for name in use.written)
-    return TableUse(uses[0].table, tuple(fields), tuple(written), any(use.write for use in uses))
-
-
-def _named(use: TableUse) -> list[str]:
-    ref = use.table
-    named = (ref.modified_field, ref.modified_by_field, ref.key_field, ref.name_field, ref.owner_field)
-    return [name for name in named if name]
 
 
 def _rights(connector: Connector, used: Used, found: Found) -> Found:
@@ -192,62 +183,19 @@ def _rights(connector: Connector, used: Used, found: Found) -> Found:
     except Misconfigured as failure:
         if failure.code in ("unknown_table", "unknown_field"):
             return []  # what is not there has no rights; that it is not there is said by itself
-        return [(used.mapping.pk, Finding("privileges", CheckState.FAIL, {**params, **_because(failure)}))]
+        return [(used.mapping.pk, Finding("privileges", CheckState.FAIL, {**params, **because(failure)}))]
     return [(used.mapping.pk, Finding("privileges", CheckState.PASS, params))]
 
 
-def _tables(catalogue: Mapping[str, TableInfo], used: list[Used]) -> Found:
-    return [(each.mapping.pk, finding) for each in used for finding in _table(catalogue, each)]
-
-
-def _table(catalogue: Mapping[str, TableInfo], used: Used) -> Iterator[Finding]:
-    """Is the table there, are its mapped fields, and are they of the types that the mapping was made with?"""
-    name = used.use.table.name
-    info = catalogue.get(name)
-    if info is None:
-        yield Finding("table", CheckState.FAIL, {}, name)
-        return
-    wanted = dict.fromkeys((*used.use.fields, *used.use.written, *_named(used.use)))
-    gone = [field for field in wanted if field not in info.fields]
-    if gone:
-        yield Finding("fields", CheckState.FAIL, {"field": gone}, name)
-    changed = [*_changed(info, used)]
-    yield from changed
-    if not gone and not changed:
-        yield Finding("fields", CheckState.PASS, {}, name)
-
-
-def _changed(info: TableInfo, used: Used) -> Iterator[Finding]:
-    for row in used.rows:
-        field = getattr(row, f"{used.side.value}_field")
-        was, now = _known(getattr(row, f"{used.side.value}_info")), info.fields.get(field)
-        if was is None or now is None:
-            continue
-        is_other = was.type is not now.type
-        if is_other or any(getattr(was, name) != getattr(now, name) for name in _LIMITS):
-            params = {
-                "field": field,
-                "was": was.native or was.type.value,
-                "now": now.native or now.type.value,
-            }
-            state = CheckState.FAIL if is_other else CheckState.WARN
-            yield Finding("field_type", state, params, info.name)
-
-
-def _known(data: object) -> FieldInfo | None:
-    try:
-        return load_info(data) if data else None
-    except Misconfigured:
-        return None
-
-
-def _not_made(found: Found, used: list[Used], failure: Failure | None) -> Found:
+def _not_made(app: Connection, found: Found, used: list[Used], failure: Failure | None) -> Found:
     """What nobody answered: because of ``failure``, or because this kind of app does not tell."""
     made: set[Key] = {(mapping, finding.code) for mapping, finding in found}
-    looked_at = {mapping for mapping, finding in found if finding.code in ("table", "fields", "field_type")}
-    why = _because(failure) if failure is not None else {}
+    looked_at = {mapping for mapping, finding in found if finding.code in OF_TABLE}
+    why = because(failure) if failure is not None else {}
+    kind = CONNECTORS.get(app.kind)
+    wanted = ("clock", *(kind.audits if kind else ()))
     missing: Found = [
-        (None, Finding(code, CheckState.UNKNOWN, why)) for code in OF_APP if (None, code) not in made
+        (None, Finding(code, CheckState.UNKNOWN, why)) for code in wanted if (None, code) not in made
     ]
     for each in used:
         mapping, params = each.mapping.pk, {**why, "table": each.use.table.name}

@@ -1,46 +1,92 @@
-"""Set-up check of currencies: one base currency in both apps, and an exchange rate for every other coupled one."""
+"""Set-up check of currencies: one base currency in both apps, and an exchange rate for every other coupled one.
+
+Where an app keeps them is what people said on Connection Setup, else what the app itself tells.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from django.db.models import Q
+
 from synccore.connectors.base import Connector
 from synccore.failures import Misconfigured
-from synccore.models import Connection, Coupling, Problem, TableMapping
-from synccore.shapes import CheckState, Finding, Side, TableRef
+from synccore.models import Connection, Coupling, Integration, Problem, TableMapping
+from synccore.shapes import SIDES, CheckState, Finding, Side, TableRef
 
 from .run import Run
+from .set_up import because
 
 #: So many coupled currencies are looked at.
 MOST: Final = 500
 #: Failures of a record that a rate ends.
 WANTS_RATE: Final = ("exchange_rate_missing", "precondition_missing")
 
+Found = list[tuple[int | None, Finding]]
 
-def check_rates(connector: Connector, app: Connection) -> list[tuple[int | None, Finding]]:
-    """What the app's set-up names, compared with the coupled currencies; nothing where it names nothing.
 
-    Raises Failure only where the app does not answer.
+@dataclass(frozen=True)
+class Known:
+    """Where an app keeps its currencies. ``mapping``: the one people named; ``currencies``: the table of them."""
+
+    base: str
+    rates: str
+    field: str
+    mapping: int | None = None
+    currencies: str = ""
+
+
+def known_of(app: Connection) -> Known | None:
+    """What people said of the app's currencies, else what it told; None where nobody did."""
+    said, told = app.currencies, app.told_currencies
+    if said.get("mapping"):
+        return Known(said["base"], said["table"], said["field"], mapping=said["mapping"])
+    if told and not said.get("skip"):
+        return Known(told["base"], told["rates"], told["field"], currencies=told["table"])
+    return None
+
+
+def check_rates(connector: Connector, app: Connection) -> Found:
+    """The app's currencies beside those of each app it is paired with and has mappings with.
+
+    Nothing where people said that there is nothing to check. Raises Failure only where the app does not answer.
     """
-    chosen = app.currencies
-    if not chosen:
+    if app.currencies.get("skip"):
         return []
-    mapping = (
-        TableMapping.objects.select_related("integration__left", "integration__right")
-        .filter(pk=chosen["mapping"])
-        .first()
-    )
-    if mapping is None or app.pk not in (mapping.integration.left_id, mapping.integration.right_id):
-        return [(None, Finding("exchange_rates", CheckState.UNKNOWN, {"table": chosen["table"]}))]
-    side = Side.LEFT if mapping.integration.left_id == app.pk else Side.RIGHT
-    pairs = _currencies(mapping, side)
+    known, found = known_of(app), []
+    for integration, side in _pairs(app):
+        if known is None:
+            return [(None, Finding("currencies", CheckState.UNKNOWN, {}))]
+        found += _of_pair(connector, app, known, integration, side)
+    return found
+
+
+def _pairs(app: Connection) -> Iterator[tuple[Integration, Side]]:
+    of_app = Q(left=app) | Q(right=app)
+    rows = Integration.objects.filter(of_app, mappings__isnull=False).select_related("left", "right")
+    for row in rows.order_by("pk").distinct():
+        yield row, next(side for side in SIDES if row.connection(side).pk == app.pk)
+
+
+def _of_pair(
+    connector: Connector, app: Connection, known: Known, integration: Integration, side: Side
+) -> Found:
+    mappings = TableMapping.objects.filter(integration=integration).order_by("pk")
+    if known.mapping is not None:
+        mapping = mappings.filter(pk=known.mapping).first()
+        if mapping is None and TableMapping.objects.filter(pk=known.mapping).exists():
+            return []  # the currencies of another pair
+    else:
+        mapping = mappings.filter(**{f"{side.value}_table": known.currencies}).first()
+    pairs = _currencies(mapping, side) if mapping else {}
+    pk = mapping.pk if mapping else None
+    wanted = [code for code in pairs if code != known.base]
     return [
-        (mapping.pk, _base_currency(app, mapping.connection(side.other), pairs)),
-        (
-            mapping.pk,
-            _rates(connector, chosen, [code for code in pairs if code != chosen["base"]], bool(pairs)),
-        ),
+        (pk, _base_currency(known, integration.connection(side.other), pairs)),
+        (pk, _rates(connector, known, wanted, bool(pairs))),
     ]
 
 
@@ -51,31 +97,24 @@ def _currencies(mapping: TableMapping, side: Side) -> dict[str, str]:
     return {code: other for code, other in rows.values_list(here, there)[:MOST] if code}
 
 
-def _base_currency(app: Connection, other: Connection, pairs: dict[str, str]) -> Finding:
-    base, theirs = app.currencies["base"], other.currencies.get("base", "")
-    params = {"base": base, "other": other.name, "other_base": theirs}
-    if not theirs:
+def _base_currency(known: Known, other: Connection, pairs: dict[str, str]) -> Finding:
+    theirs = known_of(other)
+    params = {"base": known.base, "other": other.name, "other_base": theirs.base if theirs else ""}
+    if theirs is None:
         return Finding("base_currency", CheckState.UNKNOWN, params)
-    is_same = theirs == pairs.get(base, base)
+    is_same = theirs.base == pairs.get(known.base, known.base)
     return Finding("base_currency", CheckState.PASS if is_same else CheckState.FAIL, params)
 
 
-def _rates(connector: Connector, chosen: dict[str, Any], wanted: list[str], any_coupled: bool) -> Finding:
-    table, field = chosen["table"], chosen["field"]
-    params: dict[str, Any] = {"table": table, "field": field, "base": chosen["base"]}
+def _rates(connector: Connector, known: Known, wanted: list[str], any_coupled: bool) -> Finding:
+    params: dict[str, Any] = {"table": known.rates, "field": known.field, "base": known.base}
     if not any_coupled:
         return Finding("exchange_rates", CheckState.UNKNOWN, params)
     try:
-        rows = connector.find(TableRef(table), field, wanted, (field,)) if wanted else []
+        rows = connector.find(TableRef(known.rates), known.field, wanted, (known.field,)) if wanted else []
     except Misconfigured as failure:  # the table is not there, or may not be read
-        facts = {
-            "failure": failure.code,
-            "kind": failure.kind.value,
-            "facts": failure.params,
-            "said": failure.app_message,
-        }
-        return Finding("exchange_rates", CheckState.FAIL, {**params, **facts})
-    there = {str(row.fields.get(field)).strip() for row in rows}
+        return Finding("exchange_rates", CheckState.FAIL, {**params, **because(failure)})
+    there = {str(row.fields.get(known.field)).strip() for row in rows}
     missing = [code for code in wanted if code not in there]
     params |= {"currency": missing, "n": len(wanted)}
     return Finding("exchange_rates", CheckState.FAIL if missing else CheckState.PASS, params)

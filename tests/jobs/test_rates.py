@@ -12,7 +12,7 @@ from synccore.failures import Misconfigured
 from synccore.models import Connection, Problem, SetupCheck
 from synccore.services import connections as services
 from synccore.services.rights import RightMissing
-from synccore.shapes import FieldInfo, FieldType, Side
+from synccore.shapes import Currencies, FieldInfo, FieldType, Side
 from synccore.views.checks import check_rows
 from tests import factories as make
 
@@ -93,11 +93,52 @@ def test_without_a_coupled_currency_it_could_not_be_checked():
     assert look(currencies())["exchange_rates"].state == "unknown"
 
 
-def test_an_app_that_names_no_rates_is_not_judged():
+def test_where_nobody_says_where_the_rates_are_it_could_not_be_checked():
     world = currencies("EUR", "USD")
     app = world.mapping.connection(Side.LEFT)
     services.save_currencies(app, user=None, mapping=None)
-    assert not {"exchange_rates", "base_currency"} & set(look(world))
+    found = look(world)
+    assert found["currencies"].state == "unknown"
+    assert not {"exchange_rates", "base_currency"} & set(found)
+
+
+def test_an_app_that_has_no_amounts_is_not_judged():
+    world = currencies("EUR", "USD")
+    services.save_currencies(world.mapping.connection(Side.LEFT), user=None, mapping=None, skip=True)
+    assert not {"currencies", "exchange_rates", "base_currency"} & set(look(world))
+
+
+def test_what_the_apps_tell_themselves_needs_no_word_from_people():
+    world = currencies("EUR", "USD")
+    told = {"table": "customer", "rates": "rates", "field": "code"}
+    for side in Side:
+        services.save_currencies(world.mapping.connection(side), user=None, mapping=None)
+    world.left.currencies = Currencies(base="EUR", **told)
+    world.right.currencies = Currencies(base="USD", **{**told, "table": "account"})
+    found = look(world)
+    assert found["base_currency"].state == "unknown"  # the other app was not asked yet
+    assert found["exchange_rates"].params["currency"] == ["USD"]
+    look(world, Side.RIGHT)
+    assert look(world)["base_currency"].state == "fail"
+    world.right.currencies = Currencies(base="EUR", **{**told, "table": "account"})
+    rate(world, "USD")
+    look(world, Side.RIGHT)
+    found = look(world)
+    assert (found["base_currency"].state, found["exchange_rates"].state) == ("pass", "pass")
+
+
+def test_an_app_that_may_not_tell_its_currency_leaves_the_other_checks(monkeypatch):
+    world = currencies("EUR", "USD")
+    services.save_currencies(world.mapping.connection(Side.LEFT), user=None, mapping=None)
+    refused = Misconfigured("missing_privilege", {"table": "organization", "user": "tandem"})
+
+    def hook(when: str, method: str) -> None:
+        if (when, method) == ("before", "currencies"):
+            raise refused
+
+    world.left.faults.hook = hook
+    found = look(world)
+    assert (found["currencies"].state, found["fields"].state) == ("unknown", "pass")
 
 
 @pytest.mark.parametrize("given", [{"table": "nowhere"}, {"field": "nothing"}])
