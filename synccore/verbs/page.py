@@ -11,7 +11,7 @@ from synccore.engine.brakes import creations_limit
 from synccore.engine.compiled import Compiled
 from synccore.engine.decide import decide
 from synccore.engine.rules import Step, StepKind
-from synccore.failures import Bug, Failure, Misconfigured, Stale
+from synccore.failures import Bug, Failure, Misconfigured, Stale, Transient
 from synccore.models import Coupling, JobItem, Journal
 from synccore.shapes import ALL, SIDES, KeyKind, Record, Side
 
@@ -335,5 +335,9 @@ def _leave_untouched(candidates: Sequence[Candidate], stopped: Failure) -> None:
             and step.kind in (StepKind.WRITE, StepKind.CREATE, StepKind.DELETE)
             and not candidate.writes
         )
-        same_cause = failure is not None and bool(candidate.writes) and failure.code == stopped.code
+        same_cause = (
+            failure is not None
+            and bool(candidate.writes)
+            and (failure.code == stopped.code or isinstance(failure, Transient) and failure.stops_the_job)
+        )
         candidate.untouched = step is None or unsent or unplanned or same_cause or isinstance(failure, Stale)

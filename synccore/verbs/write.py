@@ -15,7 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from synccore.engine.values import dump_values
-from synccore.failures import Bug, Failure, Misconfigured
+from synccore.failures import Bug, Failure, Misconfigured, Transient
 from synccore.models import Journal
 from synccore.models.bulk import insert, reserve
 from synccore.shapes import SIDES, CreateItem, DeleteItem, KeyKind, Record, Side, UpdateItem
@@ -148,7 +148,16 @@ def _send_batch(run: Run, side: Side, operation: Journal.Operation, batch: list[
         write.result = result
         if isinstance(result, Failure):
             result.params.setdefault("side", side.value)
-    return _refused_as_a_whole(run, side, batch)
+    return _broke_off(batch) or _refused_as_a_whole(run, side, batch)
+
+
+def _broke_off(batch: list[Write]) -> Failure | None:
+    """A call that takes several requests may lose its app half-way: what was written counts, the rest is not to blame."""
+    for write in batch:
+        failure = write.failure
+        if isinstance(failure, Transient) and failure.stops_the_job:
+            return failure
+    return None
 
 
 def _unknown(batch: list[Write], failure: Failure) -> None:

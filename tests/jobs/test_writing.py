@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from synccore import jobs, services
-from synccore.failures import Rejected, Transient
+from synccore.failures import Rejected, Scope, Transient
 from synccore.models import (
     Coupling,
     FieldMapping,
@@ -17,7 +17,7 @@ from synccore.models import (
     TableMapping,
 )
 from synccore.models.seals import verify_journal
-from synccore.shapes import FieldInfo, FieldType, Side
+from synccore.shapes import CreateItem, FieldInfo, FieldType, Side
 from tests.factories import number
 
 from .conftest import Clock
@@ -105,6 +105,33 @@ def test_an_answer_that_never_came_is_looked_up(clock: Clock) -> None:
     assert world.run().state == "finished"
     assert len(world.rows(Side.RIGHT)) == 1 == len(world.rows(Side.LEFT))
     assert Journal.objects.get().state == Journal.State.DONE and Coupling.objects.live().paired().count() == 1
+
+
+def test_an_app_that_goes_away_half_way_through_a_batch_parks_no_record(clock: Clock) -> None:
+    world = World()
+    for n in range(5):
+        new(world, f"C{n}")
+    told: list[str] = []
+
+    def refuse_from_the_third(operation: str, table: str, item: CreateItem) -> Transient | None:
+        told.append(operation)
+        if len(told) < 3:
+            return None
+        # The third may have arrived; the others were never sent.
+        return Transient("connection_lost", scope=Scope.CONNECTION, outcome_unknown=len(told) == 3)
+
+    world.right.faults.refuse = refuse_from_the_third
+    job = world.run()
+    assert (job.state, job.code, job.inserted, job.failed) == ("failed", "connection_lost", 2, 0)
+    assert not Problem.objects.of_records().exists() and Problem.objects.count() == 1
+    assert sorted(Journal.objects.values_list("state", flat=True)) == [
+        "done", "done", "failed", "failed", "unknown",
+    ]  # fmt: skip
+    world.right.faults.refuse = None
+    assert world.run().state == "finished"
+    world.settle()
+    assert sorted(world.by_no(Side.RIGHT)) == ["C0", "C1", "C2", "C3", "C4"]
+    assert Coupling.objects.live().paired().count() == 5 and not Problem.objects.not_ended().exists()
 
 
 def test_a_two_sided_write_of_which_one_side_fails_is_finished_later(clock: Clock) -> None:
