@@ -11,11 +11,11 @@ from typing import Any, Final
 
 from synccore.codes import CODES
 from synccore.failures import Kind
-from synccore.guides import by_kind, connections, deciding, job_log, setting_up, values
+from synccore.guides import by_kind, connections, deciding, job_log, services, setting_up, values
 from synccore.guides.checks import CHECKS
 from synccore.guides.help import Help, help_for, help_for_check, help_of_kind
 from synccore.guides.known_as import codes_known_as, known_as
-from synccore.guides.shape import ACTIONS, Guide, Rendered, Who, fill, is_unsaid, names_in
+from synccore.guides.shape import ACTIONS, Guide, Rendered, Who, fill, fill_said, filled_steps
 from synccore.shapes import Side
 
 __all__ = [
@@ -40,6 +40,7 @@ GUIDES: Final[dict[str, Guide]] = {
     **values.GUIDES,
     **deciding.GUIDES,
     **setting_up.GUIDES,
+    **services.GUIDES,
 }
 
 
@@ -75,10 +76,10 @@ def render(
     values = _with_apps(params, apps, side)
     return Rendered(
         title=fill(guide.title, values),
-        sentence=" ".join([fill(guide.sentence, values), *_more(guide, values)]),
+        sentence=" ".join([fill(guide.sentence, values), *fill_said(guide.more, values)]),
         who=guide.who,
         who_label=str(guide.who.label),
-        steps=tuple(fill(step, values) for step in guide.steps),
+        steps=filled_steps(guide, values),
         actions=guide.actions,
     )
 
@@ -120,15 +121,6 @@ def _with_apps(params: Mapping[str, Any] | None, apps: Mapping[str, str] | None,
         if where and apps and apps.get(where.value):
             values[name] = apps[where.value]
     return values
-
-
-def _more(guide: Guide, values: Mapping[str, Any]) -> list[str]:
-    """The further sentences for which everything was sent."""
-    return [
-        fill(text, values)
-        for text in guide.more
-        if not any(is_unsaid(values.get(name)) for name in names_in(str(text)))
-    ]
 
 
 def pause_reason(reason: str) -> str:

@@ -12,7 +12,7 @@ from synccore.codes import CODES
 from synccore.failures import Kind
 from synccore.guides import by_kind, checks
 from synccore.guides.known_as import KNOWN_AS, Known
-from synccore.guides.shape import Guide, Text, fill, is_unsaid, said
+from synccore.guides.shape import Guide, Text, fill, filled_steps, is_unsaid, said
 from synccore.guides.why import WHY
 
 #: What a failure says about what must change, in the order people read it. What is not here is for support only.
@@ -31,7 +31,10 @@ FACTS: Final[dict[str, Text]] = {
     "mapping_name": _("Mapping"),
     "record_name": _("Record"),
     "user": _("Integration user"),
+    "user_id": _("Its id there"),
     "privilege": _("Right"),
+    "entity": _("Right on"),
+    "series": _("Number series"),
     "policy": _("Rule for records"),
     "host": _("Server"),
     "port": _("Port"),
@@ -79,7 +82,7 @@ def help_for(
         title=fill(guide.title, known),
         sentence=fill(guide.sentence, known),
         cause=fill(why.cause, known) if why else "",
-        steps=tuple(fill(step, known) for step in guide.steps),
+        steps=filled_steps(guide, known),
         who=fill(why.who, known) if why and why.who else str(guide.who.label),
         statement=_statement(code, known),
         facts=_facts(known),

@@ -14,9 +14,14 @@ _MAPPING = ("set_up_mapping",)
 
 
 def _rule(
-    title: Text, sentence: Text, *steps: Text, actions: tuple[str, ...] = _FIELDS, more: tuple[Text, ...] = ()
+    title: Text,
+    sentence: Text,
+    *steps: Text,
+    actions: tuple[str, ...] = _FIELDS,
+    more: tuple[Text, ...] = (),
+    more_steps: tuple[Text, ...] = (),
 ) -> Guide:
-    return Guide(title, sentence, Who.ADMINISTRATOR, steps, actions, more)
+    return Guide(title, sentence, Who.ADMINISTRATOR, steps, actions, more, more_steps)
 
 
 GUIDES: Final[dict[str, Guide]] = {
@@ -26,7 +31,15 @@ GUIDES: Final[dict[str, Guide]] = {
         _("Ask whoever runs {app} to give it."),
         _CHECKED,
         actions=("test_connection",),
-        more=(_("Ready to copy: {grant}"),),
+        more=(
+            _("Ready to copy: {grant}"),
+            _("With it an account may {action} records of {entity}."),
+        ),
+        more_steps=(
+            _(
+                "In {app}, add {privilege} on {entity} to {holder} of the integration user, or give it {holder} that has it."
+            ),
+        ),
     ),
     "record_privilege": _rule(
         _("{app} refuses access to this record"),

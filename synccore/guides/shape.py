@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from string import Formatter
@@ -91,6 +91,26 @@ UNSAID: Final[dict[str, Promise]] = {
     "reason": _("no reason given"),
     "type": _("another type"),
     "expected": _("another type"),
+    "series": _("of the table"),
+    "action": _("use"),
+    "entity": _("this table"),
+    "holder": _("a role"),
+}
+
+#: Words that a failure sends by a name of ours: they are read in the reader's language.
+WORDS: Final[dict[str, dict[str, Promise]]] = {
+    "action": {
+        "read": _("read"),
+        "create": _("create"),
+        "change": _("change"),
+        "delete": _("delete"),
+        "append": _("attach something to"),
+        "append_to": _("refer to"),
+        "assign": _("give to another owner"),
+        "share": _("share"),
+        "execute": _("run"),
+    },
+    "holder": {"security_role": _("a security role"), "permission_set": _("a permission set")},
 }
 
 
@@ -98,8 +118,8 @@ UNSAID: Final[dict[str, Promise]] = {
 class Guide:
     """What happened, why, what to do and who can do it; lazy texts in English with ``{param}`` in them.
 
-    ``actions``: names of the actions to offer, the likeliest first (:data:`ACTIONS`). ``more``: sentences that are
-    added where everything they name was sent.
+    ``actions``: names of the actions to offer, the likeliest first (:data:`ACTIONS`). ``more`` and ``more_steps``:
+    sentences, and first steps, that are added where everything they name was sent.
     """
 
     title: Text
@@ -108,11 +128,12 @@ class Guide:
     steps: tuple[Text, ...] = ()
     actions: tuple[str, ...] = ()
     more: tuple[Text, ...] = ()
+    more_steps: tuple[Text, ...] = ()
 
     @property
     def params(self) -> frozenset[str]:
         """The facts its texts name; ``app`` and ``other_app`` come from the mapping and the side."""
-        texts = (self.title, self.sentence, *self.steps, *self.more)
+        texts = (self.title, self.sentence, *self.steps, *self.more, *self.more_steps)
         return frozenset(name for text in texts for name in names_in(str(text))) - {"app", "other_app"}
 
 
@@ -150,6 +171,19 @@ def fill(text: Text, values: Mapping[str, Any]) -> str:
     return "".join(parts)
 
 
+def fill_said(texts: Iterable[Text], values: Mapping[str, Any]) -> list[str]:
+    """Those of the texts for which everything was sent, filled."""
+    return [
+        fill(text, values)
+        for text in texts
+        if not any(is_unsaid(values.get(name)) for name in names_in(str(text)))
+    ]
+
+
+def filled_steps(guide: Guide, values: Mapping[str, Any]) -> tuple[str, ...]:
+    return (*fill_said(guide.more_steps, values), *(fill(step, values) for step in guide.steps))
+
+
 def is_unsaid(value: Any) -> bool:
     """Whether a failure did not say this."""
     return value is None or (isinstance(value, str | list | tuple | dict) and not value)
@@ -159,6 +193,8 @@ def said(name: str, value: Any) -> str:
     """One value as people read it."""
     if is_unsaid(value):
         return str(UNSAID.get(name, "…"))
+    if isinstance(value, str) and value in WORDS.get(name, ()):
+        return str(WORDS[name][value])
     if isinstance(value, bool):
         return str(_("yes") if value else _("no"))
     if isinstance(value, list | tuple):

@@ -6,12 +6,14 @@ here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from django.utils.translation import gettext_lazy as _
 
-from synccore.guides.shape import Text
+from synccore.guides import why_services
+from synccore.guides.why_shape import Why
+
+__all__ = ["WHY", "Why"]
 
 _APP_AND_US = _("Whoever runs {app}; after that, any administrator of Tandem can check again.")
 _RUNS_APP = _("Whoever runs {app}.")
@@ -23,18 +25,6 @@ _DELETED = _(
     "the page says who has them."
 )
 _BRAKE = _("An administrator of Tandem: the right “set up” is needed.")
-
-
-@dataclass(frozen=True, slots=True)
-class Why:
-    """Lazy texts in English with ``{param}`` in them.
-
-    ``statement``: what to run in the app's database, with names in ``{param}``: they are quoted as identifiers when filled.
-    """
-
-    cause: Text
-    who: Text = ""
-    statement: str = ""
 
 
 _MISSING_GRANT: Final = Why(
@@ -78,6 +68,7 @@ _GONE: Final = Why(
 )
 
 WHY: Final[dict[str, Why]] = {
+    **why_services.WHY,
     # -- rights and accounts
     "missing_privilege": _MISSING_GRANT,
     "privileges": _MISSING_GRANT,

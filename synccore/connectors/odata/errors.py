@@ -1,105 +1,243 @@
-"""What the answers of an OData service mean: from a status and a body to a Failure, facts only."""
+"""What the answers of an OData service mean: from a status and a body to a Failure that holds facts only.
+
+The order of decision: no answer at all; the token end-point by its ``error``; the service's own code; words, in any
+language; the status. Codes come first because a service sends one status for many things, and one thing with several.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+import ssl
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import httpx2
 
-from synccore.failures import Failure, Misconfigured, Scope, Stale, Transient, Unrecognised
-from synccore.shapes import FieldInfo, Value
+from synccore.connectors.odata import errors_business_central, errors_dataverse, errors_plain
+from synccore.connectors.odata.bodies import Told, told, without_secrets
+from synccore.connectors.odata.errors_token import TOKEN
+from synccore.connectors.odata.facts import address, facts, key_in
+from synccore.connectors.odata.meanings import BY_STATUS, ErrorTable, Meaning, Rule, Situation
+from synccore.failures import Failure, Misconfigured, Rejected, Scope, Stale, Transient, Unrecognised
 
 if TYPE_CHECKING:
-    from synccore.connectors.odata.client import Answer
     from synccore.connectors.odata.profile import Profile
 
-_BUSY: Final = frozenset({408, 429, 502, 503, 504})
+__all__ = ["BadAnswer", "Situation", "address", "no_answer", "token_refused", "translate", "without_secrets"]
+
+#: By the name of the profile; a profile without a table of its own has that of a plain service.
+TABLES: Final[Mapping[str, ErrorTable]] = {
+    "dataverse": errors_dataverse.ERRORS,
+    "business_central": errors_business_central.ERRORS,
+    "odata": errors_plain.ERRORS,
+}
+#: After these nobody knows whether a write was carried out, unless the service itself says why it was not.
+_UNCERTAIN: Final = frozenset({408, 502, 504})
+
+
+class Asked(Protocol):
+    """A request, as far as a failure tells of it."""
+
+    @property
+    def method(self) -> str: ...
+    @property
+    def path(self) -> str: ...
+
+
+class Answered(Protocol):
+    """An answer: ``synccore.connectors.odata.client.Answer``, of which this module knows no more."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    @property
+    def body(self) -> bytes: ...
+    @property
+    def request(self) -> Asked: ...
 
 
 class BadAnswer(Exception):
     """An answer that is not what the protocol says: no JSON, not the members it must have."""
 
-    def __init__(self, answer: Answer, why: str) -> None:
+    def __init__(self, answer: Answered, why: str) -> None:
         super().__init__(why)
         self.answer = answer
         self.why = why
 
 
-@dataclass(slots=True)
-class Situation:
-    """What was being done when the answer came; the facts that the answer itself does not carry.
+def translate(answer: Answered, now: Situation, profile: Profile) -> Failure:
+    """The failure that an answer stands for. Never raises, whatever the status and the body.
 
-    ``operation``: read, create, update, delete, connect, token or batch. ``secrets`` are taken out of every text.
+    An answer below 400 is one that could not be read: a page instead of data, a body that was cut.
     """
-
-    table: str = ""
-    operation: str = "read"
-    infos: Mapping[str, FieldInfo] = field(default_factory=dict)
-    values: Mapping[str, Value] | None = None
-    id: str = ""
-    app: str = ""
-    host: str = ""
-    port: str = ""
-    user: str = ""
-    secrets: Sequence[str] = ()
-
-    @property
-    def writes(self) -> bool:
-        return self.operation in ("create", "update", "delete")
+    said = told(answer.status, answer.headers, answer.body, now.secrets)
+    if not now.id and (key := key_in(answer.request.path)):
+        now = _with_id(now, key)
+    meaning = _unreadable(said) if answer.status < 400 else _recognise(said, now, profile)
+    return _failure(meaning, said, now, answer)
 
 
-def address(now: Situation) -> dict[str, Any]:
-    return {"app": now.app, "host": now.host, "port": now.port, "user": now.user}
+def token_refused(answer: Answered, now: Situation) -> Failure:
+    """The failure of a token that was not given: by ``error``; the numbers in it only word the hint."""
+    said = told(answer.status, answer.headers, answer.body, now.secrets)
+    found = (
+        _means(TOKEN.codes.get(said.code.lower()), said, now)
+        or _worded(TOKEN, said, now)
+        or _token_status(said)
+    )
+    return _failure(_of_connection(found), said, now, answer)
 
 
-def without_secrets(text: str, secrets: Sequence[str]) -> str:
-    for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        text = text.replace(secret, "***")
-    return text
-
-
-def translate(answer: Answer, now: Situation, profile: Profile) -> Failure:
-    """The failure that an answer of 400 or above stands for. Never raises, whatever the status and body."""
-    message = without_secrets(answer.body.decode("utf-8", "replace"), now.secrets)
-    debug = without_secrets(f"{answer.request.method} {answer.request.path} {answer.status}", now.secrets)
+def no_answer(error: Exception, now: Situation) -> Failure:
+    """The failure of a request without a whole answer; ``outcome_unknown`` where a write may have been carried out."""
+    message = without_secrets(str(error), now.secrets)
     failure: Failure
-    if answer.status in profile.stale_statuses:
-        failure = Stale("changed_too_often", {"table": now.table})
-    elif answer.status == 401:
-        failure = Misconfigured("sign_in_refused", address(now), scope=Scope.CONNECTION)
-    elif answer.status in _BUSY:
-        failure = Transient("app_overloaded", address(now), scope=Scope.CONNECTION)
+    sent = True
+    if isinstance(
+        error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout | httpx2.ProxyError
+    ):
+        failure, sent = _not_connected(error, message, now), False
+    elif isinstance(error, httpx2.InvalidURL | httpx2.UnsupportedProtocol | httpx2.LocalProtocolError):
+        failure, sent = _at_connection(Misconfigured, "wrong_address", now), False
+    elif isinstance(error, httpx2.TimeoutException):
+        failure = Transient("statement_timeout", {**address(now), "table": now.table}, scope=Scope.TABLE)
+    elif isinstance(error, httpx2.DecodingError | httpx2.TooManyRedirects):
+        failure = _at_connection(Transient, "answer_unreadable", now)
     else:
-        scope = Scope.RECORD if now.writes else Scope.TABLE
-        failure = Unrecognised("app_answer", {"table": now.table}, scope=scope)
-    failure.app_message, failure.debug = message, debug
+        failure = _at_connection(Transient, "connection_lost", now)
+    failure.app_message = message
+    failure.debug = type(error).__name__
+    failure.outcome_unknown = sent and (now.writes or now.operation == "batch")
     return failure
 
 
-def no_answer(error: httpx2.HTTPError, now: Situation) -> Failure:
-    """The failure of a request that got no answer; ``outcome_unknown`` where a write may have been carried out."""
-    message = without_secrets(str(error), now.secrets)
-    if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
-        if any(
-            each in message for each in ("Name or service not known", "No address associated", "getaddrinfo")
-        ):
-            return Misconfigured("unknown_host", address(now), app_message=message, scope=Scope.CONNECTION)
-        if "CERTIFICATE" in message.upper():
-            return Misconfigured(
-                "bad_connection_string", address(now), app_message=message, scope=Scope.CONNECTION
-            )
-        return Transient("connection_refused", address(now), app_message=message, scope=Scope.CONNECTION)
-    unknown = now.writes or now.operation == "batch"
-    return Transient(
-        "connection_lost", address(now), app_message=message, scope=Scope.CONNECTION, outcome_unknown=unknown
+def _not_connected(error: Exception, message: str, now: Situation) -> Failure:
+    causes = _causes(error)
+    low = message.lower()
+    if any(isinstance(each, ssl.SSLError) for each in causes) or "certificate" in low or "ssl" in low:
+        return _at_connection(Misconfigured, "certificate_refused", now)
+    if any(type(each).__name__ == "gaierror" for each in causes) or "name or service not known" in low:
+        if "temporary failure" in low:  # our own name service, not the name
+            return _at_connection(Transient, "connection_refused", now)
+        return _at_connection(Misconfigured, "unknown_host", now)
+    if isinstance(error, httpx2.PoolTimeout):  # our own limit of connections
+        return _at_connection(Transient, "too_many_connections", now)
+    return _at_connection(Transient, "connection_refused", now)
+
+
+def _at_connection(cls: type[Failure], code: str, now: Situation) -> Failure:
+    return cls(code, address(now), scope=Scope.CONNECTION)
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    found: list[BaseException] = []
+    each: BaseException | None = error
+    while each is not None and len(found) < 10:
+        found.append(each)
+        each = each.__cause__ or each.__context__
+    return found
+
+
+# -- deciding -----------------------------------------------------------------------------------------------------------
+
+
+def _recognise(said: Told, now: Situation, profile: Profile) -> Meaning:
+    table = TABLES.get(profile.name) or errors_plain.ERRORS
+    starts = next((rule for start, rule in table.prefixes.items() if said.code.startswith(start)), None)
+    return (
+        _means(table.codes.get(said.code) or starts, said, now)
+        or _worded(table, said, now)
+        or _means(table.statuses.get(said.status), said, now)
+        or _by_status(said, now, profile)
     )
 
 
-def token_refused(answer: Answer, now: Situation) -> Failure:
-    """The failure of a token that was not given."""
-    message = without_secrets(answer.body.decode("utf-8", "replace"), now.secrets)
-    if answer.status in _BUSY or answer.status >= 500:
-        return Transient("app_overloaded", address(now), app_message=message, scope=Scope.CONNECTION)
-    return Misconfigured("sign_in_refused", address(now), app_message=message, scope=Scope.CONNECTION)
+def _means(rule: Meaning | Rule | None, said: Told, now: Situation) -> Meaning | None:
+    return rule if rule is None or isinstance(rule, Meaning) else rule(said, now)
+
+
+def _worded(table: ErrorTable, said: Told, now: Situation) -> Meaning | None:
+    for wording, rule in table.words:
+        if wording.search(said.message) and (found := _means(rule, said, now)) is not None:
+            return found
+    return None
+
+
+def _by_status(said: Told, now: Situation, profile: Profile) -> Meaning:
+    status = said.status
+    if status in profile.stale_statuses and now.operation != "create":
+        return Meaning(Stale, "stale")
+    if status in (409, 412) and now.operation == "create":
+        return Meaning(Rejected, "duplicate_key")
+    if status == 404:
+        return _not_found(said, now)
+    if status == 413 and not now.writes:
+        return Meaning(Transient, "app_overloaded", Scope.TABLE)
+    if status in BY_STATUS:
+        return BY_STATUS[status]
+    if status >= 500 and not (now.writes and said.is_the_services):
+        return Meaning(Transient, "app_fault")
+    # A refusal, or a fault of one record that the service describes: in its own words, to a person.
+    return Meaning(Unrecognised, "app_answer", params={"status": status, "answer_code": said.code})
+
+
+def _not_found(said: Told, now: Situation) -> Meaning:
+    if now.operation == "connect" or said.form == "html" and not now.id:
+        return Meaning(Misconfigured, "wrong_address", Scope.CONNECTION)
+    if now.id:
+        return Meaning(Stale, "stale")
+    return Meaning(Misconfigured, "unknown_table", Scope.TABLE)
+
+
+def _unreadable(said: Told) -> Meaning:
+    if said.form == "html" or 300 <= said.status < 400:
+        return Meaning(Misconfigured, "wrong_address", Scope.CONNECTION)
+    return Meaning(Transient, "answer_unreadable", Scope.TABLE)
+
+
+def _token_status(said: Told) -> Meaning:
+    if said.status in (408, 429) or said.status >= 500:
+        return Meaning(Transient, "app_overloaded")
+    if said.form == "html" or said.status in (404, 405) or said.status < 400:
+        return Meaning(Misconfigured, "wrong_address")
+    return Meaning(Misconfigured, "sign_in_refused")
+
+
+def _of_connection(meaning: Meaning) -> Meaning:
+    return meaning._replace(scope=Scope.CONNECTION)
+
+
+# -- telling ------------------------------------------------------------------------------------------------------------
+
+
+def _failure(meaning: Meaning, said: Told, now: Situation, answer: Answered) -> Failure:
+    scope = _scope(meaning, now)
+    failure = meaning.failure(meaning.code, facts(meaning, said, now), scope=scope)
+    if meaning.failure is Stale:
+        # ``gone``: the record is no longer there, which a deletion takes for done and a reading for absent.
+        failure.params = {"table": now.table, "id": now.id, "gone": said.status in (404, 410)}
+    failure.app_message = said.message
+    failure.debug = _debug(said, now, answer)
+    writes = now.writes or now.operation == "batch"
+    lost = said.status in _UNCERTAIN or said.status < 400 or said.status >= 500 and not said.is_the_services
+    failure.outcome_unknown = writes and lost and said.status != 503
+    return failure
+
+
+def _scope(meaning: Meaning, now: Situation) -> Scope:
+    """What is of a record when it is written concerns the whole page when records are read."""
+    is_of_one = now.writes or now.operation == "read" and bool(now.id)
+    return Scope.TABLE if meaning.scope is Scope.RECORD and not is_of_one else meaning.scope
+
+
+def _debug(said: Told, now: Situation, answer: Answered) -> str:
+    """For support: what was asked, the status and code, and the ids by which the app's own support finds it."""
+    lines = [f"{answer.request.method} {answer.request.path}", f"HTTP {said.status} {said.code}".rstrip()]
+    lines += [f"CorrelationId {each}" for each in said.trace]
+    lines += [f"{name}: {value}" for name, value in said.facts.items()]
+    return without_secrets("\n".join(lines), now.secrets)
+
+
+def _with_id(now: Situation, key: str) -> Situation:
+    fields: dict[str, Any] = {name: getattr(now, name) for name in Situation.__slots__}
+    return Situation(**{**fields, "id": key})
