@@ -26,8 +26,8 @@ ADDRESS: Final[dict[str, Guide]] = {
     "wrong_address": _set_up(
         _("The address of {app} does not lead to its data"),
         _(
-            "{host} answers, but with a web page or a redirection instead of data: the address is another one, or "
-            "something stands in between."
+            "{host} answers, but with a web page or a redirection instead of data: the address is "
+            "another one, or something stands in between."
         ),
         _("Compare the address on Connection Setup with the one that {app} publishes for its web API."),
         _("If a proxy or a sign-in page is in between: let the server of Tandem pass it."),
@@ -36,8 +36,8 @@ ADDRESS: Final[dict[str, Guide]] = {
     "certificate_refused": _set_up(
         _("The certificate of {app} is not trusted"),
         _(
-            "The certificate that {host} shows has expired, was made for another name, or comes from an authority that "
-            "this server does not know. Nothing was sent."
+            "The certificate that {host} shows has expired, was made for another name, or comes from an "
+            "authority that this server does not know. Nothing was sent."
         ),
         _("Ask whoever runs {app} to renew the certificate, or enter the name it was made for."),
         _("If your own authority signed it: add that authority to those the server of Tandem trusts."),
@@ -47,7 +47,8 @@ ADDRESS: Final[dict[str, Guide]] = {
         _("The tenant is not known"),
         _("Microsoft Entra knows no tenant with the id or domain that was entered for {app}."),
         _(
-            "Copy the tenant's id from the overview page of the Microsoft Entra admin center to Connection Setup."
+            "Copy the tenant's id from the overview page of the Microsoft Entra admin center to "
+            "Connection Setup."
         ),
         _PRESS,
     ),
@@ -71,8 +72,8 @@ SIGNING_IN: Final[dict[str, Guide]] = {
         _("The client secret is refused"),
         _("The client secret that Tandem keeps for {user} is not the right one."),
         _(
-            "In the Microsoft Entra admin center, open the app registration {user}, then Certificates & secrets, and add "
-            "a client secret."
+            "In the Microsoft Entra admin center, open the app registration {user}, then Certificates & "
+            "secrets, and add a client secret."
         ),
         _("Enter its value, not its id, on Connection Setup and press Test Connection."),
     ),
@@ -80,8 +81,8 @@ SIGNING_IN: Final[dict[str, Guide]] = {
         _("The client secret has expired"),
         _("The client secret of {user} has ended or was revoked; no token is given for it any more."),
         _(
-            "In the Microsoft Entra admin center, open the app registration {user}, then Certificates & secrets, and add "
-            "a client secret."
+            "In the Microsoft Entra admin center, open the app registration {user}, then Certificates & "
+            "secrets, and add a client secret."
         ),
         _("Enter its value, not its id, on Connection Setup and press Test Connection."),
         _("Note when the new one ends."),
@@ -90,30 +91,33 @@ SIGNING_IN: Final[dict[str, Guide]] = {
         _("The app registration is not known"),
         _("The tenant has no app registration {user}, or it was disabled there."),
         _(
-            "Compare the client id and the tenant on Connection Setup with the app registration in the Microsoft Entra "
-            "admin center."
+            "Compare the client id and the tenant on Connection Setup with the app registration in the "
+            "Microsoft Entra admin center."
         ),
         _(
-            "If it was disabled: ask an administrator of the tenant to enable it under Enterprise applications."
+            "If it was disabled: ask an administrator of the tenant to enable it under Enterprise "
+            "applications."
         ),
         _CHECKED,
     ),
     "consent_missing": _set_up(
         _("The consent for {app} is missing"),
         _(
-            "The app registration {user} has no permission for {app} in this tenant, or nobody consented to it."
+            "The app registration {user} has no permission for {app} in this tenant, or nobody "
+            "consented to it."
         ),
         _("In the Microsoft Entra admin center, open the app registration {user}, then API permissions."),
         _(
-            "For Business Central add the application permission API.ReadWrite.All; for Dataverse compare the address of "
-            "the environment on Connection Setup."
+            "For Business Central add the application permission API.ReadWrite.All; for Dataverse "
+            "compare the address of the environment on Connection Setup."
         ),
         _("Press Grant admin consent there, then Test Connection here."),
     ),
     "interaction_required": _set_up(
         _("The sign-in asks for a person"),
         _(
-            "{app} wants a person at the sign-in of {user}, for a second factor or a consent. Tandem works without one."
+            "{app} wants a person at the sign-in of {user}, for a second factor or a consent. Tandem "
+            "works without one."
         ),
         _("Let Tandem sign in with an app registration, or take the account out of the rule that asks."),
         _CHECKED,
@@ -121,30 +125,32 @@ SIGNING_IN: Final[dict[str, Guide]] = {
     "registration_refused": _set_up(
         _("{app} does not accept the app registration"),
         _(
-            "The token was given, but {app} does not take it for {user}: the app registration is not set up there, or "
-            "not enabled."
+            "The token was given, but {app} does not take it for {user}: the app registration is not "
+            "set up there, or not enabled."
         ),
         _(
-            "Business Central: open the page Microsoft Entra Applications, add the client id {user}, set State to "
-            "Enabled, and give it the permission sets it needs (SUPER is not allowed)."
+            "Business Central: open the page Microsoft Entra Applications, add the client id {user}, "
+            "set State to Enabled, and give it the permission sets it needs (SUPER is not allowed)."
         ),
         _(
-            "Dataverse: in the Power Platform admin center, open the environment, then Application users, and add the "
-            "app registration with a security role."
+            "Dataverse: in the Power Platform admin center, open the environment, then Application "
+            "users, and add the app registration with a security role."
         ),
         _(
-            "Check that an administrator has consented to the permission of the app registration in Microsoft Entra."
+            "Check that an administrator has consented to the permission of the app registration in "
+            "Microsoft Entra."
         ),
         _CHECKED,
     ),
     "user_unknown": _set_up(
         _("{app} does not know the integration user"),
         _(
-            "{user} can sign in to the tenant, but is no user of {app}: it was never added there, or was deleted."
+            "{user} can sign in to the tenant, but is no user of {app}: it was never added there, or "
+            "was deleted."
         ),
         _(
-            "Dataverse: in the Power Platform admin center, open the environment, then Application users, and add the "
-            "app registration with a security role."
+            "Dataverse: in the Power Platform admin center, open the environment, then Application "
+            "users, and add the app registration with a security role."
         ),
         _("Business Central: add it on the page Microsoft Entra Applications, and set State to Enabled."),
         _CHECKED,
@@ -153,8 +159,8 @@ SIGNING_IN: Final[dict[str, Guide]] = {
         _("The integration user is disabled"),
         _("{app} no longer lets {user} in: somebody disabled the account."),
         _(
-            "Dataverse: in the Power Platform admin center, open the environment, then Application users, and activate "
-            "{user}."
+            "Dataverse: in the Power Platform admin center, open the environment, then Application "
+            "users, and activate {user}."
         ),
         _("Business Central: on the page Microsoft Entra Applications (or Users), set State to Enabled."),
         _CHECKED,
@@ -164,29 +170,32 @@ SIGNING_IN: Final[dict[str, Guide]] = {
         _("{app} does not let {user} work without a licence, or the licence does not cover this."),
         _("Ask an administrator of the tenant to assign a licence, or to renew the one that ended."),
         _(
-            "An application user of Dataverse or Business Central needs none: sign in with an app registration."
+            "An application user of Dataverse or Business Central needs none: sign in with an app "
+            "registration."
         ),
         _CHECKED,
     ),
     "admin_mode": _set_up(
         _("{app} is in administration mode"),
         _(
-            "Only administrators are let into {app} while it is in administration mode. Synchronizing waits; nothing is "
-            "lost and nothing is skipped."
+            "Only administrators are let into {app} while it is in administration mode. Synchronizing "
+            "waits; nothing is lost and nothing is skipped."
         ),
         _(
-            "When the work there is done: in the Power Platform admin center, open the environment, Edit, and turn "
-            "Administration mode off."
+            "When the work there is done: in the Power Platform admin center, open the environment, "
+            "Edit, and turn Administration mode off."
         ),
         _CHECKED,
     ),
     "app_disabled": _set_up(
         _("{app} is disabled"),
         _(
-            "The environment of {app} is disabled: its trial or subscription ended, or an administrator did it."
+            "The environment of {app} is disabled: its trial or subscription ended, or an administrator "
+            "did it."
         ),
         _(
-            "Ask an administrator of the tenant to enable it in the admin center, before it is deleted for good."
+            "Ask an administrator of the tenant to enable it in the admin center, before it is deleted "
+            "for good."
         ),
         _CHECKED,
     ),
@@ -196,7 +205,8 @@ PASSING: Final[dict[str, Guide]] = {
     "throttled": Guide(
         _("{app} asks for fewer requests"),
         _(
-            "{app} has had as many requests as it takes from one account for now. Tandem waits as long as it says."
+            "{app} has had as many requests as it takes from one account for now. Tandem waits as long "
+            "as it says."
         ),
         Who.ITSELF,
         (
@@ -225,7 +235,8 @@ PASSING: Final[dict[str, Guide]] = {
     "delta_expired": Guide(
         _("{table} is read whole once more"),
         _(
-            "{app} no longer knows what changed since the last reading, so Tandem reads {table} from the start."
+            "{app} no longer knows what changed since the last reading, so Tandem reads {table} from "
+            "the start."
         ),
         Who.ITSELF,
         (_NOTHING,),
@@ -238,8 +249,8 @@ TABLES: Final[dict[str, Guide]] = {
         _("{table} does not track changes"),
         _("Change tracking is off for {table}, so {app} cannot tell what was changed or deleted."),
         _(
-            "In Power Apps, open the table {table}, then Properties, Advanced options, and turn Track changes on. It "
-            "cannot be turned off again."
+            "In Power Apps, open the table {table}, then Properties, Advanced options, and turn Track "
+            "changes on. It cannot be turned off again."
         ),
         _CHECKED,
         actions=_MAPPING,
@@ -247,8 +258,8 @@ TABLES: Final[dict[str, Guide]] = {
     "concurrency_off": _set_up(
         _("{table} cannot be written safely"),
         _(
-            "{app} does not compare versions for {table}, so a change of somebody else could be overwritten unseen. "
-            "Tandem does not write like that."
+            "{app} does not compare versions for {table}, so a change of somebody else could be "
+            "overwritten unseen. Tandem does not write like that."
         ),
         _("Ask whoever runs {app} to turn optimistic concurrency on for {table}."),
         _("Or let the mapping only read {table}."),
@@ -257,7 +268,8 @@ TABLES: Final[dict[str, Guide]] = {
     "version_not_accepted": _set_up(
         _("{app} does not accept the version of a record"),
         _(
-            "{app} wants to know which version of a record of {table} is changed, and does not take the one it gave."
+            "{app} wants to know which version of a record of {table} is changed, and does not take the "
+            "one it gave."
         ),
         _("Copy the details for whoever supports Tandem; something between the two may change what is sent."),
         actions=("copy_details", "test_connection"),
@@ -272,7 +284,8 @@ TABLES: Final[dict[str, Guide]] = {
         _("{app} must upgrade its data first"),
         _("{app} was updated, but the data of {table} was not; until then its page refuses every request."),
         _(
-            "Business Central: an administrator runs the data upgrade of the app, on the page API Data Upgrade."
+            "Business Central: an administrator runs the data upgrade of the app, on the page API Data "
+            "Upgrade."
         ),
         _CHECKED,
         actions=_MAPPING,
@@ -331,7 +344,8 @@ VALUES: Final[dict[str, Guide]] = {
     "currency_needed": Guide(
         _("The record needs a currency first"),
         _(
-            "{app} takes an amount in {table} only with its currency, and the record has none there, or another one."
+            "{app} takes an amount in {table} only with its currency, and the record has none there, or "
+            "another one."
         ),
         Who.OWNER,
         (

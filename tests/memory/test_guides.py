@@ -113,7 +113,10 @@ def literal_params(call: ast.Call) -> frozenset[str]:
     for argument in call.args[1:2] if name_of(call.func) in FAILURES else ():
         if isinstance(argument, ast.Dict):
             found |= {key.value for key in argument.keys if isinstance(key, ast.Constant)}
-    return frozenset(found - {"app_message", "scope", "debug", "outcome_unknown"})
+    for keyword in call.keywords:  # Meaning(Rejected, "duplicate_key", params={"field": …})
+        if keyword.arg == "params" and isinstance(keyword.value, ast.Dict):
+            found |= {key.value for key in keyword.value.keys if isinstance(key, ast.Constant)}
+    return frozenset(found - {"app_message", "scope", "debug", "outcome_unknown", "params"})
 
 
 def uses() -> Iterator[Use]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 from synccore.connectors.odata.bodies import Told
@@ -14,6 +15,7 @@ from synccore.connectors.odata.meanings import (
     TABLE,
     ErrorTable,
     Meaning,
+    Rule,
     Situation,
     worded,
     wording,
@@ -210,7 +212,8 @@ WORDS: Final = (
            r"do not have a licen[cs]e|licen[cs]e (?:has )?expired", _LICENCE),
     worded(r"user account[^\n]{0,60}(?:is|has been) (?:disabled|deactivated)|\buser[^\n]{0,60}is not enabled", _DISABLED),
     worded(r"password[^\n]{0,60}(?:has )?expired|(?:must|have to|need to) change[^\n]{0,30}password|"
-           r"wachtwoord[^\n]{0,60}verlopen|passordet[^\n]{0,60}utløpt", Meaning(Misconfigured, "password_expired", CONNECTION)),
+           r"wachtwoord[^\n]{0,60}verlopen|passordet[^\n]{0,60}utløpt",
+           Meaning(Misconfigured, "password_expired", CONNECTION)),
     worded(r"must run the data upgrade", _UPGRADE),
     worded(r"enter numbers manually|nummers? (?:niet )?handmatig|nummer(?:e)? manuelt", _MANUAL),
     worded(r"no Currency Exchange Rate within|exchange rate[^\n]{0,80}(?:missing|not (?:found|defined|exist))|"
@@ -230,7 +233,7 @@ WORDS: Final = (
         Misconfigured, "environment_unknown", CONNECTION)),
 )  # fmt: skip
 
-CODES: Final = {
+CODES: Final[Mapping[str, Meaning | Rule]] = {
     # -- signing in, and where ----------------------------------------------------------------------------------------
     "Authentication_InvalidCredentials": _REGISTRATION,
     "Unauthorized": _REGISTRATION,

@@ -4,6 +4,7 @@ alone."""
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 from synccore.connectors.odata.bodies import Told
@@ -14,6 +15,7 @@ from synccore.connectors.odata.meanings import (
     TABLE,
     ErrorTable,
     Meaning,
+    Rule,
     Situation,
     Worded,
     worded,
@@ -153,7 +155,7 @@ def _with_field(meaning: Meaning, said: Told, now: Situation) -> Meaning:
     return meaning
 
 
-CODES: Final = {
+CODES: Final[Mapping[str, Meaning | Rule]] = {
     # -- passing by themselves ----------------------------------------------------------------------------------------
     "0x80072321": _THROTTLED,  # execution time
     "0x80072322": _THROTTLED,  # requests

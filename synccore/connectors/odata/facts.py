@@ -67,18 +67,14 @@ def _about_values(meaning: Meaning, params: dict[str, Any], now: Situation) -> N
 def _too_long(params: dict[str, Any], now: Situation) -> str:
     """The one field that can be meant: its value has the length that was named, else more than its described length, or
     more than the limit that was named. "" where none or several can."""
-    texts: dict[str, str] = {
-        name: value for name, value in (now.values or {}).items() if isinstance(value, str)
-    }
+    texts = {name: value for name, value in (now.values or {}).items() if isinstance(value, str)}
     length, limit = params.get("length"), params.get("limit")
-    for fits in (
-        lambda name, value: len(value) == length,
-        lambda name, value: (
-            (info := now.infos.get(name)) is not None and (info.length or len(value)) < len(value)
-        ),
-        lambda name, value: isinstance(limit, int) and len(value) > limit,
+    room = {name: info.length for name, info in now.infos.items() if info.length is not None}
+    for found in (
+        [name for name, value in texts.items() if len(value) == length],
+        [name for name, value in texts.items() if len(value) > room.get(name, len(value))],
+        [name for name, value in texts.items() if isinstance(limit, int) and len(value) > limit],
     ):
-        found = [name for name, value in texts.items() if fits(name, value)]
         if len(found) == 1:
             return found[0]
     return ""
