@@ -79,6 +79,7 @@ CODES: Final[dict[str, Code]] = {
     "licence_missing": _connection(*_ADDRESS),
     "admin_mode": _connection(*_ADDRESS),
     "app_disabled": _connection(*_ADDRESS),
+    "metadata_unreadable": _connection("reason", *_ADDRESS),
     "unknown_kind": _connection("kind", "app"),
     "app_read_only": _connection(*_ADDRESS),
     "connection_refused": _passing(_CONNECTION),

@@ -71,6 +71,8 @@ class FieldInfo:
     unique: bool = False
     label: str = ""
     native: str = ""  # the app's own name of the type, for pages
+    #: The only values the field takes, as canonical text, each with what people call it; () where any value will do.
+    options: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

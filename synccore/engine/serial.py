@@ -37,6 +37,8 @@ def dump_info(info: FieldInfo) -> dict[str, Any]:
         value = getattr(info, each.name)
         if each.name not in found and value != each.default:
             found[each.name] = value
+    if info.options:
+        found["options"] = [list(option) for option in info.options]
     return found
 
 
@@ -65,7 +67,18 @@ def load_info(data: Any, *, field: str = "", side: str = "") -> FieldInfo | None
         found[name] = value
     if not found.get("name"):
         raise unknown
-    return FieldInfo(type=kind, **found)
+    return FieldInfo(type=kind, options=_options(data.get("options")), **found)
+
+
+def _options(data: Any) -> tuple[tuple[str, str], ...]:
+    """The options of a field; what is none is passed over: it only says what is offered."""
+    if not isinstance(data, list):
+        return ()
+    return tuple(
+        (each[0], each[1])
+        for each in data
+        if isinstance(each, list | tuple) and len(each) == 2 and all(isinstance(part, str) for part in each)
+    )
 
 
 def dump_table(info: TableInfo) -> dict[str, Any]:

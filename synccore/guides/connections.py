@@ -136,6 +136,21 @@ GUIDES: Final[dict[str, Guide]] = {
         (_("Correct the database's name on Connection Setup, or ask whoever runs {app}."), _CHECKED),
         _TEST,
     ),
+    "metadata_unreadable": Guide(
+        _("{app} does not describe its tables in a way that can be read"),
+        _(
+            "What {app} gives as $metadata is no description of an OData V4 service, or holds what is not read for safety."
+        ),
+        Who.ADMINISTRATOR,
+        (
+            _(
+                "Check on Connection Setup that the address is the service's root: $metadata stands right below it."
+            ),
+            _("A service of an OData version before 4 cannot be connected."),
+            _CHECKED,
+        ),
+        _TEST,
+    ),
     "app_read_only": Guide(
         _("{app} takes no changes at the moment"),
         _("{app} is in read-only or administration mode: it can be read, but not written to."),

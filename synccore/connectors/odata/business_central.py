@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from synccore.connectors.odata.profile import BLANK_GUID, Profile
+
+#: What the metadata does not tell: fields without which no record is made, and fields that are worked out, by set.
+_REQUIRED: Final = {
+    "customers": {"displayName"},
+    "vendors": {"displayName"},
+    "contacts": {"displayName"},
+    **dict.fromkeys(
+        (
+            "countriesRegions", "currencies", "itemCategories", "paymentMethods", "paymentTerms",
+            "salespeoplePurchasers", "shipmentMethods", "unitsOfMeasure",
+        ),
+        {"code"},
+    ),
+}  # fmt: skip
+_WORKED_OUT: Final = {
+    "customers": {"balanceDue", "taxAreaDisplayName"},
+    "vendors": {"balance"},
+    "contacts": {"lastInteractionDate"},
+}
+#: Kept by the platform in every set.
+_KEPT: Final = frozenset({"id", "lastModifiedDateTime"})
 
 
 class BusinessCentralProfile(Profile):
@@ -27,6 +48,17 @@ class BusinessCentralProfile(Profile):
     blank_text = ""
     blank_guid = BLANK_GUID
     blank_enums = ("_x0020_", " ", "")
+    blank_date = "0001-01-01"
+    empty_numbers = False
+    fraction = 3
+    counts_utf16 = True
+    base64url = False
+    plain_enums = True
+
+    # -- metadata ------------------------------------------------------------------------------------------------------
+    read_only_sets = frozenset(
+        {"companies", "currencyExchangeRates", "entityDefinitions", "generalLedgerEntries"}
+    )
 
     # -- batches -------------------------------------------------------------------------------------------------------
     batch_format = "json"
@@ -38,6 +70,12 @@ class BusinessCentralProfile(Profile):
     window = (6000, 300)
     #: The service works on five at once; one stays free for people.
     at_once = 4
+
+    def is_required(self, set_name: str, name: str, nullable: bool) -> bool:
+        return name in _REQUIRED.get(set_name, ())
+
+    def is_read_only(self, set_name: str, name: str) -> bool:
+        return name in _KEPT or name in _WORKED_OUT.get(set_name, ())
 
     def scope(self) -> str:
         return str(self.values.get("scope") or "https://api.businesscentral.dynamics.com/.default")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import ClassVar
 
 from synccore.connectors.odata.profile import Profile
@@ -23,6 +24,23 @@ class DataverseProfile(Profile):
     create = "put_id"
     #: 412 is also how a duplicate key is said: the code comes first, the status after it.
     stale_statuses = frozenset({412, 428})
+
+    # -- values --------------------------------------------------------------------------------------------------------
+    empty_text_is_null = True
+    fraction = 0
+    counts_utf16 = True
+    base64url = False
+
+    # -- metadata ------------------------------------------------------------------------------------------------------
+    # Else nothing says which properties are computed.
+    metadata_path = "$metadata?annotations=true"
+    lookup_values = r"_\w+_value"
+    # An owner may be a team too; people are who a salesperson is coupled with.
+    lookup_targets = MappingProxyType({"principal": "systemusers"})
+    read_only_sets = frozenset({"systemusers"})
+
+    def is_required(self, set_name: str, name: str, nullable: bool) -> bool:
+        return False  # the definitions of attributes say it
 
     # -- batches -------------------------------------------------------------------------------------------------------
     batch_format = "multipart"

@@ -6,7 +6,9 @@ and holds no secret: those are in :mod:`synccore.connectors.odata.auth`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 from urllib.parse import quote
 
@@ -63,6 +65,30 @@ class Profile:
     blank_guid: str | None = None
     #: Names under which an enumeration says "no value". The first is what we send.
     blank_enums: tuple[str, ...] = ()
+    #: What is sent for a date without a value (a moment: its midnight, UTC): None (null) or the date that means it.
+    blank_date: str | None = None
+    #: False: numbers, and yes or no, are never without a value; what is empty elsewhere is 0 or false here.
+    empty_numbers: bool = True
+    #: True: a text without a character is kept as no value at all, so it is sent and read as such.
+    empty_text_is_null: bool = False
+    #: Most digits of a second that a moment or time keeps.
+    fraction: int = 6
+    #: True: a text's length counts UTF-16 units, so that a character outside the basic plane counts twice.
+    counts_utf16: bool = False
+    #: True: binary values in JSON are base64url as the standard says; False: base64 with ``+`` and ``/``.
+    base64url: bool = True
+    #: True: a member of an enumeration stands quoted in a filter, without the name of its type.
+    plain_enums: bool = False
+
+    # -- metadata ------------------------------------------------------------------------------------------------------
+    #: Where the service describes itself.
+    metadata_path: str = "$metadata"
+    #: Names of the computed GUIDs that lookups are read as; "" where there are none.
+    lookup_values: str = ""
+    #: Type of a lookup's target → set that it is written to, where the metadata leaves it open.
+    lookup_targets: Mapping[str, str] = MappingProxyType({})
+    #: Sets that are only read.
+    read_only_sets: frozenset[str] = frozenset()
 
     # -- batches -------------------------------------------------------------------------------------------------------
     batch_format: BatchFormat = ""
@@ -105,6 +131,18 @@ class Profile:
         """A record's key as it stands behind the name of its set, percent-encoded: ``(…)``. ``literal`` as of
         ``values.literal``."""
         return f"({quote(literal, safe=_IN_KEY)})"
+
+    def is_lookup_value(self, name: str) -> bool:
+        """Whether a property is the computed GUID of a lookup."""
+        return bool(self.lookup_values) and re.fullmatch(self.lookup_values, name) is not None
+
+    def is_required(self, set_name: str, name: str, nullable: bool) -> bool:
+        """Whether a new record needs a value of this field; ``nullable`` is what the metadata says."""
+        return not nullable
+
+    def is_read_only(self, set_name: str, name: str) -> bool:
+        """Whether the service keeps this field itself although the metadata does not say so."""
+        return False
 
     def record_url(self, entity: Entity | None, set_name: str, id: str) -> str | None:
         """Address of the record in the app's own pages; None where it has none. ``entity`` where it is known."""
