@@ -183,6 +183,7 @@ CODES: Final[dict[str, Code]] = {
     "side_empty": _code(Kind.STOPPED, _TABLE, "side", "couplings"),
     # -- set-up
     "mapping_without_fields": _set_up("mapping_name", "mapping"),
+    "match_without_criteria": _set_up("mapping_name", "mapping"),
     "cyclic_references": _set_up("mapping_name", "names"),
     "bad_filter": _set_up("table", "field", "reason", "side"),
     "bad_transformation": _set_up("field", "transform", "param", "reason"),

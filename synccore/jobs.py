@@ -40,6 +40,8 @@ LOOK_AGAIN: Final = timedelta(minutes=5)
 
 #: Verbs that write nothing to an app, or that a person starts to end a stop: they run on a held mapping too.
 _UNHELD: Final = ("check", "allow_once", "purge", "undo_purge")
+#: Verbs that only look, for the person who asked: no problem of the mapping comes of them, and no schedule follows them.
+_LOOKS: Final = ("dry_run", "match_preview")
 
 
 def enqueue(
@@ -216,9 +218,9 @@ def _describe(work: Run, failure: Failure, at: Any) -> None:
     job.kind, job.code, job.params = failure.kind.value, failure.code, failure.params
     job.app_message, job.side = failure.app_message, side if failure.app_message else ""
     job.call_stack = problems.call_stack(failure.debug)
-    if job.mapping is None or job.verb == "dry_run":
+    if job.mapping is None or job.verb in _LOOKS:
         # Who asked reads it on the job; nothing of the mapping was tried.
-        if failure.kind is Kind.MISCONFIGURED:
+        if failure.kind is Kind.MISCONFIGURED and failure.scope is not Scope.RECORD:
             _look_at_set_up(job, side)
         return
     if failure.scope is Scope.RECORD and job.scope == SynchJob.Scope.ITEMS:
@@ -273,7 +275,7 @@ def _queue_next(work: Run, state: SynchJob.State) -> None:
 
 
 def _set_queue_entry(job: SynchJob, state: SynchJob.State) -> None:
-    if job.mapping_id is None or job.verb in ("dry_run", "find_deleted"):
+    if job.mapping_id is None or job.verb in (*_LOOKS, "find_deleted"):
         return
     status = JobQueueEntry.Status.ERROR if state == SynchJob.State.FAILED else JobQueueEntry.Status.READY
     JobQueueEntry.objects.filter(mapping_id=job.mapping_id, scope=job.scope).exclude(

@@ -13,7 +13,7 @@ row    situation                               step
  3     one record, never had a counterpart     CREATE on the other side, but IGNORED if
  3a      the mapping does not write there        IGNORED ``direction``
  3b      it is outside the filter                IGNORED ``outside_filter``
- 3c      only coupled records synchronize        IGNORED ``only_coupled``
+ 3c      only coupled records synchronize        IGNORED ``only_coupled``, unless a person wants it
  4     both exist, one is outside its filter   LEFT_FILTER, the pair is left as it is
  5     both exist                              field by field (``fields``, ``policies``):
  5a      nothing moved, or moved equally         UNCHANGED
@@ -82,7 +82,8 @@ def decide(
                 else compiled.inside(survivor, record)
             )
             if link.id(survivor.other) is None:
-                step = _new(compiled, survivor, record, refs, inside)
+                wanted = resolution is not None and resolution.create
+                step = _new(compiled, survivor, record, refs, inside, wanted=wanted)
             else:
                 step = _deleted(compiled, link, survivor, record, refs, inside, resolution)
     except (Rejected, Blocked) as failure:
@@ -129,14 +130,16 @@ def _deleted(
             return Step.fail(Missing(f"deleted_{gone.value}", params))
 
 
-def _new(compiled: Compiled, source: Side, record: Record, refs: References, inside: bool) -> Step:
+def _new(
+    compiled: Compiled, source: Side, record: Record, refs: References, inside: bool, *, wanted: bool
+) -> Step:
     """Row 3."""
     destination = source.other
     if not compiled.rules.direction.allows(destination):
         return Step(StepKind.IGNORED, side=source, why="direction")
     if not inside:
         return Step(StepKind.IGNORED, side=source, why="outside_filter")
-    if compiled.rules.only_coupled:
+    if compiled.rules.only_coupled and not wanted:
         return Step(StepKind.IGNORED, side=source, why="only_coupled")
     values = new_values(compiled, source, record, refs)
     return Step(StepKind.CREATE, side=destination, writes={destination: values}, why="new")

@@ -236,7 +236,8 @@ class Resolution:
 
     ``side`` is for everything in conflict; ``units`` for single fields or groups (``FieldRule.unit`` → side) and wins over
     it. ``newest`` takes the side saved last. ``deletion``: what to do about a deleted counterpart. ``source``: every field
-    that flows both ways and differs takes this side's value, edits of the other side included.
+    that flows both ways and differs takes this side's value, edits of the other side included. ``create``: a new record is
+    made also where only coupled records synchronize.
     """
 
     side: Side | None = None
@@ -244,6 +245,7 @@ class Resolution:
     newest: bool = False
     deletion: DeletionPolicy | None = None
     source: Side | None = None
+    create: bool = False
 
 
 class StepKind(StrEnum):

@@ -25,5 +25,9 @@ LINES: Final[dict[str, Guide]] = {
     ),
     "tables_read": _line(_("Tables read"), _("{n} tables were read.")),
     "not_all_kept": _line(_("Not all kept"), _("{n} more records were looked at; only the first are shown.")),
+    "match_moved": _line(
+        _("Nothing was coupled"),
+        _("The criteria or the rules of the mapping have changed since the preview; look for matches again."),
+    ),
     "swept": _line(_("Swept"), _("{rows} records of {app} compared with the memory; {found} differ.")),
 }

@@ -117,6 +117,11 @@ GUIDES: Final[dict[str, Guide]] = {
         _("No field is mapped, so there is nothing to synchronize."),
         _("Add at least one field to the mapping."),
     ),
+    "match_without_criteria": _rule(
+        _("No criteria to match by"),
+        _("The mapping has no criterion that can be used, so no record can be matched."),
+        _("Choose at least one field of the mapping to match on."),
+    ),
     "cyclic_references": _rule(
         _("Mappings wait for each other"),
         _("Each of these mappings refers to the next, so none can be first: {names}."),

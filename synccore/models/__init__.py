@@ -9,6 +9,7 @@ from .instance import guard_instance, instance_matches
 from .job import JobItem, JobLog, JobQueueEntry, SynchJob
 from .journal import JobSeal, Journal, JournalSeal
 from .mapping import FieldMapping, MappingGrant, TableMapping
+from .match import MatchChoice, MatchCriterion, MatchRecord, MatchSetup
 from .people import HelpRequest, OwnerCode
 from .planned import PlannedRecord
 from .problem import Bucket, CallStack, DeletedEntry, Problem, Stat, SynchJobError
@@ -32,6 +33,10 @@ __all__ = [
     "Journal",
     "JournalSeal",
     "MappingGrant",
+    "MatchChoice",
+    "MatchCriterion",
+    "MatchRecord",
+    "MatchSetup",
     "OwnerCode",
     "PlannedRecord",
     "Problem",

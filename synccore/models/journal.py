@@ -63,6 +63,7 @@ class Journal(models.Model):
         CREATE = "create", _("Create")
         UPDATE = "update", _("Update")
         DELETE = "delete", _("Delete")
+        COUPLE = "couple", _("Couple")
         UNCOUPLE = "uncouple", _("Remove coupling")
         RECOUPLE = "recouple", _("Coupling put back")
         END = "end", _("Coupling ended")
@@ -73,7 +74,13 @@ class Journal(models.Model):
         FAILED = "failed", _("Failed")
         UNKNOWN = "unknown", _("Outcome unknown")
 
-    CAN_BE_UNDONE = (Operation.CREATE, Operation.UPDATE, Operation.DELETE, Operation.UNCOUPLE)
+    CAN_BE_UNDONE = (
+        Operation.CREATE,
+        Operation.UPDATE,
+        Operation.DELETE,
+        Operation.COUPLE,
+        Operation.UNCOUPLE,
+    )
 
     job = models.ForeignKey(SynchJob, models.PROTECT, related_name="journal")
     mapping = models.ForeignKey(TableMapping, models.PROTECT, related_name="+")

@@ -11,6 +11,8 @@ from .clean_up import purge, retain, undo_purge
 from .describe import describe
 from .edit import edit
 from .find_deleted import find_deleted
+from .match import match_couple
+from .match_look import match_preview
 from .plan import dry_run
 from .run import Run
 from .set_up import check_connection, list_choices
@@ -38,6 +40,8 @@ VERBS: dict[str, Callable[[Run], None]] = {
     "restore": restore,
     "delete": delete,
     "couple": couple,
+    "match_preview": match_preview,
+    "match_couple": match_couple,
     "uncouple": uncouple,
     "leave_out": leave_out,
     "take_back": take_back,

@@ -25,7 +25,7 @@ from .lookup import complete
 from .page import process
 from .resume import settle_open
 from .run import Run
-from .select import attach_problems, from_items
+from .select import attach_problems, from_items, read_uncoupled
 from .store import note_in_journal
 from .synchronise import open_items
 
@@ -34,6 +34,7 @@ NEEDS = {
     "synchronise": ("synccore.synchronize", GrantLevel.RESOLVE),
     "resolve": ("synccore.synchronize", GrantLevel.RESOLVE),
     "couple": ("synccore.couple", GrantLevel.RESOLVE),
+    "match_couple": ("synccore.couple", GrantLevel.RESOLVE),
     "uncouple": ("synccore.remove_coupling", GrantLevel.RESOLVE),
     "leave_out": ("synccore.leave_out", GrantLevel.RESOLVE),
     "edit": ("synccore.edit_record", GrantLevel.RESOLVE),
@@ -194,11 +195,12 @@ def leave_out(run: Run) -> None:
     """Leave records out on purpose: options ``reason`` and, if it is to end by itself, ``until`` (ISO)."""
     until = parse_datetime(run.job.options["until"]) if run.job.options.get("until") else None
     for candidates in _pages(run, settle=False):
-        mine = [c for c in candidates if c.coupling is not None]
-        _not_applicable(run, [c for c in candidates if c.coupling is None], "not_coupled")
+        # A record that is not coupled gets half a coupling, which carries the decision.
+        mine = read_uncoupled(run, candidates)
         with run.page() as at:
             for candidate in mine:
-                assert candidate.coupling is not None
+                if candidate.coupling is None:
+                    candidate.coupling = _half(run, candidate)
                 problems.leave_out(
                     candidate.coupling,
                     candidate.problem,
@@ -213,7 +215,18 @@ def leave_out(run: Run) -> None:
                 run.count("skipped", candidate.origin.other)
                 if candidate.item is not None:
                     candidate.item.state = JobItem.State.DONE
-            JobItem.objects.bulk_update([c.item for c in mine if c.item], ["state", "note"])
+            JobItem.objects.bulk_update([c.item for c in mine if c.item], ["state", "note", "coupling"])
+
+
+def _half(run: Run, candidate: Candidate) -> Coupling:
+    record = candidate.record(candidate.origin)
+    assert record is not None
+    coupling = Coupling(mapping=run.mapping)
+    coupling.see(candidate.origin, record)
+    coupling.save()
+    if candidate.item is not None:
+        candidate.item.coupling = coupling
+    return coupling
 
 
 def couple(run: Run) -> None:

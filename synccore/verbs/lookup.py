@@ -48,14 +48,16 @@ def complete(run: Run, candidates: Iterable[Candidate]) -> None:
                 candidate.records[side] = found.get(id)
 
 
-def adopt(run: Run, candidates: Iterable[Candidate]) -> None:
+def adopt(run: Run, candidates: Sequence[Candidate]) -> None:
     """Before a create: look for the record the natural key names. One that is there and not coupled completes the pair.
 
     Where the page holds that record as a new one too (a sweep finds both), it is left to the pair: ``untouched``.
     """
     rules = run.rules
-    if rules.rules.natural_key is None or rules.rules.only_coupled:
+    if rules.rules.natural_key is None:
         return
+    if rules.rules.only_coupled:
+        candidates = [c for c in candidates if c.resolution is not None and c.resolution.create]
     info_of = {each.rule.id: each for each in rules.fields}
     if rules.rules.natural_key not in info_of:
         return

@@ -24,6 +24,9 @@ from .write import intend, send, settle
 #: How often a record that keeps moving while we write is read and decided again in one job.
 ROUNDS: Final = 3
 
+#: Note of a creation held back by a brake that a person wants also where only coupled records synchronize.
+WANTED: Final = "wanted"
+
 Advance = Callable[[datetime], None]
 
 
@@ -148,7 +151,8 @@ def _collect(run: Run, candidates: Sequence[Candidate]) -> None:
             if limit is not None and done[side] >= limit:
                 candidate.outcome, candidate.failure = "collected", None
                 candidate.step = Step(StepKind.UNCHANGED, why="collected")
-                _item(run, candidate, side.other, JobItem.Purpose.CREATION)
+                wanted = candidate.resolution is not None and candidate.resolution.create
+                _item(run, candidate, side.other, JobItem.Purpose.CREATION, note=WANTED if wanted else "")
             else:
                 done[side] += 1
 
@@ -164,7 +168,7 @@ def newly_gone(candidate: Candidate) -> Side | None:
     return gone[0]
 
 
-def _item(run: Run, candidate: Candidate, side: Side, purpose: JobItem.Purpose) -> None:
+def _item(run: Run, candidate: Candidate, side: Side, purpose: JobItem.Purpose, *, note: str = "") -> None:
     coupling = candidate.coupling
     record = candidate.record(side)
     run.known.setdefault("collected", []).append(
@@ -176,6 +180,7 @@ def _item(run: Run, candidate: Candidate, side: Side, purpose: JobItem.Purpose) 
             record_id=candidate.id(side) or "",
             title=(coupling.title(side) if coupling else "") or (record.name or record.key if record else ""),
             purpose=purpose,
+            note=note,
         )
     )
 

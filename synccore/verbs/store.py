@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import uuid4
@@ -78,7 +78,7 @@ def page(run: Run, candidates: Sequence[Candidate], at: datetime) -> None:
             failed.append(candidate)
         _collect_released(candidate, released)
         _count(run, candidate)
-    _write(run, new, known, at)
+    keep_couplings(new, known, at)
     for candidate in failed:
         _fail(run, candidate, at)
     _end(run, ended, candidates, at)
@@ -263,7 +263,8 @@ def _row(coupling: Coupling, names: Sequence[str]) -> list[Any]:
     ]
 
 
-def _write(run: Run, new: list[Coupling], known: dict[int, Coupling], at: datetime) -> None:
+def keep_couplings(new: Sequence[Coupling], known: Mapping[int, Coupling], at: datetime) -> None:
+    """New couplings get their id and are stored, known ones are stored as they are; two statements for all of them."""
     for coupling, pk in zip(new, reserve(Coupling, len(new)), strict=True):
         coupling.pk = pk
         coupling.created_at = at

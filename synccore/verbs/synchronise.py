@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from synccore.engine.brakes import creations_stop, deletions_stop
+from synccore.engine.rules import Resolution
 from synccore.failures import Kind, Misconfigured, Stopped
 from synccore.models import Coupling, JobItem, Problem, SynchJob, TableMapping
 from synccore.shapes import SIDES, Side
@@ -18,7 +19,7 @@ from . import problems
 from .candidate import Candidate
 from .clocks import keep_measured
 from .lookup import complete
-from .page import creations_allowed, living_couplings, process
+from .page import WANTED, creations_allowed, living_couplings, process
 from .resume import settle_open
 from .run import Run
 from .select import attach_problems, from_changes, from_couplings, from_items, pass_over, read_uncoupled
@@ -224,6 +225,9 @@ def collected(run: Run, *, released: bool = False) -> None:
             last = chosen[-1].pk
             candidates = read_uncoupled(run, from_items(run, chosen))
             attach_problems(candidates)
+            for candidate in candidates:
+                if candidate.item is not None and candidate.item.note == WANTED:
+                    candidate.resolution = Resolution(create=True)
             process(run, candidates, checkpoint={"phase": "deletions"}, carry_out=True)
             run.between_pages()
 

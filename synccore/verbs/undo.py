@@ -40,6 +40,7 @@ _BY_OPERATION: Final = {
     Journal.Operation.CREATE: ("synccore.delete_records", GrantLevel.DELETE),
     Journal.Operation.DELETE: ("synccore.restore_records", GrantLevel.DELETE),
     Journal.Operation.UNCOUPLE: ("synccore.remove_coupling", GrantLevel.RESOLVE),
+    Journal.Operation.COUPLE: ("synccore.remove_coupling", GrantLevel.RESOLVE),
 }
 
 
@@ -73,7 +74,7 @@ def _page(run: Run, chosen: Sequence[JobItem]) -> None:
     found = _load(run, chosen)
     writes: list[Write] = []
     stopped = None
-    todo = [each for each in found if each.is_open and not _is_uncoupling(each)]
+    todo = [each for each in found if each.is_open and each.wrote and not _is_uncoupling(each)]
     for _round in range(ROUNDS + 1):
         read_both(run, todo)
         now = [write for each in todo for write in plan(run, each)]
@@ -144,6 +145,8 @@ def _load(run: Run, chosen: Sequence[JobItem]) -> list[Undoing]:
             )
         elif not all(may(row) for row in each.rows):
             each.close(JobItem.State.NOT_APPLICABLE, "right_missing")
+        elif each.coupled and (coupling.removed_at is not None or coupling.ended_at is not None):
+            each.close(JobItem.State.NOT_APPLICABLE, "removed" if coupling.removed_at else "coupling ended")
         found.append(each)
     attach_problems([each.candidate for each in found])
     return found
@@ -180,7 +183,7 @@ def _mark(todo: Sequence[Undoing], writes: Sequence[Write]) -> None:
     for each in todo:
         for row in each.rows:
             by = rows.get((each.item, Side(row.side)))
-            if by is not None:
+            if by is not None and row not in each.coupled:
                 row.undone_by = by
                 marked.append(row)
     Journal.objects.bulk_update(marked, ["undone_by"])
@@ -206,6 +209,9 @@ def _take_over(each: Undoing) -> bool:
 def _remember(run: Run, each: Undoing, at: Any, *, half: bool) -> None:
     """Store one record's result: its pair's memory, what stands open about it, counters and item."""
     coupling, candidate = each.coupling, each.candidate
+    carried_out = all(write.sent and write.failure is None for write in candidate.writes)
+    if each.is_open and each.coupled and carried_out:
+        undone.coupled(run, candidate, each.coupled, at)
     if candidate.writes:
         of_edit = all(row.job.verb in undone.EDITS for row in each.rows)
         for write in candidate.writes:
@@ -232,7 +238,7 @@ def _close(run: Run, each: Undoing) -> None:
     writes = each.candidate.writes
     if not writes:
         run.count("unchanged", each.rows[0].side)
-        each.close(JobItem.State.DONE, "as_before")
+        each.close(JobItem.State.DONE, "" if each.coupled else "as_before")
         return
     failed = next((write for write in writes if write.failure is not None), None)
     if failed is None:

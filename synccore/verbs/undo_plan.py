@@ -44,8 +44,19 @@ class Undoing:
         assert self.candidate.coupling is not None
         return self.candidate.coupling
 
+    @property
+    def coupled(self) -> list[Journal]:
+        """The rows that say that the job coupled the two."""
+        return [row for row in self.rows if row.operation == Journal.Operation.COUPLE]
+
+    @property
+    def wrote(self) -> bool:
+        """Whether the job wrote to one of the records, besides coupling them."""
+        return len(self.coupled) < len(self.rows)
+
     def rows_on(self, side: Side) -> list[Journal]:
-        return [row for row in self.rows if row.side == side.value]
+        """The writes to one side's record."""
+        return [row for row in self.rows if row.side == side.value and row not in self.coupled]
 
     def close(self, state: JobItem.State, note: str = "") -> None:
         self.item.state, self.item.note = state, note[:200]

@@ -11,7 +11,7 @@ The next run must neither write again what was just taken back, nor carry it int
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from django.utils.translation import gettext as _
@@ -25,6 +25,7 @@ from synccore.shapes import SIDES, Record, Side
 from . import problems
 from .candidate import Candidate
 from .run import Run
+from .store import note_in_journal
 
 #: Verbs whose writes are edits of a person: nothing was agreed by them.
 EDITS = ("edit",)
@@ -62,6 +63,31 @@ def creation(coupling: Coupling, side: Side, record: Record) -> None:
     """The record of ``side`` is back, perhaps under another id; the pair is there again."""
     coupling.see(side, record)
     coupling.ended_at = None
+
+
+def coupled(run: Run, candidate: Candidate, rows: Sequence[Journal], at: datetime) -> None:
+    """The job had coupled the two: they are not any more, as before, and what stood open about the pair is over. Two that a
+    person had taken apart before are apart again."""
+    coupling = candidate.coupling
+    assert coupling is not None
+    if any(row.before.get("removed") for row in rows):
+        coupling.removed_at, coupling.removed_by = at, run.job.requested_by
+    else:
+        coupling.ended_at = at
+    coupling.save(update_fields=["removed_at", "removed_by", "ended_at"])
+    if candidate.problem is not None:
+        problems.end(
+            [candidate.problem],
+            Problem.Ending.REMOVED,
+            tally=run.tally,
+            now=at,
+            job=run.job,
+            by=run.job.requested_by,
+        )
+        candidate.problem = None
+    by = note_in_journal(run, coupling, candidate.origin, Journal.Operation.END, at)
+    Journal.objects.filter(pk__in=[row.pk for row in rows]).update(undone_by=by)
+    run.count("uncoupled", candidate.origin.other)
 
 
 def half_there(run: Run, candidate: Candidate, at: datetime) -> None:

@@ -48,6 +48,15 @@ def item_note(note: str, apps: Mapping[str, str] | None = None) -> str:
         "coupled_since": _("one of the two was coupled with another record since"),
         "not_left_out": _("it is not left out on purpose"),
         "not_removed": _("its coupling is not removed any more"),
+        "match_coupled": _("coupled"),
+        "match_created": _("created, for nothing matched"),
+        "match_adopted": _("coupled with the record that its natural key names"),
+        "match_none": _("nothing matches"),
+        "match_several": _("several records match; one must be chosen"),
+        "match_taken": _("the record that matches is coupled already"),
+        "match_moved": _("one of the two has changed since the preview; they no longer match"),
+        "not_in_filter": _("it is not in the filter of the mapping"),
+        "held_back": _("held back by a brake"),
         "for_decision": _("it was deleted in one app and waits for a decision"),
     }
     if note in known:

@@ -83,6 +83,13 @@ def comes_back(found: Undoable) -> list[str]:
             n,
         )
         lines.append(text % {"n": n})
+    if n := counts.get(Operation.COUPLE):
+        text = ngettext(
+            "%(n)s coupling that the job made is taken away; both records stay as they are, free to be coupled again.",
+            "%(n)s couplings that the job made are taken away; their records stay as they are, free to be coupled again.",
+            n,
+        )
+        lines.append(text % {"n": n})
     if n := counts.get(Operation.UNCOUPLE):
         text = ngettext(
             "%(n)s removed coupling is put back with what the two last agreed on.",
@@ -118,7 +125,7 @@ def does_not(found: Undoable) -> list[str]:
             _("Where one of a pair is missing then, nothing is created or deleted until somebody decides.")
         )
     lines.append(_("A record that changed since is left alone, and the job names the fields."))
-    if set(counts) - {Operation.UNCOUPLE}:
+    if set(counts) - {Operation.UNCOUPLE, Operation.COUPLE}:
         lines.append(_("The apps may run their own automations for these records."))
     return lines
 

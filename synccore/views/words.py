@@ -27,6 +27,8 @@ VERBS = {
     "synchronize": gettext_lazy("Synchronize"),
     "resolve": gettext_lazy("Synchronize, version chosen"),
     "couple": gettext_lazy("Couple"),
+    "match_preview": gettext_lazy("Look for matches"),
+    "match_couple": gettext_lazy("Match-Based Coupling"),
     "uncouple": gettext_lazy("Remove Coupling"),
     "restore": gettext_lazy("Restore Records"),
     "delete": gettext_lazy("Delete Records"),

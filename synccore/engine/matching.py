@@ -1,0 +1,236 @@
+"""Which records of two apps belong together by their values: what a criterion compares, and the key of a record. Pure.
+
+A criterion compares one mapped field. Criteria of one *group* must all agree; groups are alternatives, each on its own, the
+lowest number first. What is compared is the value as it would arrive in the other app, by the field's own conversion, so
+that two apps which spell a thing differently still meet. An empty value never matches.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import blake2b
+from typing import Final
+from unicodedata import category, combining, digit, normalize
+
+from synccore.engine.compiled import Compiled, CompiledField, field_missing
+from synccore.engine.rules import References
+from synccore.failures import Blocked, Rejected
+from synccore.shapes import FieldType, Record, Side, Value
+
+
+class Compare(StrEnum):
+    """How two values are compared.
+
+    Legal forms (Ltd, NV, GmbH) count as written: "Jansen NV" and "Jansen BV" are two companies.
+    """
+
+    EXACT = "exact"  # as it stands, blanks at both ends aside
+    TEXT = "text"  # without accents, punctuation and surplus blanks
+    PHONE = "phone"  # digits; "00" and "+" begin the same number
+    EMAIL = "email"  # the address alone, whatever its case
+    WEB = "web"  # without scheme, "www." and a slash at the end
+    CODE = "code"  # letters and digits: VAT and registration numbers, IBAN
+
+
+#: Ways of comparing for which a difference of case can be meant; the others never look at it.
+CASED: Final = frozenset({Compare.EXACT, Compare.TEXT})
+
+#: Letters that are no base letter with an accent for Unicode, and what people type in their place.
+_SPELLED: Final = str.maketrans(
+    {
+        "ø": "o", "Ø": "O", "đ": "d", "Đ": "D", "ð": "d", "Ð": "D", "ł": "l", "Ł": "L", "ħ": "h", "Ħ": "H",
+        "ı": "i", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "þ": "th", "Þ": "TH", "ß": "ss", "ẞ": "SS",
+    }
+)  # fmt: skip
+#: Stand inside a word: they go, what is around them stays together.
+_WITHIN: Final = frozenset(".'’‘`´")
+_BLANKS: Final = re.compile(r"\s+")
+_SCHEME: Final = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+
+
+def normalized(text: str, compare: Compare, *, case_sensitive: bool = False) -> str:
+    """What is compared in place of ``text``; "" where nothing of it is left, which matches nothing.
+
+    Applying it twice gives the same as applying it once.
+    """
+    match compare:
+        case Compare.EXACT:
+            found = normalize("NFC", text).strip()
+        case Compare.TEXT:
+            found = _plain(text)
+        case Compare.PHONE:
+            return _phone(text)
+        case Compare.EMAIL:
+            return _email(text)
+        case Compare.WEB:
+            return _web(text)
+        case Compare.CODE:
+            return _folded("".join(letter for letter in _plain(text) if letter.isalnum()))
+    return found if case_sensitive and compare in CASED else _folded(found)
+
+
+def _folded(text: str) -> str:
+    """Without case; decomposed again, since folding may compose (and the other way round)."""
+    return normalize("NFC", normalize("NFKD", text).casefold()) if not text.isascii() else text.lower()
+
+
+def _plain(text: str) -> str:
+    """Letters without accents, digits and symbols, words parted by single blanks."""
+    letters: list[str] = []
+    for letter in normalize("NFKD", text.translate(_SPELLED)):
+        if combining(letter) or letter in _WITHIN:
+            continue
+        kind = category(letter)
+        letters.append(" " if kind[0] in "PZC" else letter)
+    return _BLANKS.sub(" ", "".join(letters)).strip()
+
+
+def _phone(text: str) -> str:
+    """Digits, with "+" before an international number. A national number and its international form are not the same: the
+    country is not known. A "(0)" within an international number is only for callers from inside, and goes."""
+    plain = normalize("NFKC", text).strip()
+    if international := plain.startswith(("+", "00")):
+        plain = plain.replace("(0)", "")
+    digits = "".join(str(found) for letter in plain if (found := digit(letter, -1)) >= 0)
+    if international and plain.startswith("00"):
+        digits = digits.removeprefix("00")
+    return f"+{digits}" if international and digits else digits
+
+
+def _email(text: str) -> str:
+    plain = _folded(normalize("NFKC", text)).strip()
+    if plain.endswith(">") and "<" in plain:
+        plain = plain[plain.rindex("<") + 1 : -1]
+    plain = "".join(plain.split())
+    while plain.startswith("mailto:"):
+        plain = plain.removeprefix("mailto:")
+    return plain
+
+
+def _web(text: str) -> str:
+    plain = "".join(_folded(normalize("NFKC", text)).split())
+    while True:
+        shorter = _SCHEME.sub("", plain).removeprefix("www.").rstrip("/")
+        if shorter == plain:
+            return plain
+        plain = shorter
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """One line: the field mapping ``rule`` (its id), how it is compared, and the group it belongs to."""
+
+    rule: int
+    compare: Compare = Compare.TEXT
+    case_sensitive: bool = False
+    group: int = 1
+
+
+def may_compare(rule: CompiledField) -> bool:
+    """Whether a field can be a criterion: it stands on both sides, and holds something that can be compared."""
+    return bool(
+        rule.left
+        and rule.right
+        and not rule.rule.has_constant
+        and all(info is None or info.type is not FieldType.BINARY for info in rule.infos.values())
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    field: CompiledField
+    criterion: Criterion
+    #: The side in whose spelling both values are compared.
+    there: Side
+
+
+class Matcher:
+    """The criteria of a mapping, ready for many records. ``groups`` are their numbers, the first tried first."""
+
+    def __init__(self, rules: Compiled, criteria: Iterable[Criterion]) -> None:
+        """Criteria on fields that are not mapped (any more), or cannot be compared, are passed over with their group: a
+        group that lacks one of its lines would match more than was meant."""
+        fields = {each.rule.id: each for each in rules.fields}
+        found: dict[int, list[_Line]] = {}
+        broken: set[int] = set()
+        for each in criteria:
+            field = fields.get(each.rule)
+            if field is None or not may_compare(field):
+                broken.add(each.group)
+                continue
+            there = Side.LEFT if field.allows(Side.LEFT) and not field.allows(Side.RIGHT) else Side.RIGHT
+            found.setdefault(each.group, []).append(_Line(field, each, there))
+        self.rules = rules
+        self.groups = tuple(sorted(set(found) - broken))
+        self._lines = [found[group] for group in self.groups]
+        self._all = [line for lines in self._lines for line in lines]
+
+    def __bool__(self) -> bool:
+        return bool(self.groups)
+
+    def fields(self, side: Side) -> tuple[str, ...]:
+        """Fields that must be read from one side."""
+        return tuple(dict.fromkeys(str(line.field.name(side)) for line in self._all))
+
+    def references(self, side: Side, records: Iterable[Record]) -> set[tuple[int, Side, str]]:
+        """What ``References`` must hold for the keys of these records."""
+        wanted = set()
+        translated = [
+            line for line in self._all if line.field.rule.reference is not None and line.there is not side
+        ]
+        for record in records if translated else ():
+            for line in translated:
+                try:
+                    key = line.field.reference_key(side, line.field.value(record, side))
+                except Rejected:
+                    continue
+                if key is not None:
+                    wanted.add(key)
+        return wanted
+
+    def keys(self, side: Side, record: Record, refs: References) -> list[str | None]:
+        """One key per group, in the order of ``groups``; None where a value is empty or cannot be brought over: no match."""
+        return [self._key(lines, side, record, refs) for lines in self._lines]
+
+    def _key(self, lines: Sequence[_Line], side: Side, record: Record, refs: References) -> str | None:
+        texts = []
+        for line in lines:
+            text = self._text(line, side, record, refs)
+            if not text:
+                return None
+            texts.append(text)
+        return blake2b(json.dumps(texts, ensure_ascii=True).encode(), digest_size=16).hexdigest()
+
+    def _text(self, line: _Line, side: Side, record: Record, refs: References) -> str:
+        field, criterion = line.field, line.criterion
+        try:
+            if side is line.there or not field.allows(line.there):
+                canonical = field.text(side, record)
+            else:
+                canonical = field.flow_text(line.there, field.value(record, side), refs)
+        except (Rejected, Blocked):
+            return ""
+        if canonical is None:
+            return ""
+        text = json.loads(canonical) if canonical.startswith('"') else canonical
+        if not isinstance(text, str):
+            return canonical
+        return normalized(text, criterion.compare, case_sensitive=criterion.case_sensitive)
+
+    def shown(self, side: Side, record: Record, spell: Callable[[Value], str]) -> Mapping[str, str]:
+        """The values of the criteria's fields as people read them: rule id → text. Sensitive ones are left out."""
+        found = {}
+        for line in self._all:
+            name = str(line.field.name(side))
+            if line.field.rule.sensitive:
+                continue
+            try:
+                value = record.fields[name]
+            except KeyError:
+                raise field_missing(side, name) from None
+            found[str(line.field.rule.id)] = "" if value is None else spell(value)
+        return found

@@ -1,0 +1,338 @@
+"""Match-based coupling carried out: every record of a look ends with a result (ENGINE §7).
+
+The pairs of a look are coupled page by page, both records read again: a record that was coupled, taken apart or changed in
+the meantime is left alone and says so. What matches nothing is made new where that was asked for; the brakes hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any, Final
+
+from django.db import connection
+
+from synccore.engine.matching import Matcher
+from synccore.engine.rules import Resolution
+from synccore.models import Coupling, JobItem, MatchChoice, MatchRecord, SynchJob
+from synccore.shapes import SIDES, Side
+
+from . import items, lookup, problems
+from .candidate import Candidate
+from .chosen import allowed
+from .match_look import forget_others, look, matcher_of, setup_of
+from .match_pairs import Memory, Pair, note_coupled
+from .page import process
+from .resume import settle_open
+from .run import Run
+from .select import attach_problems
+from .store import keep_couplings
+from .synchronise import collected, open_items
+
+#: Every record of the look becomes an item: first the pairs, then what is made new; the others are left alone and say why.
+_FREEZE: Final = """
+INSERT INTO synccore_jobitem (job_id, mapping_id, side, record_id, title, purpose, state, note)
+SELECT %(job)s, r.mapping_id, r.side, r.record_id,
+  {title_r} || CASE WHEN o.id IS NULL THEN '' ELSE ' ⇄ ' || {title_o} END, 'chosen',
+  CASE WHEN r.outcome IN ('one', 'chosen') OR r.outcome = 'none' AND r.side = ANY(%(sources)s)
+       THEN 'open' ELSE 'not_applicable' END,
+  CASE WHEN r.outcome IN ('several', 'taken') OR r.outcome = 'none' AND NOT r.side = ANY(%(sources)s)
+       THEN 'match_' || r.outcome ELSE '' END
+FROM synccore_matchrecord r
+LEFT JOIN synccore_matchrecord o ON o.job_id = r.job_id AND o.side = 'right' AND o.record_id = r.other_id
+  AND r.side = 'left' AND r.outcome IN ('one', 'chosen')
+WHERE r.job_id = %(look)s AND r.subject AND r.outcome IN ('one', 'chosen', 'several', 'taken', 'none')
+  AND NOT (r.side = 'right' AND r.outcome IN ('one', 'chosen'))
+ORDER BY r.outcome NOT IN ('one', 'chosen'), r.side, r.id
+"""
+_TITLE: Final = (
+    "CASE WHEN {0}.key = '' AND {0}.name = '' THEN {0}.record_id WHEN {0}.key IN ('', {0}.name) THEN {0}.name "
+    "WHEN {0}.name = '' THEN {0}.key ELSE {0}.key || ' ' || {0}.name END"
+)
+
+
+@dataclass(slots=True)
+class Terms:
+    """How this run couples, frozen when it starts."""
+
+    matcher: Matcher
+    look: int
+    #: The side that wins where the two differ; None: nobody does.
+    prefer: Side | None
+    synchronise: bool
+    #: Sides whose records without a match are made new on the other one.
+    sources: tuple[Side, ...]
+    #: A person named the records: their mark "not to be coupled by itself" ends.
+    chosen: bool
+
+
+def match_couple(run: Run) -> None:
+    """Couple what matches. Options: ``look`` (id of the job whose look a person saw; without it both apps are read first),
+    ``after``, ``create`` (sides on which records are made) and ``chosen``, as in :class:`MatchSetup`.
+
+    Raises Failure where an app cannot be reached, Stopped where more would be made than the brake allows.
+    """
+    if not allowed(run):
+        run.log("right_missing", n=1)
+        return
+    settle_open(run)
+    matcher = matcher_of(run)
+    terms = _terms(run, matcher)
+    if run.job.checkpoint.get("phase") != "frozen":
+        if terms.look == run.job.pk:
+            look(run, matcher)
+        elif not _as_seen(run, terms.look):
+            run.log("match_moved")
+            return
+        _freeze(run, terms)
+    # The brake on new records asks what an app held before: the look has met it, coupled or not.
+    met = MatchRecord.objects.filter(job=terms.look)
+    run.known["holds_records"] = {side: met.filter(side=side.value).exists() for side in SIDES}
+    for page in open_items(run, JobItem.Purpose.CHOSEN):
+        run.between_pages()
+        _page(run, terms, page)
+    if run.job.items.filter(purpose=JobItem.Purpose.CREATION, state=JobItem.State.OPEN).exists():
+        collected(run)
+
+
+def _terms(run: Run, matcher: Matcher) -> Terms:
+    options = run.job.options
+    after, create = str(options.get("after", "")), options.get("create", [])
+    return Terms(
+        matcher=matcher,
+        look=int(options.get("look") or run.job.pk),
+        prefer=Side(after) if after in list(Side) else None,
+        synchronise=bool(after),
+        sources=tuple(side for side in SIDES if side.other.value in create),
+        chosen=bool(options.get("chosen")),
+    )
+
+
+def _as_seen(run: Run, look: int) -> bool:
+    """Whether the rules and criteria are those under which the look was made."""
+    seen = SynchJob.objects.filter(pk=look, mapping=run.mapping, verb="match_preview").first()
+    return (
+        seen is not None
+        and seen.mapping_revision == run.mapping.revision
+        and seen.options.get("criteria") == setup_of(run.mapping).revision
+    )
+
+
+def _freeze(run: Run, terms: Terms) -> None:
+    """Every record of the look into an item of this job; those that are left alone end here."""
+    facts: dict[str, Any] = {
+        "job": run.job.pk,
+        "look": terms.look,
+        "sources": [side.value for side in terms.sources],
+    }
+    statement = _FREEZE.format(title_r=_TITLE.format("r"), title_o=_TITLE.format("o"))
+    with run.page({**run.job.checkpoint, "phase": "frozen"}):
+        with connection.cursor() as cursor:
+            cursor.execute(statement, facts)
+            run.job.total = cursor.rowcount
+        if terms.look == run.job.pk:
+            forget_others(run)
+        for side in SIDES:
+            alone = run.job.items.filter(state=JobItem.State.NOT_APPLICABLE, side=side.value).count()
+            if alone:
+                run.count("skipped", side.other, alone)
+
+
+# -- a page ------------------------------------------------------------------------------------------------------------
+
+
+def _page(run: Run, terms: Terms, page: Sequence[JobItem]) -> None:
+    rows = {
+        (row.side, row.record_id): row
+        for side in SIDES
+        for row in MatchRecord.objects.filter(
+            job=terms.look, side=side.value, record_id__in=[i.record_id for i in page if i.side == side.value]
+        )
+    }
+    pairs: list[Pair] = []
+    new: list[JobItem] = []
+    for item in page:
+        row = rows.get((item.side, item.record_id))
+        if row is None:
+            item.state, item.note = JobItem.State.NOT_APPLICABLE, "match_moved"
+            item.save(update_fields=["state", "note"])
+        elif row.outcome in MatchRecord.PAIRED:
+            ids = {Side.LEFT: row.record_id, Side.RIGHT: row.other_id}
+            pairs.append(Pair(item, ids, row.place if row.outcome == MatchRecord.Outcome.ONE else None, {}))
+        else:
+            new.append(item)
+    if pairs:
+        _couple(run, terms, pairs)
+    for side in SIDES:
+        if mine := [item for item in new if item.side == side.value]:
+            _create(run, terms, side, mine)
+
+
+def _couple(run: Run, terms: Terms, pairs: Sequence[Pair]) -> None:
+    _read(run, terms, pairs)
+    made: list[tuple[Pair, Coupling]] = []
+    with run.page(run.job.checkpoint) as at:
+        memory = Memory(run, [pair for pair in pairs if pair.item.state == JobItem.State.OPEN])
+        for pair in memory.pairs:
+            if why := memory.in_the_way(pair, chosen=terms.chosen):
+                pair.close(why)
+            else:
+                made.append((pair, memory.coupling(pair, terms.prefer, at)))
+        new = [coupling for _pair, coupling in made if coupling.pk is None]
+        known = {coupling.pk: coupling for _pair, coupling in made if coupling.pk is not None}
+        keep_couplings(new, known, at)
+        note_coupled(run, made, at)
+        for pair, coupling in made:
+            pair.item.coupling = coupling
+            if not terms.synchronise:
+                pair.item.state, pair.item.note = JobItem.State.DONE, "match_coupled"
+        JobItem.objects.bulk_update([pair.item for pair in pairs], ["state", "note", "coupling"])
+        _count(run, terms, pairs, made)
+        if not terms.synchronise:  # the next run compares them
+            items.find(run, [(coupling, Side.LEFT, coupling.left_id or "") for _pair, coupling in made])
+        ids = {side: {pair.ids[side] for pair, _coupling in made} for side in SIDES}
+        _remember(run, terms, ids, MatchRecord.Outcome.COUPLED)
+        # What waited for one of them goes on, also where the two themselves still differ.
+        for waiting in problems.release(run.mapping, ids, at) if made else ():
+            run.queue_next.add((waiting, "due"))
+    if terms.synchronise and made:
+        candidates = [
+            Candidate(
+                origin=terms.prefer or Side.LEFT,
+                coupling=coupling,
+                records=dict(pair.records),
+                item=pair.item,
+            )
+            for pair, coupling in made
+        ]
+        attach_problems(candidates)
+        process(
+            run,
+            candidates,
+            checkpoint=run.job.checkpoint,
+            carry_out=True,
+            advance=partial(_say, candidates, "match_coupled"),
+        )
+
+
+def _read(run: Run, terms: Terms, pairs: Sequence[Pair]) -> None:
+    """Both records of each pair; one that is gone, left the filter or no longer matches closes the pair's item."""
+    found = {side: lookup.read(run, side, [pair.ids[side] for pair in pairs]) for side in SIDES}
+    wanted: dict[tuple[int, Side], set[str]] = {}
+    for side in SIDES:
+        for mapping, at, id in terms.matcher.references(side, found[side].values()):
+            wanted.setdefault((mapping, at), set()).add(id)
+    refs = lookup.coupled(wanted)
+    for pair in pairs:
+        pair.records = {side: found[side][pair.ids[side]] for side in SIDES if pair.ids[side] in found[side]}
+        if len(pair.records) < 2:
+            pair.close("gone")
+        elif not all(run.rules.inside(side, pair.records[side]) for side in SIDES):
+            pair.close("not_in_filter")
+        elif pair.place is not None:
+            keys = [terms.matcher.keys(side, pair.records[side], refs)[pair.place] for side in SIDES]
+            if keys[0] is None or keys[0] != keys[1]:
+                pair.close("match_moved")
+
+
+def _count(run: Run, terms: Terms, pairs: Sequence[Pair], made: Sequence[tuple[Pair, Coupling]]) -> None:
+    towards = (terms.prefer or Side.LEFT).other
+    run.count("coupled", towards, len(made))
+    if not terms.synchronise:
+        run.count("unchanged", towards, len(made))
+    run.count("skipped", towards, len(pairs) - len(made))
+
+
+def _remember(run: Run, terms: Terms, ids: Mapping[Side, set[str]], outcome: MatchRecord.Outcome) -> None:
+    """The look says what became of them, and what people chose for them has been done."""
+    for side in SIDES:
+        if not ids.get(side):
+            continue
+        of_side = {"side": side.value, "record_id__in": ids[side]}
+        MatchRecord.objects.filter(job=terms.look, **of_side).update(
+            state=MatchRecord.State.COUPLED, outcome=outcome
+        )
+        MatchChoice.objects.filter(mapping=run.mapping, **of_side).delete()
+
+
+def _say(candidates: Sequence[Candidate], note: str, _at: datetime) -> None:
+    """Items of records that went well say how."""
+    done = [c.item for c in candidates if c.item is not None and c.item.state == JobItem.State.DONE]
+    for item in done:
+        item.note = item.note or note
+    JobItem.objects.bulk_update(done, ["note"])
+
+
+# -- records without a match -------------------------------------------------------------------------------------------
+
+
+def _create(run: Run, terms: Terms, side: Side, page: Sequence[JobItem]) -> None:
+    """Make the counterparts of records that match nothing. Those past the brake's limit are held back."""
+    ids = [item.record_id for item in page]
+    records = lookup.read(run, side, ids)
+    known = Coupling.objects.filter(mapping=run.mapping, ended_at=None, **{f"{side.value}_id__in": ids})
+    halves = {each.of(side, "id"): each for each in known if each.removed_at is None and each.is_half}
+    gone = {each.of(side, "id"): each for each in known if each.of(side, "id") not in halves}
+    candidates, closed = [], []
+    for item in page:
+        record, found = records.get(item.record_id), gone.get(item.record_id)
+        why = ""
+        if record is None:
+            why = "gone"
+        elif found is not None:
+            why = "coupled_since" if found.removed_at is None else "" if terms.chosen else "removed"
+        elif not run.rules.inside(side, record):
+            why = "not_in_filter"
+        if why or record is None:
+            item.state, item.note = JobItem.State.NOT_APPLICABLE, why
+            closed.append(item)
+            continue
+        candidates.append(
+            Candidate(
+                origin=side,
+                coupling=halves.get(item.record_id),
+                records={side: record},
+                item=item,
+                resolution=Resolution(create=True),
+            )
+        )
+    attach_problems(candidates)
+    left_out = [c for c in candidates if c.problem is not None and c.problem.state == "on_purpose"]
+    for candidate in left_out:
+        items.close_item(candidate, JobItem.State.NOT_APPLICABLE, "on_purpose")
+    closed += [c.item for c in left_out if c.item is not None]
+    candidates = [c for c in candidates if c not in left_out]
+    process(
+        run,
+        candidates,
+        checkpoint=run.job.checkpoint,
+        advance=partial(_created, run, terms, side, candidates, closed),
+    )
+
+
+def _created(
+    run: Run,
+    terms: Terms,
+    side: Side,
+    candidates: Sequence[Candidate],
+    closed: Sequence[JobItem],
+    _at: datetime,
+) -> None:
+    made: set[str] = set()
+    for candidate in candidates:
+        item = candidate.item
+        assert item is not None
+        if candidate.outcome == "collected":
+            item.state, item.note = JobItem.State.NOT_APPLICABLE, "held_back"
+        elif item.state == JobItem.State.DONE:
+            item.note = "match_adopted" if candidate.adopted else item.note or "match_created"
+            item.coupling = candidate.coupling
+            made.add(item.record_id)
+        elif candidate.coupling is not None and candidate.coupling.pk:
+            item.coupling = candidate.coupling
+    changed = [*closed, *(c.item for c in candidates if c.item is not None)]
+    JobItem.objects.bulk_update(changed, ["state", "note", "coupling"])
+    run.count("skipped", side.other, len(closed))
+    _remember(run, terms, {side: made}, MatchRecord.Outcome.CREATED)
