@@ -75,13 +75,47 @@ KNOWN_AS: Final[dict[str, tuple[Known, ...]]] = {
     "update_conflict": _CONFLICT,
     "deleted_left": _DELETED,
     "deleted_right": _DELETED,
-    "missing_privilege": _PRIVILEGES,
-    "exchange_rate_missing": _RATE,
+    "missing_privilege": (
+        *_PRIVILEGES,
+        Known(
+            "en",
+            "Sorry, the current permissions prevented the action. (TableData …)",
+            "current permissions prevented the action",
+        ),
+        Known(
+            "en",
+            "You do not have the following permissions on TableData …",
+            "following permissions on tabledata",
+        ),
+    ),
+    "exchange_rate_missing": (
+        *_RATE,
+        Known(
+            "en",
+            "There is no Currency Exchange Rate within the filter",
+            "no currency exchange rate within the filter",
+        ),
+    ),
+    "manual_numbers_off": (
+        Known(
+            "en",
+            "You may not enter numbers manually. If you want to enter numbers manually, please activate Manual Nos. in "
+            "No. Series …",
+            "you may not enter numbers manually",
+        ),
+    ),
+    "duplicate_rule": (
+        Known(
+            "en",
+            "A record was not created or updated because a duplicate of the current record already exists",
+            "a duplicate of the current record already exists",
+        ),
+    ),
     "precondition_missing": _RATE,
     "reference_not_coupled": (
         Known("en", "The record must be coupled to a record in Dataverse", "must be coupled to a"),
     ),
-    "app_read_only": (
+    "admin_mode": (
         Known(
             "en",
             "The user does not have required privileges (or role membership) to access the org when it "

@@ -275,6 +275,30 @@ def test_what_was_not_sent_is_left_out_or_becomes_a_word() -> None:
     assert fill("{limit}", {"limit": 0}) == "0"
 
 
+def test_a_missing_right_is_told_in_the_words_of_the_kind_of_app() -> None:
+    lacks = {
+        "user": "sync",
+        "table": "accounts",
+        "privilege": "prvWriteAccount",
+        "action": "change",
+        "entity": "Account",
+    }
+    told = render(
+        "missing_privilege", {**lacks, "holder": "security_role"}, apps={"right": "CRM"}, side="right"
+    )
+    assert told.sentence == (
+        "The integration user sync lacks the right prvWriteAccount on accounts. With it an account may change records of Account."
+    )
+    assert told.steps[0] == (
+        "In CRM, add prvWriteAccount on Account to a security role of the integration user, or give it a security role that has it."
+    )
+    told = render(
+        "missing_privilege", {**lacks, "holder": "permission_set"}, apps={"right": "ERP"}, side="right"
+    )
+    assert "a permission set of the integration user" in told.steps[0]
+    assert not any("role" in step for step in render("missing_privilege", {"grant": "GRANT …;"}).steps)
+
+
 def test_apps_are_named_from_the_side_of_the_failure() -> None:
     apps = {"left": "ERP", "right": "CRM"}
     gone = render("deleted_right", {"side": "right", "name": "Fabrikam"}, apps=apps)

@@ -23,7 +23,11 @@ SET_UP_FAULTS = {
     "password_expired", "password_valid", "sign_in_refused",  # a password
     "exchange_rate_missing", "precondition_missing",  # exchange rates, in one app or the other
     "reference_not_coupled",  # currency, unit of measure
-    "app_read_only", "app_starting",  # administration mode
+    "app_read_only", "app_starting", "admin_mode",  # administration mode
+    "user_disabled", "user_unknown", "secret_refused", "secret_expired", "client_unknown", "consent_missing",
+    "registration_refused", "licence_missing", "app_disabled",  # the account of a service on the web
+    "certificate_refused", "wrong_address", "change_tracking_off",
+    "manual_numbers_off", "number_series_missing", "posting_group_missing", "duplicate_rule", "business_rule",
     "connection_lost", "connection_refused",  # the connection dropped
 }  # fmt: skip
 BRAKES = {"too_many_deletions", "too_many_creations", "side_empty"}
@@ -102,6 +106,9 @@ def test_a_code_of_a_customers_own_pattern_has_the_page_of_its_kind() -> None:
         (f"Hoofdgebruiker (Id={UUID}, type=8) heeft geen machtiging prvReadContact", "missing_privilege"),
         (f"Hovedbruker (Id={UUID}, type=8) mangler prvCreateProduct-rettigheten", "missing_privilege"),
         (f"Käyttäjä (Id={UUID}, type=8, roleCount=6) … prvAppendToUom …", "missing_privilege"),
+        ("User does not have required privileges to access the org when it is in Admin Only mode.", "admin_mode"),
+        ("Sorry, the current permissions prevented the action. (TableData 18 Item Read: X)", "missing_privilege"),
+        ("You may not enter numbers manually. If you want to enter numbers manually, …", "manual_numbers_off"),
         ("Tabelverbinding voor tabeltype CRM moet worden geregistreerd", "connection_lost"),
         ("…because there is no exchange rate defined for it", "exchange_rate_missing"),
     ],

@@ -39,7 +39,6 @@ _MEMBER: Final = {
 _XML: Final = {
     name: re.compile(rf"(?is)<(?:\w+:)?{name}\b[^<>]*>([^<]{{0,{KEPT}}})") for name in ("code", "message")
 }
-_TITLE: Final = re.compile(r"(?is)<title[^<>]*>([^<]{1,500})")
 #: Credentials that nobody told us of: a token or a secret that is quoted back.
 _TOKENS: Final = (
     (re.compile(r"\beyJ[\w-]{8,}\.[\w-]{4,}(?:\.[\w-]*)?"), "***"),
@@ -239,8 +238,6 @@ def _markup(text: str) -> tuple[str, dict[str, str]]:
     is_page = re.match(r"(?is)<!doctype html|<html", text) is not None
     if parts.get("code") and not is_page:
         return "xml", parts
-    title = _TITLE.search(text)
     words = _BLANKS.sub("\n", unescape(_MARKUP.sub("\n", text))).strip()
-    if title and (named := unescape(title[1]).strip()) and not words.startswith(named):
-        words = f"{named}\n{words}"
+    words = "\n".join(dict.fromkeys(words.split("\n")))  # the title is often said again as a heading
     return ("html" if is_page else "xml"), {"message": words}

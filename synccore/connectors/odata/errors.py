@@ -216,6 +216,9 @@ def _failure(meaning: Meaning, said: Told, now: Situation, answer: Answered) -> 
     if meaning.failure is Stale:
         # ``gone``: the record is no longer there, which a deletion takes for done and a reading for absent.
         failure.params = {"table": now.table, "id": now.id, "gone": said.status in (404, 410)}
+    for name, value in failure.params.items():
+        if isinstance(value, str):
+            failure.params[name] = without_secrets(value, now.secrets)
     failure.app_message = said.message
     failure.debug = _debug(said, now, answer)
     writes = now.writes or now.operation == "batch"

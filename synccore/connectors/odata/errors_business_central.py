@@ -24,7 +24,7 @@ from synccore.connectors.odata.privileges import of_business_central
 from synccore.failures import Blocked, Misconfigured, Rejected, Stale, Transient
 
 #: ``Identification fields and values: Id='{…}'``, ``No.='C10'``: what a record is named by.
-_NAMED_BY: Final = r"Identification fields and values: (?P<names>[^\n]{1,1000})"
+_NAMES: Final = re.compile(r"Identification fields and values: (?P<names>[^\n]{1,1000})")
 
 _TOO_LONG: Final = Meaning(
     Rejected,
@@ -56,7 +56,6 @@ _RATE: Final = Meaning(
         r"currency '?(?P<value>[A-Z]{3})\b",
     ),
 )
-_EXISTS: Final = Meaning(Rejected, "duplicate_key", RECORD, wording(rf"{_NAMED_BY}"))
 _NO_PROPERTY: Final = Meaning(
     Misconfigured,
     "unknown_field",
@@ -71,7 +70,7 @@ _REQUIRED: Final = Meaning(
     "value_required",
     RECORD,
     wording(
-        r"(?P<field>[^\n.]{1,100}?) must have a value in [^\n:]{1,100}",
+        r"(?:\A|\n|\. )(?P<field>[^\n]{1,80}?) must have a value in [^\n:]{1,100}",
         r"\"(?P<field>\w{1,100})\"[^\n]{0,60}must (?:be provided|not be blank|have a value)",
         r"(?:parameter|property) '?\"?(?P<field>\w{1,100})'?\"?",
     ),
@@ -129,7 +128,7 @@ def _authorization(said: Told, now: Situation) -> Meaning:
 
 def _absent(said: Told, now: Situation) -> Meaning:
     """Our record is gone, or one that it refers to is not there: told apart by the names in the words."""
-    found = wording(_NAMED_BY)[0].search(said.message)
+    found = _NAMES.search(said.message)
     names = found["names"].lower() if found else ""
     is_ours = not names or not now.id or now.id.strip("{}").lower() in names
     if now.writes and not is_ours:
@@ -164,7 +163,7 @@ def _validation(said: Told, now: Situation) -> Meaning:
 
 def _same_key(said: Told, now: Situation) -> Meaning:
     """A record with this key exists: which field holds the key, and which value, stands in the names."""
-    found = _EXISTS.wordings[0].search(said.message)
+    found = _NAMES.search(said.message)
     pairs = re.findall(r"([^=,'\n]{1,100})='([^'\n]{0,250})'", found["names"]) if found else []
     fields = [holder_of(value, now) or own_name(name.strip(), now) for name, value in pairs]
     values = [value for _name, value in pairs]

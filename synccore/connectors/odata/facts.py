@@ -40,17 +40,20 @@ def facts(meaning: Meaning, told: Told, now: Situation) -> dict[str, Any]:
         if isinstance(params.get(name), str) and str(params[name]).isdigit() and len(params[name]) < 19:
             params[name] = int(params[name])
     if meaning.failure is Rejected:
-        _about_values(meaning, params, now)
+        _about_values(meaning, params, told, now)
     return params
 
 
-def _about_values(meaning: Meaning, params: dict[str, Any], now: Situation) -> None:
+def _about_values(meaning: Meaning, params: dict[str, Any], told: Told, now: Situation) -> None:
     """Which field, and which value, where the app does not say and what was written does."""
     params.setdefault("field", "")
     written = now.values or {}
     if meaning.code == "value_too_long" and not params["field"]:
         params["field"] = _too_long(params, now)
     params["field"] = own_name(str(params["field"]), now)
+    if params["field"] not in written:
+        held = holder_of(str(params["value"]), now) if params.get("value") else ""
+        params["field"] = held or own_name(told.target.rpartition("/")[2], now) or params["field"]
     value = written.get(params["field"])
     if params["field"] in written and not params.get("value"):
         params["value"] = shown(value) if value is not None else ""

@@ -1,0 +1,184 @@
+"""What any other OData V4 service says, refused tokens, and requests that got no answer."""
+
+# ruff: noqa: E501  (what a service said is as long as it is)
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import ssl
+
+import httpx2
+import pytest
+
+from synccore.codes import CODES
+from synccore.connectors.odata import errors_business_central, errors_dataverse, errors_plain
+from synccore.connectors.odata.errors import no_answer, token_refused, translate
+from synccore.connectors.odata.meanings import Meaning
+from synccore.failures import Misconfigured, Rejected, Scope, Stale, Transient, Unrecognised
+from tests.connectors.odata.said import (
+    CREATE,
+    DELETE,
+    PLAIN,
+    READ,
+    READ_ONE,
+    SECRET,
+    UPDATE,
+    Row,
+    answer,
+    check,
+    error,
+    situation,
+)
+
+RECORD, TABLE, CONNECTION = Scope.RECORD, Scope.TABLE, Scope.CONNECTION
+
+ROWS = [
+    Row("sign-in", 401, error("401", "Unauthorized"), READ, Misconfigured, "sign_in_refused", CONNECTION, {"user": "tandem", "host": "crm.example.com"}, "Unauthorized"),
+    Row("forbidden", 403, error("403", "Forbidden"), UPDATE, Misconfigured, "missing_privilege", TABLE, {"table": "orders", "user": "tandem"}),
+    Row("proxy asks for a sign-in", 407, b"<html>Proxy</html>", READ, Misconfigured, "wrong_address", CONNECTION),
+    Row("gone", 404, error("404", "Not Found"), UPDATE, Stale, "stale", RECORD, {"gone": True}),
+    Row("gone when read", 404, b"", READ_ONE, Stale, "stale", RECORD, {"gone": True}),
+    Row("no such set", 404, error("404", "Invalid resource path"), READ, Misconfigured, "unknown_table", TABLE, {"table": "orders"}),
+    Row("no service there", 404, b"", {"operation": "connect"}, Misconfigured, "wrong_address", CONNECTION),
+    Row("not allowed", 405, b"", UPDATE, Misconfigured, "not_supported", TABLE),
+    *(Row(f"stale by {status}", status, b"", UPDATE, Stale, "stale", RECORD, {"gone": False}) for status in (409, 412, 428)),
+    *(Row(f"there already by {status}", status, b"", CREATE, Rejected, "duplicate_key", RECORD) for status in (409, 412)),
+    Row("there already by words", 409, error("409", "Entity already exists"), {**UPDATE, "values": {"code": "A"}}, Rejected, "duplicate_key", RECORD),
+    Row("unique constraint", 500, error("500", "duplicate key value violates unique constraint\nDetail: Key (code)=(A1) already exists."),
+        CREATE, Rejected, "duplicate_key", RECORD, {"field": "code", "value": "A1"}),
+    Row("the feed has expired", 410, b"", READ, Transient, "delta_expired", TABLE),
+    Row("throttled", 429, b"slow down", READ, Transient, "throttled", CONNECTION, message="slow down"),
+    Row("starting", 503, b"", READ, Transient, "app_starting", CONNECTION),
+    Row("fault", 500, error("500", "Internal Server Error"), READ, Transient, "app_fault", TABLE),
+    Row("fault of one record", 500, error("500", "NullReferenceException"), UPDATE, Unrecognised, "app_answer", RECORD, {"status": 500, "answer_code": "500"}),
+    Row("unknown property", 400, error("400", "Could not find a property named 'colour' on type 'Shop.Order'."), READ, Misconfigured, "unknown_field", TABLE, {"field": "colour"}),
+    Row("property does not exist", 400, error("400", "Property 'colour' does not exist in orders"), UPDATE, Misconfigured, "unknown_field", TABLE, {"field": "colour"}),
+    Row("too long", 400, error("ASSERT", "Value of 'name' exceeds the maximum length of 30", target="name"), {**UPDATE, "values": {"name": "x" * 31}},
+        Rejected, "value_too_long", RECORD, {"field": "name", "limit": 30, "length": 31}),
+    Row("required", 400, error("ASSERT", "Value is required", target="name"), CREATE, Rejected, "value_required", RECORD, {"field": "name"}),
+    Row("reference", 400, error("400", "insert or update violates foreign key constraint"), UPDATE, Rejected, "reference_missing", RECORD),
+    Row("referenced", 400, error("400", "delete violates foreign key constraint"), DELETE, Rejected, "still_referenced", RECORD),
+    Row("lock", 500, error("500", "Lock wait timeout exceeded; try restarting transaction"), UPDATE, Transient, "lock_timeout", RECORD),
+    Row("odd status", 418, b"I am a teapot", UPDATE, Unrecognised, "app_answer", RECORD, {"status": 418}, "I am a teapot"),
+    Row("a page instead of data", 200, b"<!DOCTYPE html><html><head><title>Sign in</title></head><body><script>var a='x';</script><p>Sign in</p></body></html>",
+        READ, Misconfigured, "wrong_address", CONNECTION, message="Sign in", headers={"content-type": "text/html"}),
+    Row("cut", 200, b'{"value":[{"id":1},', READ, Transient, "answer_unreadable", TABLE),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_row(row: Row) -> None:
+    check(row, PLAIN, "orders")
+
+
+# -- every table ------------------------------------------------------------------------------------------------------
+
+
+def test_what_the_wordings_take_out_may_be_sent_by_their_codes() -> None:
+    for module in (errors_business_central, errors_dataverse, errors_plain):
+        for name, meaning in vars(module).items():
+            if isinstance(meaning, Meaning) and meaning.code != "stale":
+                taken = {group for pattern in meaning.wordings for group in pattern.groupindex}
+                assert taken <= CODES[meaning.code].params, f"{module.__name__}.{name}"
+
+
+# -- tokens -----------------------------------------------------------------------------------------------------------
+
+
+def entra(code: str, number: int, words: str) -> bytes:
+    """A refusal of Microsoft's token end-point."""
+    return json.dumps(
+        {
+            "error": code,
+            "error_description": f"AADSTS{number}: {words} Trace ID: 1 Correlation ID: 2 Timestamp: 2026-11-25 20:00:00Z",
+            "error_codes": [number],
+            "correlation_id": "2",
+        }
+    ).encode()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "cls", "code"),
+    [
+        (401, entra("invalid_client", 7000215, "Invalid client secret provided."), Misconfigured, "secret_refused"),
+        (401, entra("invalid_client", 7000222, "The provided client secret keys are expired."), Misconfigured, "secret_expired"),
+        (401, entra("invalid_client", 7005003, "The secret was revoked."), Misconfigured, "secret_expired"),
+        (401, entra("invalid_client", 123456789, "A number nobody knows."), Misconfigured, "secret_refused"),
+        (400, entra("unauthorized_client", 700016, "Application with identifier 'x' was not found in the directory."), Misconfigured, "client_unknown"),
+        (400, entra("invalid_request", 90002, "Tenant 'contoso' not found."), Misconfigured, "tenant_unknown"),
+        (400, entra("invalid_request", 900023, "Specified tenant identifier is neither a valid DNS name."), Misconfigured, "sign_in_refused"),
+        (400, entra("invalid_resource", 500011, "The resource principal was not found in the tenant."), Misconfigured, "consent_missing"),
+        (400, entra("invalid_scope", 70011, "The provided scope is not valid."), Misconfigured, "consent_missing"),
+        (400, entra("invalid_grant", 50173, "The provided grant has expired due to it being revoked."), Misconfigured, "password_expired"),
+        (400, entra("invalid_grant", 50055, "The password is expired."), Misconfigured, "password_expired"),
+        (400, entra("invalid_grant", 50057, "The user account is disabled."), Misconfigured, "user_disabled"),
+        (400, entra("invalid_grant", 70008, "The grant is not valid."), Misconfigured, "sign_in_refused"),
+        (400, entra("interaction_required", 50076, "You must use multi-factor authentication."), Misconfigured, "interaction_required"),
+        (503, entra("temporarily_unavailable", 90033, "A transient error has occurred."), Transient, "app_overloaded"),
+        (429, b"", Transient, "app_overloaded"),
+        (500, b"<html>oops</html>", Transient, "app_overloaded"),
+        (404, b"<html>not here</html>", Misconfigured, "wrong_address"),
+        (200, b"<html>sign in</html>", Misconfigured, "wrong_address"),
+        (400, b"{}", Misconfigured, "sign_in_refused"),
+    ],
+)  # fmt: skip
+def test_a_refused_token(status: int, body: bytes, cls: type, code: str) -> None:
+    headers = {"content-type": "text/html" if body[:1] == b"<" else "application/json"}
+    found = token_refused(
+        answer(status, body, headers, path="/tenant/oauth2/v2.0/token"), situation(operation="token")
+    )
+    assert (type(found), found.code, found.scope) == (cls, code, CONNECTION)
+    assert found.params["user"] == "tandem"
+    assert not found.outcome_unknown
+
+
+# -- no answer --------------------------------------------------------------------------------------------------------
+
+
+def caused(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("raised", "cls", "code", "unknown"),
+    [
+        (caused(httpx2.ConnectError("[Errno -2] Name or service not known"), socket.gaierror(-2, "…")), Misconfigured, "unknown_host", False),
+        (caused(httpx2.ConnectError("[Errno -3] Temporary failure in name resolution"), socket.gaierror(-3, "…")), Transient, "connection_refused", False),
+        (caused(httpx2.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] certificate has expired"), ssl.SSLCertVerificationError("…")), Misconfigured, "certificate_refused", False),
+        (httpx2.ConnectError("[Errno 111] Connection refused"), Transient, "connection_refused", False),
+        (httpx2.ConnectTimeout("timed out"), Transient, "connection_refused", False),
+        (httpx2.PoolTimeout("no connection"), Transient, "too_many_connections", False),
+        (httpx2.ProxyError("403 Forbidden"), Transient, "connection_refused", False),
+        (httpx2.UnsupportedProtocol("Request URL has an unsupported protocol 'ftp://'."), Misconfigured, "wrong_address", False),
+        (httpx2.InvalidURL("Invalid port"), Misconfigured, "wrong_address", False),
+        (httpx2.ReadTimeout("timed out"), Transient, "statement_timeout", True),
+        (httpx2.WriteTimeout("timed out"), Transient, "statement_timeout", True),
+        (httpx2.ReadError("Connection reset by peer"), Transient, "connection_lost", True),
+        (httpx2.WriteError("Broken pipe"), Transient, "connection_lost", True),
+        (httpx2.RemoteProtocolError("peer closed connection without sending complete message body"), Transient, "connection_lost", True),
+        (httpx2.DecodingError("incorrect header check"), Transient, "answer_unreadable", True),
+        (httpx2.TooManyRedirects("…"), Transient, "answer_unreadable", True),
+    ],
+)  # fmt: skip
+def test_a_request_without_an_answer(raised: Exception, cls: type, code: str, unknown: bool) -> None:
+    for operation, is_unknown in (("create", unknown), ("batch", unknown), ("read", False)):
+        found = no_answer(raised, situation("orders", operation=operation))
+        assert (type(found), found.code, found.outcome_unknown) == (cls, code, is_unknown)
+        assert found.app_message == str(raised) and found.stops_the_job
+
+
+def test_secrets_are_taken_out_however_they_are_quoted_back() -> None:
+    token = "eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJodHRwcyJ9.c2lnbmF0dXJl"
+    body = error(
+        "x", f"client_secret={SECRET} or s3cr3t~with%2Bsigns%2F%3D%3D, Bearer {token}", target=SECRET
+    )
+    headers = {"content-type": "application/json", "request-id": SECRET}
+    found = translate(
+        answer(400, body, headers, path=f"orders?x={SECRET}"), situation("orders", operation="update"), PLAIN
+    )
+    for text in (found.app_message, found.debug, repr(found), json.dumps(found.params)):
+        assert SECRET not in text and "%2Bsigns" not in text and not re.search("eyJ", text)
+    assert "***" in found.app_message
