@@ -287,10 +287,12 @@ def test_a_missing_right_is_told_in_the_words_of_the_kind_of_app() -> None:
         "missing_privilege", {**lacks, "holder": "security_role"}, apps={"right": "CRM"}, side="right"
     )
     assert told.sentence == (
-        "The integration user sync lacks the right prvWriteAccount on accounts. With it an account may change records of Account."
+        "The integration user sync lacks the right prvWriteAccount on accounts. "
+        "With it an account may change records of Account."
     )
     assert told.steps[0] == (
-        "In CRM, add prvWriteAccount on Account to a security role of the integration user, or give it a security role that has it."
+        "In CRM, add prvWriteAccount on Account to a security role of the integration user, "
+        "or give it a security role that has it."
     )
     told = render(
         "missing_privilege", {**lacks, "holder": "permission_set"}, apps={"right": "ERP"}, side="right"
