@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar, Final
 
 from synccore.connectors.odata.profile import BLANK_GUID, Profile
@@ -56,6 +57,7 @@ class BusinessCentralProfile(Profile):
     plain_enums = True
 
     # -- metadata ------------------------------------------------------------------------------------------------------
+    captions_path = "entityDefinitions"
     read_only_sets = frozenset(
         {"companies", "currencyExchangeRates", "entityDefinitions", "generalLedgerEntries"}
     )
@@ -70,6 +72,10 @@ class BusinessCentralProfile(Profile):
     window = (6000, 300)
     #: The service works on five at once; one stays free for people.
     at_once = 4
+
+    def metadata_root(self, root: str) -> str:
+        # The API describes itself once, not company by company.
+        return re.sub(r"companies\([^/]*\)/\Z", "", root)
 
     def is_required(self, set_name: str, name: str, nullable: bool) -> bool:
         return name in _REQUIRED.get(set_name, ())

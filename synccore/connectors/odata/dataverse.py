@@ -34,6 +34,7 @@ class DataverseProfile(Profile):
     # -- metadata ------------------------------------------------------------------------------------------------------
     # Else nothing says which properties are computed.
     metadata_path = "$metadata?annotations=true"
+    has_definitions = True
     lookup_values = r"_\w+_value"
     # An owner may be a team too; people are who a salesperson is coupled with.
     lookup_targets = MappingProxyType({"principal": "systemusers"})

@@ -87,6 +87,10 @@ class Profile:
     lookup_values: str = ""
     #: Type of a lookup's target → set that it is written to, where the metadata leaves it open.
     lookup_targets: Mapping[str, str] = MappingProxyType({})
+    #: True: lengths, labels, options and keys stand in ``EntityDefinitions``, table by table.
+    has_definitions: bool = False
+    #: Where captions of tables and fields stand, in one answer; "" where nowhere.
+    captions_path: str = ""
     #: Sets that are only read.
     read_only_sets: frozenset[str] = frozenset()
 
@@ -135,6 +139,10 @@ class Profile:
     def is_lookup_value(self, name: str) -> bool:
         """Whether a property is the computed GUID of a lookup."""
         return bool(self.lookup_values) and re.fullmatch(self.lookup_values, name) is not None
+
+    def metadata_root(self, root: str) -> str:
+        """Address below which ``metadata_path`` and ``captions_path`` stand; ``root`` is the connection's own."""
+        return root
 
     def is_required(self, set_name: str, name: str, nullable: bool) -> bool:
         """Whether a new record needs a value of this field; ``nullable`` is what the metadata says."""

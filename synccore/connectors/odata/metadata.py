@@ -1,0 +1,220 @@
+"""The tables of a connection's service, read once per process and kept: ``$metadata``, and what a profile knows beside it.
+
+A copy is good for :data:`FRESH` seconds; after that the service is asked whether it still holds (an ETag, Dataverse's
+version of its definitions), and read anew where it cannot say. ``describe`` always reads anew and lets the other
+processes know. Details that cost a request per table are read when a table is used.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field, replace
+from threading import Lock
+from time import monotonic
+from typing import Any, Final
+
+from synccore.connectors.odata import csdl, definitions, model
+from synccore.connectors.odata.client import Answer, Client, Request
+from synccore.connectors.odata.json_answers import rows_of
+from synccore.connectors.odata.model import Entity
+from synccore.failures import Failure, Misconfigured, Scope
+from synccore.shapes import TableInfo
+
+#: Seconds for which a copy is believed without asking.
+FRESH: Final = 300.0
+#: A table or field that is not in a copy older than this is looked for in a new one.
+YOUNG: Final = 20.0
+#: Services whose description one process keeps.
+_MOST: Final = 16
+
+
+@dataclass(slots=True)
+class _Known:
+    """One service's tables as last read."""
+
+    entities: dict[str, Entity]
+    read_at: float
+    #: When the service last said that it still holds.
+    held_at: float
+    etag: str = ""
+    version: str = ""
+    #: Tables that people can map, where the service tells.
+    offered: set[str] | None = None
+    #: Tables whose details were read.
+    detailed: set[str] = field(default_factory=set)
+    lock: Lock = field(default_factory=Lock)
+
+
+_kept: OrderedDict[tuple[str, str], _Known] = OrderedDict()
+_lock = Lock()
+
+
+def entities(client: Client) -> dict[str, Entity]:
+    """Every table of the service by name, without the details of :func:`entity`. Raises Failure."""
+    return _known(client).entities
+
+
+def entity(client: Client, table: str, fields: tuple[str, ...] = ()) -> Entity:
+    """One table with everything known of it.
+
+    ``fields``: where one of them is not in the copy, a new one is read before anybody concludes that it is gone.
+
+    Raises:
+        Misconfigured: ``unknown_table {table}``, scope table.
+        Failure: the service does not answer, or not with its metadata.
+    """
+    known = _known(client)
+    found = known.entities.get(table)
+    if (found is None or any(name not in found.properties for name in fields)) and _is_old(known):
+        known = _read(client)
+        found = known.entities.get(table)
+    if found is None:
+        raise Misconfigured("unknown_table", {"table": table})
+    return _with_details(client, known, found)
+
+
+def describe(client: Client) -> dict[str, TableInfo]:
+    """Every table that people can map, read anew and with all details. Raises Failure."""
+    known = _read(client)
+    if client.profile.has_definitions:
+        wanted = [
+            each for name, each in known.entities.items() if known.offered is None or name in known.offered
+        ]
+        for each in definitions.detailed(client, wanted):
+            known.entities[each.set_name] = each
+            known.detailed.add(each.set_name)
+    return _tables(known)
+
+
+def glance(client: Client, table: str = "") -> dict[str, TableInfo]:
+    """The same from the copy that is kept, with the details of one table only: for a page that waits. Raises Failure."""
+    known = _known(client)
+    if (found := known.entities.get(table)) is not None:
+        _with_details(client, known, found)
+    return _tables(known)
+
+
+def forget(client: Client | None = None) -> None:
+    """Read anew when next asked: this client's service, or every one."""
+    with _lock:
+        if client is None:
+            _kept.clear()
+        else:
+            _kept.pop(_place(client), None)
+
+
+def _tables(known: _Known) -> dict[str, TableInfo]:
+    offered = known.offered
+    return {name: each.table for name, each in known.entities.items() if offered is None or name in offered}
+
+
+def _place(client: Client) -> tuple[str, str]:
+    # Two connections to one service may see different tables.
+    return client.root, client.app
+
+
+def _is_old(known: _Known) -> bool:
+    return monotonic() - known.read_at > YOUNG
+
+
+def _known(client: Client) -> _Known:
+    """The copy, if it holds; else a new one."""
+    with _lock:
+        known = _kept.get(_place(client))
+    if known is None:
+        return _read(client)
+    if monotonic() - known.held_at <= FRESH:
+        return known
+    if known.version and definitions.version_of(client) == known.version:
+        known.held_at = monotonic()
+        return known
+    return _read(client, known)
+
+
+def _read(client: Client, old: _Known | None = None) -> _Known:
+    """The service's description, read and kept. With an ``old`` copy, an unchanged document is not sent again."""
+    profile = client.profile
+    root = profile.metadata_root(client.root)
+    headers = {"Accept": "application/xml"}
+    if old is not None and old.etag:
+        headers["If-None-Match"] = old.etag
+    answer = client.send(
+        Request("GET", f"{root if root != client.root else ''}{profile.metadata_path}", headers),
+        operation="read",
+    )
+    now = monotonic()
+    if answer.status == 304 and old is not None:
+        old.held_at = now
+        return old
+    found = model.entities(csdl.parse(answer.body), profile)
+    known = _Known(found, now, now, etag=_etag(client, answer))
+    if profile.has_definitions:
+        _add_definitions(client, known)
+    if profile.captions_path:
+        _add_captions(client, known, root)
+    with _lock:
+        _kept[_place(client)] = known
+        _kept.move_to_end(_place(client))
+        while len(_kept) > _MOST:
+            _kept.popitem(last=False)
+    return known
+
+
+def _etag(client: Client, answer: Answer) -> str:
+    # Where definitions stand beside the document, its ETag does not tell of them.
+    return "" if client.profile.has_definitions else answer.headers.get("etag", "")
+
+
+def _with_details(client: Client, known: _Known, found: Entity) -> Entity:
+    if not client.profile.has_definitions or found.set_name in known.detailed:
+        return found
+    with known.lock:
+        if found.set_name not in known.detailed:
+            known.entities[found.set_name] = definitions.detailed(client, [found])[0]
+            known.detailed.add(found.set_name)
+    return known.entities[found.set_name]
+
+
+def _add_definitions(client: Client, known: _Known) -> None:
+    """Labels and habits of the tables. Without the right to read them the tables are there all the same."""
+    try:
+        known.entities, known.offered, known.version = definitions.list_of(client, known.entities)
+    except Misconfigured as failure:
+        if failure.scope is Scope.CONNECTION:
+            raise
+
+
+def _add_captions(client: Client, known: _Known, root: str) -> None:
+    """Captions of tables and fields, in English; a service that has none is passed over."""
+    path = f"{root if root != client.root else ''}{client.profile.captions_path}"
+    try:
+        rows, _said = rows_of(client, client.send(Request("GET", path), operation="read"))
+    except Failure:
+        return
+    for row in rows:
+        found = known.entities.get(str(row.get("entitySetName")))
+        if found is None:
+            continue
+        own = row.get("properties")
+        captions = {
+            each["name"]: _caption(each.get("captions"))
+            for each in (own if isinstance(own, list) else ())
+            if isinstance(each, dict) and isinstance(each.get("name"), str)
+        }
+        properties = {
+            name: replace(each, info=replace(each.info, label=captions[name])) if captions.get(name) else each
+            for name, each in found.properties.items()
+        }
+        label = _caption(row.get("entitySetCaptions")) or _caption(row.get("entityCaptions")) or found.label
+        fields = {name: each.info for name, each in properties.items()}
+        known.entities[found.set_name] = replace(
+            found, properties=properties, label=label, table=replace(found.table, label=label, fields=fields)
+        )
+
+
+def _caption(captions: Any) -> str:
+    """The English one, else the first."""
+    found = [each for each in captions if isinstance(each, dict)] if isinstance(captions, list) else []
+    found.sort(key=lambda each: each.get("languageCode") != 1033)
+    text = found[0].get("caption") if found else ""
+    return text[:200] if isinstance(text, str) else ""
