@@ -296,6 +296,9 @@ def _not_now(no: NotNow) -> str:
             "%(who)s couples one of these records at this moment, as job %(n)s. Nothing more was started."
         )
         return text % {"who": who, "n": no.params["job"]}
+    if no.code == "coupled_elsewhere":
+        text = _("%(record)s is coupled to %(to)s in %(mapping)s; nothing was coupled.")
+        return text % no.params
     text = (
         _("%(record)s and %(to)s are coupled already; somebody may have pressed before you.")
         if no.params["together"]

@@ -168,6 +168,9 @@ CODES: Final[dict[str, Code]] = {
         "reason",
         "others",
     ),
+    "coupled_elsewhere": _code(
+        Kind.BLOCKED, _RECORD, "mapping", "mapping_name", "side", "record", "record_name", "hopeless"
+    ),
     "precondition_missing": _code(
         Kind.BLOCKED, _RECORD, "what", "value", "side", "table", "field", "hopeless", "others"
     ),

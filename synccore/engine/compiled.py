@@ -10,7 +10,16 @@ from typing import Final
 from synccore.engine.canonical import Canonizer, canon_pair_info, canonizer, parse
 from synccore.engine.convert import converter
 from synccore.engine.filters import Test, compile_filter
-from synccore.engine.rules import Blocker, Direction, FieldRule, MappingRules, References, Template
+from synccore.engine.rules import (
+    BY_NUMBER,
+    Blocker,
+    Direction,
+    FieldRule,
+    MappingRules,
+    References,
+    Template,
+    Transform,
+)
 from synccore.engine.transforms import compile_transforms
 from synccore.failures import Blocked, Misconfigured, Rejected
 from synccore.shapes import SIDES, FieldInfo, FieldType, Record, Side, Value
@@ -35,7 +44,9 @@ class CompiledField:
     """
 
     __slots__ = (
+        "_empty_stands_on",
         "_flows",
+        "_numbered",
         "canon",
         "canon_left",
         "canon_right",
@@ -57,6 +68,9 @@ class CompiledField:
         self.canon_left: Canonizer = canonizer(left, keep_empty=rule.keep_empty)
         self.canon_right: Canonizer = canonizer(right, keep_empty=rule.keep_empty)
         self.canon = {Side.LEFT: self.canon_left, Side.RIGHT: self.canon_right}
+        #: Sides whose value is a number; the side of the record that an empty value of the other side stands for.
+        self._numbered = frozenset(side for side in SIDES if step_of(rule, side.other, "by_number"))
+        self._empty_stands_on = next((side for side in SIDES if step_of(rule, side, "empty_means")), None)
         self._flows: dict[Side, Callable[[Value, References], Value]] = {}
         for destination in SIDES:
             if self.allows(destination) and self.name(destination):
@@ -138,22 +152,46 @@ class CompiledField:
         return run
 
     def reference_key(self, side: Side, value: Value) -> tuple[int, Side, str] | None:
-        """What to ask ``References`` for, where ``value`` stands on ``side``; None for an empty reference."""
+        """What to ask ``References`` for, where ``value`` stands on ``side``; None for an empty reference, and for the
+        record that stands for one."""
         assert self.rule.reference is not None
         text = id_text(self.canon[side](value))
-        return None if text is None else (self.rule.reference, side, text)
+        if text is None or (side is self._empty_stands_on and text == self.rule.empty_id):
+            return None
+        if side in self._numbered:
+            text = BY_NUMBER + text
+        return self.rule.reference, side, text
 
     def _translated(self, side: Side, value: Value, refs: References) -> str | None:
         key = self.reference_key(side, value)
         if key is None:
-            return None
+            return self._of_empty(side)
         found = refs.get(key)
         if isinstance(found, str):
             return found
         if self.rule.optional:
             return None
-        blocker = found or Blocker(mapping=key[0], side=side, record=key[2])
+        blocker = found or Blocker(mapping=key[0], side=side, record=key[2].removeprefix(BY_NUMBER))
         raise Blocked("reference_not_coupled", blocker_params(blocker, self.rule.name(side) or ""))
+
+    def _of_empty(self, side: Side) -> str | None:
+        """What an empty value of ``side`` is on the other: nothing, or the record that it stands for."""
+        if self._empty_stands_on is not side.other:
+            return None
+        if self.rule.empty_id:
+            return self.rule.empty_id
+        step = step_of(self.rule, side.other, "empty_means")
+        assert step is not None and self.rule.reference is not None
+        sought = f"{step.params.get('field')} = {step.params.get('value')}"
+        blocker = Blocker(self.rule.reference, side.other, sought, hopeless=True, reason="absent")
+        raise Blocked("reference_not_coupled", blocker_params(blocker, self.rule.name(side.other) or ""))
+
+
+def step_of(rule: FieldRule, destination: Side, name: str) -> Transform | None:
+    """The step of this name on the way to a side, where the rule is a reference that has it."""
+    if rule.reference is None:
+        return None
+    return next((step for step in rule.transforms(destination) if step.name == name), None)
 
 
 def blocker_params(blocker: Blocker, field: str) -> dict[str, object]:
@@ -204,8 +242,8 @@ class Compiled:
     def __init__(self, rules: MappingRules) -> None:
         self.rules = rules
         self.fields = tuple(CompiledField(rule, rules) for rule in rules.fields)
-        flowing = [each for each in self.fields if each.direction is not None]
-        #: Fields that stand on both sides and flow at least one way.
+        flowing = [each for each in self.fields if each.direction is not None and not each.rule.only_new]
+        #: Fields that stand on both sides and flow at least one way, in pairs that exist.
         self.pairs = tuple(
             each for each in flowing if each.left and each.right and not each.rule.has_constant
         )

@@ -161,7 +161,7 @@ def write(
         except Rejected as failure:
             failures.append(located(failure, compiled, state.field, side))
             continue
-        if text == state.text(side):
+        if text == state.text(side) or (text is None and _stays(state.field, side)):
             continue
         writes.setdefault(side, {})[name] = value
         if state.edited(side):
@@ -169,6 +169,12 @@ def write(
     if failures:
         raise first_of(failures)
     return writes, overwrites
+
+
+def _stays(each: CompiledField, side: Side) -> bool:
+    """Whether the destination keeps what it has where there is nothing to write: an owner that nobody replaces."""
+    info = each.infos[side]
+    return each.rule.reference is not None and each.rule.optional and info is not None and info.required
 
 
 def constants(

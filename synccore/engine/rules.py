@@ -59,7 +59,8 @@ class FieldRule:
     """One field mapping. ``id`` is stable and keys the base images, together with ``revision``.
 
     A constant has ``has_constant`` true, a one-way direction, and only its destination field. A reference holds the id of
-    a record of another table: it is translated through the couplings of mapping ``reference``.
+    a record of another table: it is translated through the couplings of mapping ``reference``. Two steps are for
+    references alone: ``by_number`` (the source holds the record's number, not its id) and ``empty_means``.
     """
 
     id: int
@@ -80,6 +81,11 @@ class FieldRule:
     keep_empty: bool = False
     personal: bool = False
     sensitive: bool = False
+    #: Written into new records only; what becomes of the field afterwards is each app's own.
+    only_new: bool = False
+    #: Of a reference with the step ``empty_means``: id of the record that an empty field stands for, "" as long as
+    #: nobody looked.
+    empty_id: str = ""
 
     def name(self, side: Side) -> str | None:
         return self.left if side is Side.LEFT else self.right
@@ -226,7 +232,11 @@ class Blocker:
     record_name: str = ""
 
 
-#: (mapping, side the value stands on, canonical id text) → id on the other side, or why there is none.
+#: In front of the text of a reference that names its record by number instead of id.
+BY_NUMBER: Final = "\x1fnumber:"
+
+#: (mapping, side the value stands on, canonical id text, or BY_NUMBER and the number) → id on the other side, or why
+#: there is none.
 References = Mapping[tuple[int, Side, str], str | Blocker]
 
 

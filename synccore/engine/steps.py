@@ -150,6 +150,11 @@ def date_part(value: Value, params: Params, field: str) -> Value:
     raise rejected("invalid_value", field, value, expected="date")
 
 
+def as_it_is(value: Value, params: Params, field: str) -> Value:
+    """For steps that tell how a reference is translated (``compiled``); nothing happens to the value itself."""
+    return value
+
+
 def boolean_text(value: Value, params: Params, field: str) -> Value:
     """Between a boolean and the two texts an app uses for it."""
     yes, no = str(params["true"]), str(params["false"])

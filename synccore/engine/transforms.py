@@ -19,6 +19,7 @@ from synccore.engine.rules import FieldRule, Transform
 from synccore.engine.steps import (
     Function,
     Params,
+    as_it_is,
     boolean_text,
     cut,
     date_part,
@@ -61,12 +62,14 @@ class TransformSpec:
     """How a transformation works (``function(value, params, field)``) and how the set-up page asks for it.
 
     ``loses``: it may map different values to the same one, so a round trip does not bring them back.
+    ``of_reference``: it says how a reference is translated, and makes sense nowhere else.
     """
 
     function: Function
     params: tuple[Param, ...]
     label: str
     loses: bool = False
+    of_reference: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +145,18 @@ TRANSFORMS: Final[dict[str, TransformSpec]] = {
         boolean_text,
         (Param("true", "any_text", gettext_noop("Yes")), Param("false", "any_text", gettext_noop("No"))),
         gettext_noop("Yes and no as text"),
+    ),
+    "by_number": TransformSpec(
+        as_it_is, (), gettext_noop("It holds the number of the record, not its id"), of_reference=True
+    ),
+    "empty_means": TransformSpec(
+        as_it_is,
+        (
+            Param("field", "text", gettext_noop("Field")),
+            Param("value", "text", gettext_noop("Value")),
+        ),
+        gettext_noop("Empty stands for one record"),
+        of_reference=True,
     ),
 }
 

@@ -13,7 +13,7 @@ from .conversions import STEP, lines_of, steps_of
 from .lines import Line, Shape
 
 PREFIX = "f"
-FLAGS = ("has_constant", "optional", "keep_empty", "personal", "sensitive", "accepted")
+FLAGS = ("has_constant", "optional", "only_new", "keep_empty", "personal", "sensitive", "accepted")
 LINE = Shape(
     ("key", "left", "right", "direction", "constant", "group", "owner", "reference", *FLAGS),
     {"to_right": STEP, "to_left": STEP},
@@ -39,6 +39,7 @@ def line_of(row: FieldMapping) -> Line:
             owner=row.owner,
             reference=row.reference_id,
             optional=row.optional,
+            only_new=row.only_new,
             keep_empty=row.keep_empty,
             personal=row.personal,
             sensitive=row.sensitive,

@@ -55,6 +55,19 @@ GUIDES: Final[dict[str, Guide]] = {
         ),
         ("couple", "retry"),
     ),
+    "coupled_elsewhere": Guide(
+        _("Belongs to {mapping_name}"),
+        _(
+            "The record of {app} is coupled with {record_name} in {mapping_name}. It is not coupled a second time, whatever "
+            "it says of itself now."
+        ),
+        Who.OWNER,
+        (
+            _("If it was changed by mistake: change it back in {app}."),
+            _("If it changed sides: remove its coupling in {mapping_name}, then retry."),
+        ),
+        ("retry", "leave_out"),
+    ),
     "precondition_missing": Guide(
         _("Waits for {what}"),
         _("{app} lacks {what} for {value}, which the record needs first."),

@@ -96,6 +96,8 @@ def field_rule(row: FieldMapping) -> FieldRule:
         keep_empty=row.keep_empty,
         personal=row.personal,
         sensitive=row.sensitive,
+        only_new=row.only_new,
+        empty_id=row.empty_id,
     )
 
 

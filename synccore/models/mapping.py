@@ -181,6 +181,9 @@ class FieldMapping(models.Model):
     )
     optional = models.BooleanField(default=False)
     keep_empty = models.BooleanField(default=False)
+    only_new = models.BooleanField(default=False)
+    #: Of a reference with the step ``empty_means``: id of that record, once a run found it.
+    empty_id = models.CharField(max_length=200, blank=True, default="", editable=False)
     personal = models.BooleanField(default=False)
     sensitive = models.BooleanField(default=False)
     #: A person accepts that its conversions do not bring every value back as it was.

@@ -14,6 +14,7 @@ from synccore.models import Coupling, SynchJob, TableMapping
 from synccore.models.scoping import GrantLevel
 from synccore.shapes import SIDES, Side
 from synccore.tasks import kick_on_commit
+from synccore.verbs.elsewhere import coupled_elsewhere
 
 from .jobs import NotNow
 from .rights import require_on
@@ -47,8 +48,9 @@ def couple(
     ``parents`` are coupled first, in the order of their mappings; then a parent job holds one job each, and none of them
     starts before the one in front of it has ended. Gives that job, or the only one.
 
-    Raises RightMissing; NotNow ``coupled_already`` (``record``, ``to``, ``together``: with each other) or ``in_job``
-    (``job``, ``who``) where somebody was quicker.
+    Raises RightMissing; NotNow ``coupled_already`` (``record``, ``to``, ``together``: with each other),
+    ``coupled_elsewhere`` (and ``mapping``: another one on the same table) or ``in_job`` (``job``, ``who``) where somebody
+    was quicker.
     """
     wanted = _in_order([*parents, Two(mapping, left, right)])
     for each in wanted:
@@ -107,6 +109,14 @@ def _check_free(two: Two) -> None:
             together = held.of(side.other, "id") == two.id(side.other)
             raise NotNow(
                 "coupled_already", record=held.title(side), to=held.title(side.other), together=together
+            )
+        elsewhere = coupled_elsewhere(two.mapping, side, [two.id(side)]).get(two.id(side))
+        if elsewhere is not None:
+            raise NotNow(
+                "coupled_elsewhere",
+                record=elsewhere.title(side),
+                to=elsewhere.title(side.other),
+                mapping=elsewhere.mapping.name,
             )
     same = Q(options__left=two.left) | Q(options__right=two.right)
     busy = SynchJob.objects.unfinished().filter(same, verb="couple", mapping=two.mapping)

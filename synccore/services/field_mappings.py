@@ -33,7 +33,7 @@ SHOWN: Final = 3
 _COMPARED: Final = (
     "left_field", "right_field", "to_right", "to_left", "has_constant", "constant", "reference_id", "keep_empty",
 )  # fmt: skip
-_OTHERS: Final = ("direction", "group", "owner", "optional", "personal", "sensitive", "accepted")
+_OTHERS: Final = ("direction", "group", "owner", "optional", "only_new", "personal", "sensitive", "accepted")
 
 
 @dataclass(slots=True)
@@ -52,6 +52,7 @@ class Draft:
     owner: str = ""
     reference: int | None = None
     optional: bool = False
+    only_new: bool = False
     keep_empty: bool = False
     personal: bool = False
     sensitive: bool = False
@@ -124,6 +125,8 @@ def _filled(
         table = known.table(side, getattr(mapping, f"{side.value}_table"))
         if table is not None and name in table.fields:
             setattr(row, f"{side.value}_info", dump_info(table.fields[name]))
+    if (row.to_right, row.to_left, row.reference_id) != (draft.to_right, draft.to_left, draft.reference):
+        row.empty_id = ""  # found again by the next run
     for name in (*_OTHERS, "to_right", "to_left", "has_constant", "keep_empty"):
         setattr(row, name, getattr(draft, name))
     row.reference_id = draft.reference
@@ -248,6 +251,9 @@ def _conversions(
             for failure in transform_errors([Transform(step["name"], step["params"])], str(row)):
                 wrong = True
                 add(found, f"{at}-{way}-{j}-{failure.params['param']}", failure.code, **failure.params)
+    for way, failure in validation.reference_steps(row) if not wrong else ():
+        wrong = True
+        add(found, f"{at}-{way}", failure.code, **failure.params)
     if wrong:
         return
     for failure in validation.one_way_transformation(mapping, row):

@@ -15,7 +15,7 @@ from typing import Any
 from synccore.connectors.base import Connector
 from synccore.engine.compiled import Compiled
 from synccore.engine.images import reference_values
-from synccore.engine.rules import Link
+from synccore.engine.rules import BY_NUMBER, Link
 from synccore.failures import Rejected
 from synccore.models import TableMapping
 from synccore.shapes import SIDES, Record, Side
@@ -91,6 +91,8 @@ def _uncoupled(rules: Compiled, left: Record, right: Record) -> list[Parent]:
                 continue
             key = _reference(each, side, records[side])
             if key is None or key in there or each.rule.reference not in mappings:
+                continue
+            if key[2].startswith(BY_NUMBER):  # it names no record that could be coupled here
                 continue
             found.append(Parent(mappings[key[0]], side, key[2], each.name(side) or ""))
     return found

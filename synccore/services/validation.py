@@ -10,6 +10,7 @@ from synccore.engine.canonical import parse
 from synccore.engine.filters import filter_errors, parse_filter
 from synccore.engine.rules import Direction
 from synccore.engine.serial import load_preconditions, load_templates, load_transforms
+from synccore.engine.transforms import TRANSFORMS
 from synccore.engine.transforms import validate as transform_errors
 from synccore.failures import Misconfigured, Rejected
 from synccore.models import FieldMapping, TableMapping
@@ -95,7 +96,23 @@ def _transforms(mapping: TableMapping, row: FieldMapping, title: str) -> Iterato
     for data in (row.to_right, row.to_left):
         steps, error = _load(lambda data=data: load_transforms(data, field=title))  # type: ignore[misc]
         yield from [error] if error else transform_errors(steps or (), title)
+    yield from (failure for _way, failure in reference_steps(row))
     yield from one_way_transformation(mapping, row)
+
+
+def reference_steps(row: FieldMapping) -> Iterator[tuple[str, Misconfigured]]:
+    """Steps for references stand on references alone, and a number is no way back to a record. With the way it is on."""
+    title = row.left_field or row.right_field
+    for way in ("to_right", "to_left"):
+        for step in getattr(row, way) if isinstance(getattr(row, way), list) else ():
+            spec = TRANSFORMS.get(step.get("name", "")) if isinstance(step, dict) else None
+            if spec is None:
+                continue
+            params = {"field": title, "transform": step["name"], "param": ""}
+            if spec.of_reference and row.reference_id is None:
+                yield way, Misconfigured("bad_transformation", {**params, "reason": "only_for_references"})
+            elif step["name"] == "by_number" and row.direction != way:
+                yield way, Misconfigured("bad_transformation", {**params, "reason": "one_way_only"})
 
 
 def one_way_transformation(mapping: TableMapping, row: FieldMapping) -> Iterator[Misconfigured]:

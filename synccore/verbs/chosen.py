@@ -21,6 +21,7 @@ from synccore.shapes import SIDES, Side
 
 from . import items, problems
 from .candidate import Candidate
+from .elsewhere import coupled_elsewhere
 from .lookup import complete
 from .page import process
 from .resume import settle_open
@@ -292,6 +293,14 @@ def _coupling_for(run: Run, ids: dict[Side, str]) -> tuple[Coupling, list[Coupli
                 scope=Scope.RECORD,
             )
         halves.append(found)
+    for side in SIDES:
+        other = coupled_elsewhere(run.mapping, side, [ids[side]]).get(ids[side])
+        if other is not None:
+            raise Misconfigured(
+                "already_coupled",
+                {"side": side.value, "record": ids[side], "to": other.title(side.other)},
+                scope=Scope.RECORD,
+            )
     # Its mark "not to be coupled by itself" ends with being coupled by a person.
     removed = Coupling.objects.filter(
         mapping=run.mapping,

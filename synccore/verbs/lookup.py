@@ -11,16 +11,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from django.db.models import Q
 
 from synccore.engine.canonical import canon
-from synccore.engine.compiled import compile_rules, id_text
+from synccore.engine.compiled import compile_rules, id_text, step_of
 from synccore.engine.filters import matches
 from synccore.engine.images import natural_key_value, reference_values
-from synccore.engine.rules import Blocker, References
+from synccore.engine.rules import BY_NUMBER, Blocker, References
 from synccore.failures import Blocked, Failure, Misconfigured, Rejected
-from synccore.models import Coupling, Problem, TableMapping
+from synccore.models import Coupling, FieldMapping, Problem, TableMapping
 from synccore.models.build import rules_of
 from synccore.shapes import SIDES, Precondition, Record, Side, TableRef, Value
 
 from .candidate import Candidate
+from .elsewhere import ours, taken
 from .run import Run
 
 
@@ -63,15 +64,16 @@ def adopt(run: Run, candidates: Sequence[Candidate]) -> None:
         return
     each = info_of[rules.rules.natural_key]
     claimed: set[tuple[Side, str]] = set()
+    elsewhere = taken(run, candidates)
     for side in SIDES:
         name = each.name(side)
         if name is None or not rules.rules.direction.allows(side):
             continue
         wanted: dict[str, list[Candidate]] = defaultdict(list)
         values = {}
-        for candidate in candidates:
+        for place, candidate in enumerate(candidates):
             source = candidate.record(side.other)
-            if candidate.id(side) is not None or source is None:
+            if candidate.id(side) is not None or source is None or place in elsewhere:
                 continue
             if (side.other, source.id) in claimed:
                 candidate.untouched = True
@@ -96,7 +98,8 @@ def _match(
     rules = run.rules.rules
     with run.remote(side) as connector:
         found = connector.find(rules.table(side), name, values, rules.fields_of(side))
-    taken = set(
+    found = ours(run, side, found)
+    held = set(
         Coupling.objects.filter(
             Q(removed_at__isnull=False) | Q(ended_at=None),
             mapping_id=rules.id,
@@ -105,7 +108,7 @@ def _match(
     )
     info = rules.infos(side).get(name)
     for record in found:
-        if record.id in taken:
+        if record.id in held:
             continue
         candidates = wanted.get(canon(record.fields.get(name), info) or "", [])
         # Two records that claim one counterpart: the first in order gets it, the other meets the app's own refusal.
@@ -113,7 +116,7 @@ def _match(
             if candidate.id(side) is None:
                 candidate.records[side] = record
                 candidate.adopted = True
-                taken.add(record.id)
+                held.add(record.id)
                 matched.append(record.id)
                 break
     return matched
@@ -121,6 +124,7 @@ def _match(
 
 def references(run: Run, candidates: Iterable[Candidate]) -> References:
     """Translate every reference these candidates need: one query per target mapping and side."""
+    find_empties(run)
     wanted: dict[tuple[int, Side], set[str]] = defaultdict(set)
     for c in candidates:
         for mapping, side, id in reference_values(
@@ -136,21 +140,28 @@ def references(run: Run, candidates: Iterable[Candidate]) -> References:
 
 
 def coupled(wanted: Mapping[tuple[int, Side], Iterable[str]]) -> dict[tuple[int, Side, str], str]:
-    """The counterparts that the memory knows: one query per target mapping and side. ``wanted``: (mapping, side) → ids."""
+    """The counterparts that the memory knows: one query per target mapping, side and whether it is named by id or number.
+    ``wanted``: (mapping, side) → ids, and numbers behind BY_NUMBER."""
     found = {}
-    for (mapping, side), ids in wanted.items():
-        here, there = f"{side.value}_id", f"{side.other.value}_id"
-        pairs = Coupling.objects.live().paired().filter(mapping_id=mapping, **{f"{here}__in": ids})
-        for id, other in pairs.values_list(here, there):
-            found[(mapping, side, id)] = other
+    for (mapping, side), texts in wanted.items():
+        numbers = [text.removeprefix(BY_NUMBER) for text in texts if text.startswith(BY_NUMBER)]
+        ids = [text for text in texts if not text.startswith(BY_NUMBER)]
+        pairs = Coupling.objects.live().paired().filter(mapping_id=mapping).order_by("pk")
+        for column, values, mark in (("id", ids, ""), ("key", numbers, BY_NUMBER)):
+            if values:
+                here = f"{side.value}_{column}"
+                hits = pairs.filter(**{f"{here}__in": values}).values_list(here, f"{side.other.value}_id")
+                found.update({(mapping, side, mark + value): other for value, other in hits})
     return found
 
 
 def _blockers(
-    run: Run, mapping_id: int, side: Side, ids: list[str]
+    run: Run, mapping_id: int, side: Side, texts: list[str]
 ) -> dict[tuple[int, Side, str], str | Blocker]:
     """Why these records have no counterpart, and whether one will come by itself."""
     mapping = TableMapping.objects.select_related("integration").get(pk=mapping_id)
+    known = _numbered(run, mapping, side, [text for text in texts if text.startswith(BY_NUMBER)])
+    ids = [known[text].id if text in known else text.removeprefix(BY_NUMBER) for text in texts]
     here = f"{side.value}_id"
     reasons: dict[str, str] = {}
     names: dict[str, str] = {}
@@ -175,14 +186,15 @@ def _blockers(
     if general is None and rules is not None and not rules.rules.direction.allows(side.other):
         general = "direction"
     rest = [id for id in ids if id not in reasons]
-    known: dict[str, Record] = {}
+    known = {record.id: record for record in known.values()}
+    rest = [id for id in rest if id not in known]
     if rest and rules is not None:
         with run.remote(side) as connector:
-            known = {
+            known |= {
                 r.id: r for r in connector.fetch(rules.rules.table(side), rest, rules.rules.fields_of(side))
             }
     found: dict[tuple[int, Side, str], str | Blocker] = {}
-    for id in ids:
+    for text, id in zip(texts, ids, strict=True):
         record = known.get(id)
         reason = reasons.get(id)
         if reason is None and rules is not None:
@@ -192,10 +204,44 @@ def _blockers(
                 reason = "outside_filter"
         reason = reason or general
         name = names.get(id) or (record.name or record.key if record else "") or id
-        found[(mapping_id, side, id)] = Blocker(
+        found[(mapping_id, side, text)] = Blocker(
             mapping_id, side, id, reason is not None, reason or "not_coupled", mapping.name, name
         )
     return found
+
+
+def _numbered(run: Run, mapping: TableMapping, side: Side, texts: list[str]) -> dict[str, Record]:
+    """The records that these numbers name, by the number behind its mark."""
+    table = mapping.table(side)
+    if not texts or table.key_field is None:
+        return {}
+    try:
+        fields = compile_rules(rules_of(mapping)).rules.fields_of(side)
+    except Misconfigured:
+        return {}
+    with run.remote(side) as connector:
+        found = connector.find(table, table.key_field, [t.removeprefix(BY_NUMBER) for t in texts], fields)
+    return {BY_NUMBER + record.key: record for record in found}
+
+
+def find_empties(run: Run) -> None:
+    """The records that empty references stand for (``empty_means``): looked up once, kept with the field mapping."""
+    if "empties" in run.known:
+        return
+    run.known["empties"] = True
+    for each in run.rules.fields:
+        rule = each.rule
+        for side in SIDES:
+            step = step_of(rule, side, "empty_means")
+            if step is None or rule.empty_id:
+                continue
+            target = TableMapping.objects.get(pk=rule.reference or 0)
+            name, value = str(step.params["field"]), str(step.params["value"])
+            with run.remote(side) as connector:
+                found = connector.find(target.table(side), name, [value], (name,))
+            if len(found) == 1:
+                FieldMapping.objects.filter(pk=rule.id).update(empty_id=found[0].id)
+                run.forget_rules()
 
 
 def preconditions(run: Run, candidates: Sequence[Candidate]) -> dict[int, Blocked]:

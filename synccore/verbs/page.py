@@ -17,6 +17,7 @@ from synccore.shapes import ALL, SIDES, KeyKind, Record, Side
 
 from . import lookup, store
 from .candidate import Candidate, Write
+from .elsewhere import taken
 from .resume import settle_open
 from .run import Run
 from .write import intend, send, settle
@@ -95,7 +96,7 @@ def process(
 def decide_all(run: Run, candidates: Sequence[Candidate]) -> None:
     """Each candidate's step, with what the page needs for it looked up first. Reads the apps, writes nothing."""
     refs = lookup.references(run, candidates)
-    blocked = lookup.preconditions(run, candidates)
+    blocked = lookup.preconditions(run, candidates) | taken(run, candidates)
     for place, candidate in enumerate(candidates):
         try:
             candidate.step = decide(

@@ -20,6 +20,7 @@ from synccore.models import Coupling, Journal
 from synccore.shapes import Record, Side
 
 from . import items, problems, undone
+from .elsewhere import ours
 from .lookup import read
 from .run import Run
 from .select import attach_problems, from_couplings
@@ -68,7 +69,7 @@ def _by_natural_key(run: Run, row: Journal, found: dict[Side, dict[str, Record]]
         return None
     with run.remote(side) as connector:
         hits = connector.find(rules.table(side), name, [values[name]], rules.fields_of(side))
-    free = [hit for hit in hits if not _is_coupled(run, side, hit.id)]
+    free = [hit for hit in ours(run, side, hits) if not _is_coupled(run, side, hit.id)]
     return free[0] if len(free) == 1 else None
 
 

@@ -126,6 +126,10 @@ class Run:
             self._rules = compile_rules(rules_of(self.mapping))
         return self._rules
 
+    def forget_rules(self) -> None:
+        """Something that the rules hold, but that is no rule, was found out: they are read again at the next use."""
+        self._rules = None
+
     @property
     def brakes(self) -> Any:
         return brakes_of(self.mapping)

@@ -64,6 +64,7 @@ class FieldLine:
             "owner",
             "reference",
             "optional",
+            "only_new",
             "keep_empty",
             "personal",
             "sensitive",

@@ -253,6 +253,7 @@ class FieldRow:
             notes.append(_("%(app)s wins") % {"app": app_names(row.mapping)[row.owner]})
         flags = {
             "optional": _("optional"),
+            "only_new": _("for new records only"),
             "keep_empty": _("empty is a value"),
             "personal": _("personal"),
             "sensitive": _("sensitive"),

@@ -353,5 +353,7 @@ def reason_words(code: str, params: Mapping[str, Any]) -> str:
         "not_a_choice": _("It is none of the choices."),
         "unknown_zone": _("This time zone is not known. One is called Europe/Brussels, for example."),
         "unknown": _("There is no such conversion."),
+        "only_for_references": _("It is for fields that name a record of another mapping."),
+        "one_way_only": _("The field must flow this way only."),
     }
     return reasons.get(str(params.get("reason", "")), "")

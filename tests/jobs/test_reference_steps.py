@@ -1,0 +1,195 @@
+"""References by number, an empty reference that stands for one record, and fields that are for new records only."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from synccore.models import Coupling, FieldMapping, Problem, TableMapping
+from synccore.services import setup
+from synccore.services.setup import validate
+from synccore.shapes import FieldInfo, FieldType, Side
+
+from .world import TEXT, World, table
+
+
+class Money(World):
+    """Customers with a currency and a salesperson, as Business Central and Dataverse name them: the ERP's own currency
+    is empty there and a record in the CRM, and the ERP writes a salesperson's code where the CRM writes an id."""
+
+    def __init__(self) -> None:
+        super().__init__(fields=("no", "name"))
+        self.left.tables["customer"].info.fields["currency"] = FieldInfo("currency", FieldType.GUID)  # type: ignore[index]
+        self.left.tables["customer"].info.fields["seller"] = FieldInfo("seller", TEXT, length=20)  # type: ignore[index]
+        self.right.tables["account"].info.fields["currency"] = FieldInfo("currency", FieldType.GUID)  # type: ignore[index]
+        self.right.tables["account"].info.fields["owner"] = FieldInfo("owner", FieldType.GUID)  # type: ignore[index]
+        for app, name in (
+            (self.left, "currency"),
+            (self.right, "money"),
+            (self.left, "seller"),
+            (self.right, "user"),
+        ):
+            app.add_table(
+                table(name, FieldInfo("no", TEXT, length=20), FieldInfo("name", TEXT, length=100)),
+                modified_by_field="modified_by",
+            )
+        self.currencies = self.add_mapping("currency", "money", ("no", "name"), name="Currencies")
+        self.sellers = self.add_mapping("seller", "user", ("no", "name"), name="Sellers", direction="to_left")
+        for mapping in (self.currencies, self.sellers):
+            mapping.natural_key = mapping.field_mappings.get(left_field="no").pk
+            mapping.save()
+        self.base, self.dollar = self.make(Side.RIGHT, "money", "EUR"), self.make(Side.RIGHT, "money", "USD")
+        self.erp_dollar = self.make(Side.LEFT, "currency", "USD")
+        self.run(mapping=self.currencies)
+        self.currency = self.reference(
+            "currency", "currency", self.currencies,
+            to_right=[{"name": "empty_means", "params": {"field": "no", "value": "EUR"}}],
+        )  # fmt: skip
+        self.owner = self.reference(
+            "seller", "owner", self.sellers,
+            direction="to_right", optional=True, to_right=[{"name": "by_number", "params": {}}],
+        )  # fmt: skip
+        setup.bump_revision(self.mapping)
+
+    def reference(self, left: str, right: str, to: TableMapping, **values: Any) -> FieldMapping:
+        guid = {"type": "guid"}
+        left_info = {"name": left, **(guid if left == "currency" else {"type": "text", "length": 20})}
+        right_info = {"name": right, **guid, **({"required": True} if right == "owner" else {})}
+        return FieldMapping.objects.create(
+            mapping=self.mapping, position=20, left_field=left, right_field=right, reference=to,
+            left_info=left_info, right_info=right_info, **values,
+        )  # fmt: skip
+
+    def make(self, side: Side, name: str, no: str, **fields: Any) -> str:
+        id = str(uuid4())
+        self.app(side).put(name, id, {"no": no, "name": f"Name of {no}", **fields}, by="anna")
+        return id
+
+    def account(self, no: str) -> dict[str, Any]:
+        return self.by_no(Side.RIGHT)[no]
+
+
+@pytest.fixture
+def money(db) -> Money:
+    return Money()
+
+
+def customer(money: Money, no: str, **fields: Any) -> str:
+    return money.make(Side.LEFT, "customer", no, **{"currency": None, "seller": "", **fields})
+
+
+def test_an_empty_currency_is_the_base_currency_of_the_other_app(money):
+    customer(money, "C1")
+    customer(money, "C2", currency=money.erp_dollar)
+    money.run()
+    assert str(money.account("C1")["currency"]) == money.base
+    assert str(money.account("C2")["currency"]) == money.dollar
+    assert not Problem.objects.exists()
+
+
+def test_the_base_currency_comes_back_as_empty(money):
+    money.make(Side.RIGHT, "account", "A1", currency=money.base, owner=None)
+    money.make(Side.RIGHT, "account", "A2", currency=money.dollar, owner=None)
+    money.run()
+    assert money.by_no(Side.LEFT)["A1"]["currency"] is None
+    assert str(money.by_no(Side.LEFT)["A2"]["currency"]) == money.erp_dollar
+
+
+def test_both_directions_of_a_change(money):
+    left = customer(money, "C1")
+    money.run()
+    account = money.coupling("C1").right_id
+    row = money.right.tables["account"].rows[account].fields
+    money.right.put("account", account, {**row, "currency": money.dollar}, by="carla")
+    money.run()
+    assert str(money.rows(Side.LEFT)[left]["currency"]) == money.erp_dollar
+    money.left.put("customer", left, {**money.rows(Side.LEFT)[left], "currency": None}, by="anna")
+    money.run()
+    assert str(money.account("C1")["currency"]) == money.base
+    job = money.run()
+    assert job.modified == 0  # no ping-pong
+
+
+def test_which_record_it_is_is_asked_once_and_kept(money):
+    customer(money, "C1")
+    money.run()
+    assert FieldMapping.objects.get(pk=money.currency.pk).empty_id == money.base
+    money.right.tables["money"].rows.pop(money.base)
+    customer(money, "C2")
+    money.run()
+    assert str(money.account("C2")["currency"]) == money.base
+
+
+def test_without_that_record_the_customer_waits_and_says_for_what(money):
+    money.right.tables["money"].rows.pop(money.base)
+    customer(money, "C1")
+    money.run()
+    problem = money.problem("C1")
+    assert problem is not None and problem.code == "reference_not_coupled" and problem.state == "skipped"
+    assert problem.params["record"] == "no = EUR" and problem.params["reason"] == "absent"
+
+
+def test_a_salesperson_is_found_by_his_number(money):
+    user = money.make(Side.RIGHT, "user", "PM")
+    money.run(mapping=money.sellers)
+    customer(money, "C1", seller="PM")
+    money.run()
+    assert str(money.account("C1")["owner"]) == user
+
+
+def test_an_owner_that_nobody_replaces_stays(money):
+    user = money.make(Side.RIGHT, "user", "PM")
+    money.run(mapping=money.sellers)
+    left = customer(money, "C1", seller="PM")
+    money.run()
+    money.left.put(
+        "customer", left, {**money.rows(Side.LEFT)[left], "seller": "GONE", "name": "New"}, by="anna"
+    )
+    money.run()
+    assert str(money.account("C1")["owner"]) == user and money.account("C1")["name"] == "New"
+    assert not Problem.objects.exists()
+
+
+def test_a_number_that_must_be_coupled_is_named_with_its_reason(money):
+    FieldMapping.objects.filter(pk=money.owner.pk).update(optional=False)
+    money.make(Side.LEFT, "seller", "PM")
+    customer(money, "C1", seller="PM")
+    customer(money, "C2", seller="NOBODY")
+    money.run()
+    known, absent = money.problem("C1"), money.problem("C2")
+    assert known is not None and absent is not None
+    assert (known.params["record_name"], known.params["reason"]) == ("Name of PM", "direction")
+    assert (absent.params["record"], absent.params["reason"]) == ("NOBODY", "absent")
+
+
+def test_steps_for_references_stand_on_references_only(money):
+    name = money.mapping.field_mappings.get(left_field="name")
+    name.to_right = name.to_left = [{"name": "by_number", "params": {}}]
+    name.save()
+    FieldMapping.objects.filter(pk=money.owner.pk).update(direction="both")
+    tables = {
+        side: {n: t.info for n, t in money.app(side).tables.items()} for side in (Side.LEFT, Side.RIGHT)
+    }
+    found = [
+        failure.params.get("reason")
+        for failure in validate(money.mapping, tables)
+        if failure.code == "bad_transformation"
+    ]
+    assert found == ["only_for_references", "only_for_references", "one_way_only"]
+
+
+def test_a_field_for_new_records_is_written_once(money):
+    money.mapping.field_mappings.filter(left_field="name").update(only_new=True)
+    setup.bump_revision(money.mapping)
+    left = customer(money, "C1")
+    money.run()
+    assert money.account("C1")["name"] == "Name of C1"
+    account = money.coupling("C1").right_id
+    row = money.right.tables["account"].rows[account].fields
+    money.right.put("account", account, {**row, "name": "Theirs"}, by="carla")
+    money.left.put("customer", left, {**money.rows(Side.LEFT)[left], "name": "Ours"}, by="anna")
+    money.run()
+    assert (money.rows(Side.LEFT)[left]["name"], money.account("C1")["name"]) == ("Ours", "Theirs")
+    assert not Problem.objects.exists() and Coupling.objects.get(mapping=money.mapping).agreed_at is not None
