@@ -21,6 +21,7 @@ from synccore.views import (
     mapping_runs,
     mappings,
     queue,
+    standard,
     undo,
 )
 
@@ -37,6 +38,7 @@ urlpatterns = [
     path("jobs/<int:pk>/undo/", jobs.undo_purge, name="undo_purge"),
     path("jobs/<int:pk>/undo-writes/", undo.undo, name="undo_job"),
     path("integrations/new/", mapping_forms.new_integration, name="new_integration"),
+    path("integrations/<int:pk>/standard/", standard.use_standard, name="standard"),
     path("mappings/", mappings.mapping_list, name="mappings"),
     path("mappings/new/", mapping_forms.new, name="new_mapping"),
     path("mappings/<int:pk>/", mappings.mapping, name="mapping"),

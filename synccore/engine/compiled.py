@@ -237,7 +237,7 @@ class Compiled:
     """``MappingRules`` ready to run; make it once per job with :func:`compile_rules`. Holds no state of
     records."""
 
-    __slots__ = ("_inside", "constants", "fields", "pairs", "rules", "templates")
+    __slots__ = ("_inside", "constants", "fields", "new_only", "pairs", "rules", "templates")
 
     def __init__(self, rules: MappingRules) -> None:
         self.rules = rules
@@ -248,6 +248,12 @@ class Compiled:
             each for each in flowing if each.left and each.right and not each.rule.has_constant
         )
         self.constants = tuple(each for each in flowing if each.rule.has_constant)
+        #: Those that are written into new records only.
+        self.new_only = tuple(
+            each
+            for each in self.fields
+            if each.rule.only_new and each.direction is not None and each.left and each.right
+        )
         infos = {side: rules.infos(side) for side in SIDES}
         self._inside: dict[Side, Test | None] = {
             side: compile_filter(rules.filter(side), infos[side]) if rules.filter(side) else None

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from synccore.engine.compiled import EMPTY, Compiled, CompiledField, field_missing
-from synccore.engine.rules import TAKEN_BACK, Link, References
+from synccore.engine.rules import TAKEN_BACK, UNFILLED, Link, References
 from synccore.failures import Blocked, Failure, Rejected
 from synccore.shapes import SIDES, Record, Side, Value
 
@@ -62,7 +62,7 @@ def moved(compiled: Compiled, link: Link, left: Record, right: Record, refs: Ref
     states: list[FieldState] = []
     left_fields, right_fields = left.fields, right.fields
     left_base, right_base = link.left_base, link.right_base
-    for each in compiled.pairs:
+    for each in (*compiled.pairs, *_not_returned(compiled, link)) if compiled.new_only else compiled.pairs:
         rule = each.rule
         try:
             left_text = each.canon_left(left_fields[each.left])  # type: ignore[index]
@@ -95,6 +95,15 @@ def moved(compiled: Compiled, link: Link, left: Record, right: Record, refs: Ref
                 _without_base(state, link.prefer, ask=taken_back)
         states.append(state)
     return states
+
+
+def _not_returned(compiled: Compiled, link: Link) -> Iterable[CompiledField]:
+    """Fields for new records only, of which one record of the pair is as good as new: it has not got yet what the app of
+    the other one gave (its number)."""
+    for each in compiled.new_only:
+        was = (link.left_base.get(each.rule.id), link.right_base.get(each.rule.id))
+        if any(base is not None and base[0] == UNFILLED for base in was):
+            yield each
 
 
 def _culprit(each: CompiledField, left: Record, right: Record) -> tuple[Side]:

@@ -195,6 +195,9 @@ class MappingRules:
 #: In place of a rule's revision in a base image: somebody took back what was written here. Both apps' values count as
 #: edits then, whatever side was chosen when coupling, and an empty one is not filled by itself.
 TAKEN_BACK: Final = -1
+#: Likewise: what stands here has not reached the other app yet: an optional reference whose parent is not coupled, or a
+#: number that the app gave a record made in it. The field is decided as one without a base.
+UNFILLED: Final = 0
 
 #: Per field rule id: (revision of the rule, canonical text or None). As one app held it after the last agreement.
 Image = Mapping[int, tuple[int, str | None]]

@@ -6,7 +6,7 @@ One call per page and side, whatever the number of records.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from django.db.models import Q
 
@@ -107,10 +107,12 @@ def _match(
         ).values_list(f"{side.value}_id", flat=True)
     )
     info = rules.infos(side).get(name)
+    is_of = _parents_of(run, side, [each for several in wanted.values() for each in several])
     for record in found:
         if record.id in held:
             continue
         candidates = wanted.get(canon(record.fields.get(name), info) or "", [])
+        candidates = [each for each in candidates if is_of(each, record)]
         # Two records that claim one counterpart: the first in order gets it, the other meets the app's own refusal.
         for candidate in candidates:
             if candidate.id(side) is None:
@@ -120,6 +122,28 @@ def _match(
                 matched.append(record.id)
                 break
     return matched
+
+
+def _parents_of(run: Run, side: Side, candidates: Sequence[Candidate]) -> Callable[[Candidate, Record], bool]:
+    """Whether a record of ``side`` has the parent that a candidate's new record would get for good (a reference for new
+    records only): a unit of another unit group is another unit, whatever its name."""
+    fixed = [each for each in run.rules.new_only if each.rule.reference is not None and each.allows(side)]
+    if not fixed:
+        return lambda candidate, record: True
+    refs = references(run, candidates)
+
+    def is_of(candidate: Candidate, record: Record) -> bool:
+        source = candidate.record(side.other)
+        assert source is not None
+        try:
+            return all(
+                each.flow_text(side, each.value(source, side.other), refs) == each.text(side, record)
+                for each in fixed
+            )
+        except (Blocked, Rejected):
+            return False  # decide meets the same failure and names it
+
+    return is_of
 
 
 def references(run: Run, candidates: Iterable[Candidate]) -> References:

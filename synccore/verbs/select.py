@@ -9,7 +9,7 @@ from typing import Any
 from django.utils import timezone
 
 from synccore.engine.images import image_hash
-from synccore.engine.rules import Resolution
+from synccore.engine.rules import UNFILLED, Resolution
 from synccore.models import Coupling, JobItem, Problem, SynchJob
 from synccore.shapes import SIDES, Record, Side
 
@@ -17,7 +17,6 @@ from .candidate import Candidate
 from .lookup import read
 from .problems import UNCERTAIN
 from .run import Run
-from .store import UNFILLED
 
 
 def from_changes(run: Run, side: Side, records: Sequence[Record]) -> list[Candidate]:

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import uuid4
 
-from synccore.engine.rules import StepKind
+from synccore.engine.compiled import EMPTY
+from synccore.engine.rules import UNFILLED, StepKind
 from synccore.failures import Bug, Failure
 from synccore.models import Coupling, JobItem, Journal, Problem
 from synccore.models.bulk import insert, reserve, update
@@ -34,8 +35,6 @@ _MEMORY: Final = (
     "to_right_job", "to_right_result", "to_left_job", "to_left_result",
     "removed_at", "removed_by", "ended_at",
 )  # fmt: skip
-#: In place of a rule's revision in a base image: this field's counterpart could not be filled yet.
-UNFILLED: Final = 0
 NEW_COUPLING: Final = ("id", "mapping", "created_at", *_MEMORY)
 
 _OUTCOME: Final = {
@@ -168,6 +167,12 @@ def _agree(run: Run, candidate: Candidate, at: datetime) -> None:
         base = candidate.image(run.rules, side)
         if candidate.step is not None and candidate.step.restores and candidate.step.side is side.other:
             base = _still_to_flow(run, candidate, side, base)
+        elif (
+            candidate.step is not None
+            and candidate.step.kind is StepKind.CREATE
+            and candidate.step.side is side
+        ):
+            base = _given_by_app(run, candidate, side, base)
         coupling.see(side, record)
         coupling.put(side, "version", record.version)
         coupling.put(side, "base", base)
@@ -180,6 +185,25 @@ def _agree(run: Run, candidate: Candidate, at: datetime) -> None:
         setattr(coupling, f"to_{side.value}_result", "ok")
     if candidate.adopted:
         run.count("coupled", candidate.direction)
+
+
+def _given_by_app(run: Run, candidate: Candidate, side: Side, base: dict[str, Any]) -> dict[str, Any]:
+    """The number that the app itself gave the record made in it, where the other record has none: it is to flow back.
+    Only fields by which records are recognised, or that are for new records alone: a default of the app is no edit."""
+    given = {}
+    other = candidate.image(run.rules, side.other)
+    natural = [each for each in run.rules.pairs if each.rule.id == run.rules.rules.natural_key]
+    for each in (*natural, *run.rules.new_only):
+        key = str(each.rule.id)
+        flows = each.rule.reference is None and each.allows(side.other) and key in base and key in other
+        if flows and base[key][1] not in EMPTY and other[key][1] in EMPTY:
+            given[key] = [UNFILLED, base[key][1]]
+    if given:
+        coupling = candidate.coupling
+        record = candidate.records[side]
+        assert coupling is not None and record is not None
+        items.find(run, [(coupling, side, record.id)])
+    return {**base, **given}
 
 
 def _mark_unfilled(run: Run, coupling: Coupling) -> None:

@@ -12,6 +12,7 @@ from django.db import connection
 from psycopg import sql
 
 from synccore.engine.brakes import deletions_stop
+from synccore.engine.rules import UNFILLED
 from synccore.failures import Kind
 from synccore.models import TableMapping
 from synccore.shapes import SIDES, Side
@@ -19,7 +20,6 @@ from synccore.shapes import SIDES, Side
 from . import problems
 from .page import living_couplings
 from .run import Run
-from .store import UNFILLED
 
 TABLE = "tandem_sweep"
 

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods
 
 from synccore.forms.mapping import IntegrationForm, MappingForm, NewMappingForm
 from synccore.models import Connection, Integration, TableMapping
-from synccore.services import mappings
+from synccore.services import mappings, standard
 from synccore.services.jobs import NotNow
 from synccore.services.mappings import NAMED, Wrong
 from synccore.shapes import SIDES
@@ -48,6 +48,10 @@ def new_integration(request: HttpRequest) -> HttpResponse:
                 for sentence in each:
                     form.add_error(name, sentence)
         else:
+            if standard.standard_of(made) is not None:
+                text = _("%(name)s is a pair now. Next: look what the standard would make of it.")
+                messages.success(request, text % {"name": made.name})
+                return redirect("synccore:standard", pk=made.pk)
             text = _("%(name)s is a pair now. Next: map a table of one app to a table of the other.")
             messages.success(request, text % {"name": made.name})
             return redirect(reverse("synccore:new_mapping") + f"?integration={made.pk}")

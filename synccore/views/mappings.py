@@ -18,7 +18,7 @@ from synccore import roles
 from synccore.forms.mapping import NameForm
 from synccore.models import Connection, FieldMapping, Integration, JobQueueEntry, MappingGrant, TableMapping
 from synccore.models.catalogue import stored_tables
-from synccore.services import catalogue, mappings
+from synccore.services import catalogue, mappings, standard
 from synccore.services.jobs import NotNow
 from synccore.services.mappings import Wrong
 from synccore.shapes import SIDES
@@ -80,14 +80,19 @@ def mapping_list(request: HttpRequest) -> HttpResponse:
         "rows": shown,
         "several": len({row.integration_id for row in rows}) > 1,
     }
+    pairs = list({row.integration_id: row.integration for row in rows}.values())
+    pairs = pairs or list(Integration.objects.select_related("left", "right"))
+    context["standards"] = [pair for pair in pairs if standard.standard_of(pair)]
     if not any(row.enabled for row in rows):
-        context["steps"] = _first_steps(shown)
+        context["steps"] = _first_steps(shown, pairs, context["standards"])
     return render(request, "synccore/mappings.html", context)
 
 
-def _first_steps(rows: list[MappingRow]) -> list[dict[str, Any]]:
+def _first_steps(
+    rows: list[MappingRow], pairs: list[Integration], standards: list[Integration]
+) -> list[dict[str, Any]]:
     """What is left to do until something synchronizes for the first time."""
-    apps, pairs = Connection.objects.count(), Integration.objects.exists()
+    apps = Connection.objects.count()
     usable = [row for row in rows if row.is_read and not row.wrong]
     first = rows[0] if rows else None
     mapped = bool(usable)
@@ -95,7 +100,7 @@ def _first_steps(rows: list[MappingRow]) -> list[dict[str, Any]]:
     return [
         {
             "title": _("Connect two apps"),
-            "done": apps >= 2 and pairs,
+            "done": apps >= 2 and bool(pairs),
             "text": _("Say how both are reached, and that they are a pair."),
             "url": reverse("synccore:connections") if apps < 2 else reverse("synccore:new_integration"),
             "action": _("Connection Setup") if apps < 2 else _("Make them a pair"),
@@ -104,8 +109,10 @@ def _first_steps(rows: list[MappingRow]) -> list[dict[str, Any]]:
             "title": _("Map a table of one app to a table of the other"),
             "done": mapped,
             "text": _("Choose the two tables, then which field is which."),
-            "url": first.url if first else reverse("synccore:new_mapping"),
-            "action": _("Open %(name)s") % {"name": first.name} if first else _("New mapping"),
+            "url": first.url if first else _to_map(standards),
+            "action": _("Open %(name)s") % {"name": first.name}
+            if first
+            else (_("Use Default Synchronization Setup") if standards else _("New mapping")),
         },
         {
             "title": _("Look what would happen, and switch it on"),
@@ -117,6 +124,13 @@ def _first_steps(rows: list[MappingRow]) -> list[dict[str, Any]]:
             "action": _("Open %(name)s") % {"name": usable[0].name} if usable else "",
         },
     ]
+
+
+def _to_map(standards: list[Integration]) -> str:
+    """Where a pair of apps gets its first mappings."""
+    if standards:
+        return reverse("synccore:standard", args=[standards[0].pk])
+    return reverse("synccore:new_mapping")
 
 
 # -- one mapping -------------------------------------------------------------------------------------------------------
@@ -167,6 +181,7 @@ def _context(request: HttpRequest, found: Any) -> dict[str, Any]:
         "banners": banners([found]),
         "may_run": may_run(request.user) and found.enabled,
         "may_synchronize": may_run(request.user),
+        "standard": standard.slug_of(found),
         "copy_form": NameForm(initial={"name": _("%(name)s (copy)") % {"name": found.name[:90]}}),
     }
 

@@ -149,6 +149,7 @@ VALID: dict[str, dict[str, Any]] = {
     "null_if": {"values": ["x"]},
     "default": {"value": "x"},
     "boolean_text": {"true": "J", "false": "N"},
+    "empty_means": {"field": "code", "value": "EUR"},
 }
 
 

@@ -193,3 +193,26 @@ def test_a_field_for_new_records_is_written_once(money):
     money.run()
     assert (money.rows(Side.LEFT)[left]["name"], money.account("C1")["name"]) == ("Ours", "Theirs")
     assert not Problem.objects.exists() and Coupling.objects.get(mapping=money.mapping).agreed_at is not None
+
+
+def test_a_number_that_the_app_gives_a_new_record_comes_back(money, monkeypatch):
+    """Business Central numbers a customer made from an account itself; the account learns its number once."""
+    money.mapping.field_mappings.filter(left_field="no").update(only_new=True)
+    money.mapping.natural_key = money.mapping.field_mappings.get(left_field="no").pk
+    money.mapping.save()
+    setup.bump_revision(money.mapping)
+    store = money.left.store
+
+    def numbered(found: Any, id: str, stored: dict[str, Any], *who: Any) -> None:
+        store(found, id, stored if id in found.rows else {**stored, "no": "C00042"}, *who)
+
+    monkeypatch.setattr(money.left, "store", numbered)
+    account = str(uuid4())
+    money.right.put("account", account, {"name": "New", "currency": money.base, "owner": None}, by="carla")
+    money.run()
+    assert [row["no"] for row in money.rows(Side.LEFT).values()] == ["C00042"]
+    money.run()
+    assert money.rows(Side.RIGHT)[account]["no"] == "C00042"
+    money.right.put("account", account, {**money.rows(Side.RIGHT)[account], "no": "X"}, by="carla")
+    money.run()
+    assert [row["no"] for row in money.rows(Side.LEFT).values()] == ["C00042"]

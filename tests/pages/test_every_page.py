@@ -64,6 +64,7 @@ PAGES = {
     "synccore:interval": [""],
     "synccore:new_schedule": [""],
     "synccore:mappings": [""],
+    "synccore:standard": ["", "?reset=customers&reset=x"],
     "synccore:mapping": [""],
     "synccore:new_mapping": ["", "?integration=999999", "?integration=nonsense"],
     "synccore:new_integration": [""],
@@ -152,6 +153,7 @@ FOR_ADMINISTRATORS = {
     "synccore:mapping_templates",
     "synccore:mappings",
     "synccore:new_integration",
+    "synccore:standard",
     "synccore:new_mapping",
     "synccore:new_connection",
 }
@@ -211,6 +213,7 @@ def address(name: str, world) -> str:
         "synccore:check_now": world.setup.pk,
         "synccore:pause": world.mapping.integration_id,
         "synccore:resume": world.mapping.integration_id,
+        "synccore:standard": world.mapping.integration_id,
         "synccore:interval": world.mapping.queue_entries.get().pk,
     }
     if name == "synccore:full_again":

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('synccore', '0011_journal_page'),
+        ('synccore', '0013_matching'),
     ]
 
     operations = [
