@@ -16,6 +16,7 @@ from synccore.connectors.base import Connector
 from synccore.connectors.postgresql import PostgresqlConnector
 from synccore.failures import Failure
 from synccore.shapes import CreateItem, Record, TableRef, Value
+from tests.connectors.harness import Harness
 
 PASSWORD = "a secret pass-word"
 LINE = TableRef("line")
@@ -83,7 +84,7 @@ ITEM_TABLE = """
         changed timestamptz, changed_by text)"""
 
 
-class PostgresqlHarness:
+class PostgresqlHarness(Harness):
     """The contract's app in PostgreSQL; people there work through the administrator's connection."""
 
     def __init__(self, server: Server) -> None:
@@ -104,13 +105,13 @@ class PostgresqlHarness:
     def put(
         self,
         table: str,
-        id: str,
+        name: str,
         fields: Mapping[str, Value],
         *,
         stamp: datetime | None | Literal["now"] = "now",
     ) -> None:
         key = "code" if table == "item" else "id"
-        values: dict[str, Any] = {key: id, **fields}
+        values: dict[str, Any] = {key: name, **fields}
         if stamp != "now":
             values |= {"changed": stamp, "changed_by": "somebody"}
         names = ", ".join(values)
@@ -124,8 +125,8 @@ class PostgresqlHarness:
         )
         self.server.run("SET session_replication_role = origin")
 
-    def remove(self, table: str, id: str) -> None:
-        self.server.run(f"DELETE FROM {table} WHERE {'code' if table == 'item' else 'id'}::text = %s", [id])
+    def remove(self, table: str, name: str) -> None:
+        self.server.run(f"DELETE FROM {table} WHERE {'code' if table == 'item' else 'id'}::text = %s", [name])
 
 
 def create_one(connector: Connector, table: TableRef, **fields: Any) -> Record | Failure:

@@ -13,10 +13,10 @@ from synccore.connectors.memory import MemoryApp, MemoryConnector
 from synccore.failures import Blocked, Rejected, Transient
 from synccore.shapes import KeyKind, Record, TableInfo, UpdateItem, Value
 from tests.connectors.contract import ConnectorContract
-from tests.connectors.harness import FIELDS, ITEM, ITEM_FIELDS, TICKET_FIELDS, items, stored
+from tests.connectors.harness import FIELDS, ITEM, ITEM_FIELDS, TICKET_FIELDS, Harness, items, stored
 
 
-class MemoryHarness:
+class MemoryHarness(Harness):
     def __init__(self, name: str) -> None:
         self.app = MemoryApp.get(name)
         fields = {info.name: info for info in ITEM_FIELDS}
@@ -31,15 +31,15 @@ class MemoryHarness:
     def put(
         self,
         table: str,
-        id: str,
+        name: str,
         fields: Mapping[str, Value],
         *,
         stamp: datetime | None | Literal["now"] = "now",
     ) -> None:
-        self.app.put(table, id, fields, stamp=stamp)
+        self.app.put(table, name, fields, stamp=stamp)
 
-    def remove(self, table: str, id: str) -> None:
-        self.app.remove(table, id)
+    def remove(self, table: str, name: str) -> None:
+        self.app.remove(table, name)
 
 
 @pytest.fixture
