@@ -97,7 +97,7 @@ class BusinessCentral(Service):
                 raise Refused(405, "BadRequest_MethodNotAllowed", "A batch is posted.")
             return answer_batch(self, call)
         if name == "$metadata":
-            return self.metadata()
+            return self.metadata(call)
         if name == "entityDefinitions":
             return Answer(200, {"value": [self.definition(shape) for shape in self.shapes.values()]})
         if name == "companies":

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from xml.sax.saxutils import quoteattr
 
 from tests.odata.schema import EntitySet, Prop
+
+#: A lookup of Dataverse whose rows are users or teams: their types have a parent in common.
+OWNER = "ownerid"
+TRACKED = (
+    '<Annotation Term="Org.OData.Capabilities.V1.ChangeTracking"><Record><PropertyValue Property="Supported" Bool="true"/>'
+    "</Record></Annotation>"
+)
 
 
 @dataclass(frozen=True)
@@ -20,9 +27,11 @@ class Manner:
     computed: bool = False  # Org.OData.Core.V1.Computed where a property is read-only
 
 
-def document(shapes: Iterable[EntitySet], manner: Manner) -> bytes:
+def document(shapes: Iterable[EntitySet], manner: Manner, *, annotated: bool = True) -> bytes:
+    """``annotated``: what Dataverse tells only where it is asked for: computed properties, tracked tables."""
     shapes = list(shapes)
     types = {shape.name: shape.type_name for shape in shapes}
+    manner = replace(manner, computed=manner.computed and annotated)
     parts = [
         '<?xml version="1.0" encoding="utf-8"?>',
         '<edmx:Edmx Version="4.0" xmlns:edmx="http://docs.oasis-open.org/odata/ns/edmx"><edmx:DataServices>',
@@ -32,6 +41,7 @@ def document(shapes: Iterable[EntitySet], manner: Manner) -> bytes:
     ]
     if manner.base_type:
         parts.append(f'<EntityType Name="{manner.base_type}" Abstract="true"/>')
+        parts.append(_principal(manner))
     for shape in shapes:
         parts += [_enum(shape, prop) for prop in shape.props.values() if prop.type == "Enum"]
         parts.append(_type(shape, types, manner))
@@ -42,11 +52,17 @@ def document(shapes: Iterable[EntitySet], manner: Manner) -> bytes:
         if manner.navigation:
             for prop in shape.props.values():
                 for target, name in navigations(prop):
-                    if target in types:
+                    if target in types and prop.name != OWNER:
                         parts.append(f'<NavigationPropertyBinding Path="{name}" Target="{target}"/>')
+            if manner.computed and shape.tracks_changes:
+                parts.append(TRACKED)
         parts.append("</EntitySet>")
     parts.append("</EntityContainer></Schema></edmx:DataServices></edmx:Edmx>")
     return "".join(parts).encode()
+
+
+def _principal(manner: Manner) -> str:
+    return f'<EntityType Name="principal" BaseType="{manner.alias}.{manner.base_type}" Abstract="true"/>'
 
 
 def navigations(prop: Prop) -> list[tuple[str, str]]:
@@ -70,17 +86,20 @@ def _enum(shape: EntitySet, prop: Prop) -> str:
 
 def _type(shape: EntitySet, types: dict[str, str], manner: Manner) -> str:
     prefix = f"{manner.alias or manner.namespace}."
-    base = f' BaseType="{prefix}{manner.base_type}"' if manner.base_type else ""
+    parent = "principal" if shape.type_name == "systemuser" else manner.base_type
+    base = f' BaseType="{prefix}{parent}"' if manner.base_type else ""
     parts = [f'<EntityType Name="{shape.type_name}"{base}><Key><PropertyRef Name="{shape.key}"/></Key>']
     for prop in shape.props.values():
         parts.append(_property(shape, prop, manner))
         if prop.is_lookup and manner.navigation:
             for target, name in navigations(prop):
                 if target in types:
+                    kind, key = (
+                        ("principal", OWNER) if prop.name == OWNER else (types[target], f"{types[target]}id")
+                    )
                     parts.append(
-                        f'<NavigationProperty Name="{name}" Type="{prefix}{types[target]}">'
-                        f'<ReferentialConstraint Property="_{prop.name}_value" ReferencedProperty="'
-                        f'{types[target]}id"/></NavigationProperty>'
+                        f'<NavigationProperty Name="{name}" Type="{prefix}{kind}"><ReferentialConstraint Property="'
+                        f'_{prop.name}_value" ReferencedProperty="{key}"/></NavigationProperty>'
                     )
     parts.append("</EntityType>")
     return "".join(parts)
@@ -109,7 +128,7 @@ def _property(shape: EntitySet, prop: Prop, manner: Manner) -> str:
         editable = "false" if prop.read_only else "true"
         inside += f'<Annotation Term="NAV.AllowEdit" Bool="{editable}"/>'
         inside += f'<Annotation Term="NAV.AllowEditOnCreate" Bool="{editable}"/>'
-    if (manner.computed and prop.read_only) or (manner.navigation and prop.is_lookup):
+    if manner.computed and (prop.read_only or (manner.navigation and prop.is_lookup)):
         inside += '<Annotation Term="Org.OData.Core.V1.Computed" Bool="true"/>'
     text = "<Property " + " ".join(fact for fact in facts if fact)
     return f"{text}>{inside}</Property>" if inside else f"{text}/>"

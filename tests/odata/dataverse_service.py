@@ -88,6 +88,11 @@ class Dataverse(Writing, Functions, Service):
         )
         raise Refused(403, "0x80040220", text)
 
+    def metadata(self, call: Call) -> Answer:
+        annotated = call.options(self.bad).get("annotations") == "true"
+        body = csdl.document(self.shapes.values(), self.manner, annotated=annotated)
+        return Answer(200, body, {"Content-Type": "application/xml"})
+
     # -- rows ----------------------------------------------------------------------------------------------------------
 
     def json_name(self, prop: Prop) -> str:

@@ -101,7 +101,7 @@ class Service:
             return self.service_document()
         (name, key), rest = segments[0], segments[1:]
         if name == "$metadata" and call.method == "GET":
-            return self.metadata()
+            return self.metadata(call)
         shape = self.shapes.get(name)
         if shape is None:
             raise self.no_such_set(name)
@@ -113,7 +113,7 @@ class Service:
         value = [{"name": name, "kind": "EntitySet", "url": name} for name in self.shapes]
         return Answer(200, {"@odata.context": f"{self.root}$metadata", "value": value})
 
-    def metadata(self) -> Answer:
+    def metadata(self, call: Call) -> Answer:
         body = csdl.document(self.shapes.values(), self.manner)
         return Answer(200, body, {"Content-Type": "application/xml"})
 
