@@ -41,6 +41,8 @@ class Dataverse(Writing, Functions, Service):
     page_max = 5000
     fraction = 0
     version = "9.2.26113.00181"
+    #: Changes whenever a table or a field is changed.
+    definitions_version = "7431189"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tests.odata.dataverse import Dataverse
 
 CAST = "Microsoft.Dynamics.CRM."
+VERSION = "Microsoft.Dynamics.CRM.globalmetadataversion"
 TYPES = {
     "Guid": "Uniqueidentifier",
     "Int32": "Integer",
@@ -34,7 +35,10 @@ def definitions(service: Dataverse, call: Call, segments: list[tuple[str, str | 
     (_name, key), rest = segments[0], segments[1:]
     if key is None:
         found = [_entity(shape) for shape in service.shapes.values()]
-        return _answer(service, "EntityDefinitions", _filtered(service, found, options), options)
+        answer = _answer(service, "EntityDefinitions", _filtered(service, found, options), options)
+        if VERSION in (call.prefers("odata.include-annotations") or ""):
+            answer.body = {f"@{VERSION}": service.definitions_version, **answer.body}
+        return answer
     shape = _shape(service, key)
     if not rest:
         one = _expand(service, shape, _entity(shape), options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -115,7 +116,10 @@ class Service:
 
     def metadata(self, call: Call) -> Answer:
         body = csdl.document(self.shapes.values(), self.manner)
-        return Answer(200, body, {"Content-Type": "application/xml"})
+        etag = f'W/"{hashlib.sha256(body).hexdigest()[:16]}"'
+        if call.headers.get("if-none-match") == etag:
+            return Answer(304, None, {"ETag": etag})
+        return Answer(200, body, {"Content-Type": "application/xml", "ETag": etag})
 
     def key_of(self, shape: EntitySet, text: str) -> Key:
         named = re.fullmatch(r"(\w+)=(.*)", text, re.DOTALL)
