@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import blake2b
-from typing import Final
+from typing import Any, Final
 from unicodedata import category, combining, digit, normalize
 
 from synccore.engine.compiled import Compiled, CompiledField, field_missing
 from synccore.engine.rules import References
 from synccore.failures import Blocked, Rejected
-from synccore.shapes import FieldType, Record, Side, Value
+from synccore.shapes import FieldType, Record, Side, TableRef, Value
 
 
 class Compare(StrEnum):
@@ -38,6 +38,9 @@ class Compare(StrEnum):
 
 #: Ways of comparing for which a difference of case can be meant; the others never look at it.
 CASED: Final = frozenset({Compare.EXACT, Compare.TEXT})
+
+#: So many fields besides those of the criteria help to tell candidates apart.
+TELLING: Final = 3
 
 #: Letters that are no base letter with an accent for Unicode, and what people type in their place.
 _SPELLED: Final = str.maketrans(
@@ -140,6 +143,19 @@ def may_compare(rule: CompiledField) -> bool:
     )
 
 
+def _title_fields(table: TableRef) -> set[str | None]:
+    return {table.key_field, table.name_field} - {None}
+
+
+def _described(field: CompiledField) -> dict[str, Any]:
+    return {
+        "rule": str(field.rule.id),
+        "left": field.left,
+        "right": field.right,
+        "sensitive": field.rule.sensitive,
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class _Line:
     field: CompiledField
@@ -168,13 +184,37 @@ class Matcher:
         self.groups = tuple(sorted(set(found) - broken))
         self._lines = [found[group] for group in self.groups]
         self._all = [line for lines in self._lines for line in lines]
+        self._told = [*dict.fromkeys(line.field for line in self._all), *self._telling()]
 
     def __bool__(self) -> bool:
         return bool(self.groups)
 
+    def _telling(self) -> list[CompiledField]:
+        """A few more fields by which a person tells candidates apart; number and name stand in a record's title anyway."""
+        compared = {line.field.rule.id for line in self._all}
+        rules = self.rules.rules
+        titles = {(side, name) for side in Side for name in _title_fields(rules.table(side))}
+        return [
+            each
+            for each in self.rules.fields
+            if may_compare(each)
+            and each.rule.id not in compared
+            and each.rule.reference is None
+            and not each.rule.sensitive
+            and not any((side, each.name(side)) in titles for side in Side)
+        ][:TELLING]
+
     def fields(self, side: Side) -> tuple[str, ...]:
         """Fields that must be read from one side."""
-        return tuple(dict.fromkeys(str(line.field.name(side)) for line in self._all))
+        return tuple(dict.fromkeys(str(field.name(side)) for field in self._told))
+
+    def described(self) -> list[list[dict[str, Any]]]:
+        """What each group compares, for those who read the result: rule, both fields, whether values are shown."""
+        return [[_described(line.field) for line in lines] for lines in self._lines]
+
+    def told(self) -> list[dict[str, Any]]:
+        """The fields of ``shown``, likewise."""
+        return [_described(field) for field in self._told]
 
     def references(self, side: Side, records: Iterable[Record]) -> set[tuple[int, Side, str]]:
         """What ``References`` must hold for the keys of these records."""
@@ -222,15 +262,16 @@ class Matcher:
         return normalized(text, criterion.compare, case_sensitive=criterion.case_sensitive)
 
     def shown(self, side: Side, record: Record, spell: Callable[[Value], str]) -> Mapping[str, str]:
-        """The values of the criteria's fields as people read them: rule id → text. Sensitive ones are left out."""
+        """The values of the criteria's fields, and of a few more, as people read them: rule id → text. Sensitive ones are
+        left out."""
         found = {}
-        for line in self._all:
-            name = str(line.field.name(side))
-            if line.field.rule.sensitive:
+        for field in self._told:
+            name = str(field.name(side))
+            if field.rule.sensitive:
                 continue
             try:
                 value = record.fields[name]
             except KeyError:
                 raise field_missing(side, name) from None
-            found[str(line.field.rule.id)] = "" if value is None else spell(value)
+            found[str(field.rule.id)] = "" if value is None else spell(value)
         return found

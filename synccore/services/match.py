@@ -99,9 +99,9 @@ def save_criteria(
     lines = _lines(row, drafts, found)
     wanted, can = set(create), creatable(row)
     for side in wanted - set(can):
-        add(found, f"create_{side.value}", "match_direction", side=side.value)
+        add(found, f"create_{side.value}", "not_a_choice")
     if after not in MatchSetup.After.values:
-        add(found, "after", "match_after", value=after)
+        add(found, "after", "not_a_choice")
     if found:
         raise Wrong(found)
     setup.create_left, setup.create_right, setup.after = Side.LEFT in wanted, Side.RIGHT in wanted, after
@@ -120,13 +120,13 @@ def _lines(mapping: TableMapping, drafts: Sequence[CriterionDraft], found: Found
         at = f"c-{i}"
         group = int(draft.group) if draft.group.isdecimal() and len(draft.group) < 3 else 0
         if draft.field not in can:
-            add(found, f"{at}-field", "match_field" if draft.field else "match_no_field")
+            add(found, f"{at}-field", "not_a_choice" if draft.field else "required")
         if not 1 <= group <= MOST_GROUPS:
-            add(found, f"{at}-group", "match_group", n=MOST_GROUPS)
+            add(found, f"{at}-group", "not_a_choice")
         if draft.compare not in MatchCriterion.How.values:
-            add(found, f"{at}-compare", "match_compare")
+            add(found, f"{at}-compare", "not_a_choice")
         if (draft.field, group) in seen:
-            add(found, f"{at}-field", "match_twice")
+            add(found, f"{at}-field", "twice")
         seen.add((draft.field, group))
         if draft.field in can and draft.compare in MatchCriterion.How.values:
             cased = draft.case_sensitive and Compare(draft.compare) in CASED

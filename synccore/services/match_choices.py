@@ -128,6 +128,13 @@ def _chosen(mapping: TableMapping, row: MatchRecord) -> str:
     return NONE if declined else UNDECIDED
 
 
+def declined(mapping: TableMapping, rows: Sequence[MatchRecord]) -> set[int]:
+    """Those of these rows for which a person chose *none of these*."""
+    ids = {(row.side, row.record_id): row.pk for row in rows}
+    found = MatchChoice.objects.filter(mapping=mapping, other_id="", record_id__in=[id for _side, id in ids])
+    return {ids[key] for key in found.values_list("side", "record_id") if key in ids}
+
+
 def _choices(mapping: TableMapping, row: MatchRecord) -> Any:
     """The choices that are about a record, from either side."""
     own = Q(side=row.side, record_id=row.record_id)

@@ -148,8 +148,10 @@ def look(run: Run, matcher: Matcher, *, chosen: bool = False) -> None:
     """
     checkpoint = dict(run.job.checkpoint)
     if "phase" not in checkpoint:
+        run.job.options |= {"groups": matcher.described(), "fields": matcher.told()}
         with run.page({"phase": Side.LEFT.value, "read": {}}):
             MatchRecord.objects.filter(job=run.job).delete()
+            run.job.save(update_fields=["options"])
     for side in SIDES:
         if run.job.checkpoint["phase"] == side.value:
             _read(run, matcher, side, chosen=chosen)

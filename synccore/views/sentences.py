@@ -117,6 +117,18 @@ def not_now(code: str, params: Mapping[str, Any]) -> str:
         "full_running": _(
             "%(mapping)s is in a full synchronization that has not ended; nothing more was started."
         ),
+        "match_no_criteria": _("%(mapping)s has no criteria to match by yet; an administrator chooses them."),
+        "match_no_look": _("The preview of %(mapping)s was made anew in the meantime; nothing was done."),
+        "match_running": _("%(mapping)s is being coupled at this moment; nothing more was started."),
+        "match_nothing": _("%(mapping)s has nothing to do here any more; nothing was started."),
+        "match_done": _("This preview of %(mapping)s was carried out already. Look for matches again."),
+        "match_rules_moved": _(
+            "The criteria or the rules of %(mapping)s have changed since the preview. Look for matches again."
+        ),
+        "match_old": _("The preview of %(mapping)s is more than a day old. Look for matches again."),
+        "match_couplings_moved": _(
+            "Couplings of %(mapping)s have changed since the preview. Look for matches again."
+        ),
         "not_read": _(
             "%(mapping)s stays switched off: the tables of its apps were not read yet. Read them, then switch it on."
         ),

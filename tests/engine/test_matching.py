@@ -177,6 +177,13 @@ def test_a_group_that_lost_a_field_is_not_tried():
     ]
 
 
+def test_a_few_more_fields_help_to_tell_candidates_apart():
+    rules = mapping(*(rule(n, f"f{n}") for n in range(1, 8)))
+    matcher = Matcher(compile_rules(rules), [Criterion(5)])
+    assert matcher.fields(L) == ("l_f5", "l_f1", "l_f2", "l_f3")
+    assert [each["rule"] for each in matcher.told()] == ["5", "1", "2", "3"]
+
+
 def test_sensitive_values_are_not_shown():
     rules = mapping(rule(1, "name"), rule(2, "salary", sensitive=True))
     matcher = Matcher(compile_rules(rules), [Criterion(1), Criterion(2)])

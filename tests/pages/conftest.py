@@ -10,7 +10,17 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from synccore.models import Coupling, PlannedRecord, Problem, SynchJob, SynchJobError, TableMapping
+from synccore.models import (
+    Coupling,
+    MatchCriterion,
+    MatchRecord,
+    MatchSetup,
+    PlannedRecord,
+    Problem,
+    SynchJob,
+    SynchJobError,
+    TableMapping,
+)
 from synccore.models.ledger import replace_stat
 from synccore.models.scoping import GrantLevel
 from tests import factories as make
@@ -156,7 +166,46 @@ def full(world) -> SynchJob:
             side="right" if writes else "",
             writes=writes,
         )
+    met(world.mapping)
     return world.full
+
+
+def met(mapping: TableMapping) -> SynchJob:
+    """A look for matches: one pair, and two records of the right that one of the left matches."""
+    field = make.make_field(mapping, "name")
+    MatchCriterion.objects.create(mapping=mapping, field=field)
+    MatchSetup.objects.create(mapping=mapping, create_right=True)
+    line = {"rule": str(field.pk), "left": "name", "right": "name", "sensitive": False}
+    look = make.make_job(
+        mapping,
+        verb="match_preview",
+        scope="full",
+        mapping_revision=mapping.revision,
+        checkpoint={"phase": "end", "read": {"left": 3, "right": 3}},
+        options={"criteria": 1, "groups": [[line]], "fields": [line]},
+    )
+    for side, id, name, outcome, other in (
+        ("left", "L1", "Van Dijk <b>& Zn.", "one", "R1"),
+        ("right", "R1", "van dijk zn", "one", "L1"),
+        ("left", "L2", "Jansen", "several", ""),
+        ("right", "R2", "Jansen", "several", ""),
+        ("right", "R3", "JANSEN ‮x", "several", ""),
+        ("left", "L3", "Nobody", "none", ""),
+    ):
+        MatchRecord.objects.create(
+            job=look,
+            mapping=mapping,
+            side=side,
+            record_id=id,
+            key=id,
+            name=name,
+            keys=[name.split()[0].lower()],
+            values={str(field.pk): name},
+            outcome=outcome,
+            other_id=other,
+            place=None if outcome == "none" else 0,
+        )
+    return look
 
 
 @pytest.fixture

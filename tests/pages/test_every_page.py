@@ -75,6 +75,10 @@ PAGES = {
     "synccore:mapping_templates": [""],
     "synccore:planned": ["", "?step=create", "?step=nonsense&after=x"],
     "synccore:synchronize_since": [""],
+    "synccore:match": [""],
+    "synccore:match_criteria": [""],
+    "synccore:match_records": ["", "?outcome=one&side=left", "?outcome=several&q=van&after=x", "?side=x"],
+    "synccore:match_run": [""],
     "synccore:full": ["", "?mapping=1&mapping=x"],
     "synccore:full_status": [""],
     "synccore:delete_mapping": [""],
@@ -151,6 +155,7 @@ FOR_ADMINISTRATORS = {
     "synccore:mapping_filters",
     "synccore:mapping_preconditions",
     "synccore:mapping_templates",
+    "synccore:match_criteria",
     "synccore:mappings",
     "synccore:new_integration",
     "synccore:standard",
@@ -165,6 +170,10 @@ OF_MAPPING = (
     "mapping_templates",
     "planned",
     "synchronize_since",
+    "match",
+    "match_criteria",
+    "match_records",
+    "match_run",
     "edit_mapping",
     "copy_mapping",
     "delete_mapping",
@@ -174,7 +183,14 @@ OF_MAPPING = (
     "switch_on",
 )
 #: Of one mapping, for whoever may synchronize its records.
-FOR_SYNCHRONIZERS = {"synccore:full", "synccore:planned", "synccore:synchronize_since"}
+FOR_SYNCHRONIZERS = {
+    "synccore:full",
+    "synccore:planned",
+    "synccore:synchronize_since",
+    "synccore:match",
+    "synccore:match_records",
+    "synccore:match_run",
+}
 ADDRESSES = [(name, query) for name, queries in PAGES.items() for query in queries]
 LISTS = [
     "people:users",

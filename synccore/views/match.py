@@ -1,0 +1,375 @@
+"""*Match-Based Coupling* of one mapping: what a look at both apps found by its criteria, and the press that couples it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_http_methods
+
+from synccore import roles
+from synccore.models import MatchCriterion, MatchRecord, MatchSetup, SynchJob, TableMapping
+from synccore.models.scoping import GrantLevel
+from synccore.services import match
+from synccore.services.jobs import NotNow
+from synccore.shapes import SIDES, Side
+from synccore.tables import JobRow, State, app_names
+
+from .mapping_forms import FORM_VERBS
+from .sentences import not_now
+
+#: So many records of each outcome stand on the page itself.
+SAMPLES = 3
+
+_Outcome = MatchRecord.Outcome
+#: In the order of the page: icon, tone.
+LOOKS = {
+    _Outcome.ONE: ("check", "good"),
+    _Outcome.CHOSEN: ("person", "good"),
+    _Outcome.SEVERAL: ("question", "person"),
+    _Outcome.TAKEN: ("link", "waits"),
+    _Outcome.NONE: ("x", "closed"),
+    _Outcome.COUPLED: ("link", "good"),
+    _Outcome.CREATED: ("check", "good"),
+}
+
+
+def couplable_mapping(request: HttpRequest, pk: int) -> TableMapping:
+    """A mapping whose records this person may couple. Raises PermissionDenied, Http404."""
+    user: Any = request.user
+    seen = TableMapping.objects.visible_to(user).select_related("integration__left", "integration__right")
+    found = get_object_or_404(seen, pk=pk)
+    has_right = user.has_perm(match.COUPLE)
+    if not has_right or not TableMapping.objects.visible_to(user, GrantLevel.RESOLVE).filter(pk=pk).exists():
+        raise PermissionDenied(roles.refusal(match.COUPLE, of_mapping=has_right))
+    return found
+
+
+def outcome_word(outcome: str) -> str:
+    return str(_Outcome(outcome).label)
+
+
+def outcome_state(outcome: str) -> State:
+    return State(outcome_word(outcome), *LOOKS[_Outcome(outcome)])
+
+
+@dataclass(frozen=True)
+class GroupWords:
+    """One alternative: its lines as people read them."""
+
+    number: int
+    lines: list[str]
+
+
+def criteria_words(found: TableMapping) -> list[GroupWords]:
+    """The stored criteria, group by group."""
+    groups: dict[int, list[str]] = {}
+    for each in found.match_criteria.select_related("field").order_by("group", "field__position", "pk"):
+        names = dict.fromkeys((each.field.left_field, each.field.right_field))
+        how = str(MatchCriterion.How(each.compare).label)
+        if each.case_sensitive:
+            how = _("%(how)s; capital letters count") % {"how": how}
+        groups.setdefault(each.group, []).append(f"{' = '.join(names)} · {how}")
+    return [GroupWords(number, lines) for number, lines in groups.items()]
+
+
+def setup_words(found: TableMapping, setup: MatchSetup, apps: Mapping[str, str]) -> list[str]:
+    """What happens besides coupling."""
+    said = [
+        _("What matches nothing in %(there)s is created there.")
+        % {"here": apps[side.other.value], "there": apps[side.value]}
+        for side in match.creatable(found)
+        if setup.creates(side)
+    ]
+    return [after_words(setup.after, apps), *(said or [_("What matches nothing is left alone.")])]
+
+
+def after_words(after: str, apps: Mapping[str, str]) -> str:
+    if after in list(Side):
+        return _("After coupling the two are synchronized; %(app)s wins where they differ.") % {
+            "app": apps[after]
+        }
+    if after:
+        return _(
+            "After coupling the two are synchronized by the rules of the mapping; real differences are asked."
+        )
+    return _("Coupling writes nothing; the next synchronization compares the two.")
+
+
+# -- what a look found -------------------------------------------------------------------------------------------------
+
+
+class MetRow:
+    """A record of a look: who it is, by what it matched, and with whom it goes."""
+
+    def __init__(
+        self,
+        row: MatchRecord,
+        apps: Mapping[str, str],
+        groups: Sequence[Sequence[Mapping[str, Any]]],
+        other: MatchRecord | None = None,
+    ) -> None:
+        self.row, self.pk, self.title = row, row.pk, row.title
+        self.app, self.other_app = apps[row.side], apps[Side(row.side).other.value]
+        self.state = (
+            outcome_state(row.outcome)
+            if row.outcome
+            else State(str(row.get_state_display()), "pause", "closed")
+        )
+        self.other = other.title if other is not None else row.other_id
+        lines = groups[row.place] if row.place is not None and row.place < len(groups) else _all(groups)
+        self.values = [_said(line, row, other) for line in lines]
+
+    @property
+    def couple_url(self) -> str:
+        query: dict[str, Any] = {
+            "mapping": self.row.mapping_id,
+            "side": self.row.side,
+            "id": self.row.record_id,
+        }
+        return f"{reverse('coupling:couple')}?{urlencode(query)}"
+
+
+def _all(groups: Sequence[Sequence[Mapping[str, Any]]]) -> list[Mapping[str, Any]]:
+    """Each field of the criteria once."""
+    return list({line["rule"]: line for lines in groups for line in lines}.values())
+
+
+def _said(line: Mapping[str, Any], row: MatchRecord, other: MatchRecord | None) -> tuple[str, str]:
+    """A field and what it holds: both values where there is a counterpart and they are spelled differently."""
+    name = str(line[row.side])
+    if line.get("sensitive"):
+        return name, "•••"
+    own = str(row.values.get(line["rule"], ""))
+    its = str(other.values.get(line["rule"], "")) if other is not None else own
+    return name, own if own == its else f"{own} = {its}"
+
+
+def groups_of(look: SynchJob) -> list[list[dict[str, Any]]]:
+    """The criteria under which the look was made, as it keeps them."""
+    found = look.options.get("groups", [])
+    return found if isinstance(found, list) else []
+
+
+def counterparts(rows: Sequence[MatchRecord]) -> dict[int, MatchRecord]:
+    """Per record the one of the other side it goes with; one query per side."""
+    found: dict[int, MatchRecord] = {}
+    for side in SIDES:
+        mine = {row.other_id: row for row in rows if row.side == side.value and row.other_id}
+        if mine:
+            others = MatchRecord.objects.filter(
+                job=next(iter(mine.values())).job_id, side=side.other.value, record_id__in=list(mine)
+            )
+            found |= {mine[other.record_id].pk: other for other in others}
+    return found
+
+
+@dataclass(frozen=True)
+class OutcomeLine:
+    """One outcome: how many per side, where they are listed, and the first of them by name."""
+
+    state: State
+    numbers: list[tuple[str, int, str]]
+    samples: list[MetRow]
+    more: bool
+
+
+def _outcome_lines(found: TableMapping, look: SynchJob, apps: Mapping[str, str]) -> list[OutcomeLine]:
+    counts, groups = match.counts_of(look.pk), groups_of(look)
+    where = reverse("synccore:match_records", args=[found.pk])
+    lines = []
+    for outcome in LOOKS:
+        numbers = counts.get(outcome.value)
+        if not numbers:
+            continue
+        rows = list(_first(look, outcome))
+        others = counterparts(rows)
+        lines.append(
+            OutcomeLine(
+                outcome_state(outcome.value),
+                [
+                    (
+                        apps[side.value],
+                        numbers.get(side.value, 0),
+                        f"{where}?{urlencode({'outcome': outcome.value, 'side': side.value})}",
+                    )
+                    for side in SIDES
+                ],
+                [MetRow(row, apps, groups, others.get(row.pk)) for row in rows],
+                max(numbers.values()) > len(rows),
+            )
+        )
+    return lines
+
+
+def _first(look: SynchJob, outcome: MatchRecord.Outcome) -> Sequence[MatchRecord]:
+    rows = MatchRecord.objects.filter(job=look, outcome=outcome, subject=True)
+    left = list(rows.filter(side=Side.LEFT.value).order_by("pk")[:SAMPLES])
+    paired = outcome in (*MatchRecord.PAIRED, _Outcome.COUPLED)  # the right ones are the same pairs
+    right = [] if paired and left else list(rows.filter(side=Side.RIGHT.value).order_by("pk")[:SAMPLES])
+    return [*left, *right][: SAMPLES if paired else 2 * SAMPLES]
+
+
+def _not_asked(look: SynchJob, apps: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Records that were read and not matched: coupled already, taken apart, left out. Word → numbers per app."""
+    rows = MatchRecord.objects.filter(job=look, outcome="").exclude(state=MatchRecord.State.FREE).order_by()
+    found: dict[str, dict[str, int]] = {}
+    for state, side, n in rows.values_list("state", "side").annotate(n=Count("pk")):
+        found.setdefault(state, {})[side] = n
+    return [
+        (
+            str(label),
+            ", ".join(
+                _("%(n)s in %(app)s") % {"n": numbers[side.value], "app": apps[side.value]}
+                for side in SIDES
+                if side.value in numbers
+            ),
+        )
+        for state, label in MatchRecord.State.choices
+        if (numbers := found.get(state))
+    ]
+
+
+# -- the page ----------------------------------------------------------------------------------------------------------
+
+
+@require_http_methods(FORM_VERBS)
+def match_page(request: HttpRequest, pk: int) -> HttpResponse:
+    """Criteria, preview, run. POST looks at both apps: a job that couples nothing."""
+    found = couplable_mapping(request, pk)
+    if request.method == "POST":
+        try:
+            job = match.start_look(found, user=request.user)
+        except NotNow as no:
+            messages.warning(request, not_now(no.code, no.params))
+        else:
+            messages.success(request, looking_text(job))
+        return redirect("synccore:match", pk=pk)
+    template = "synccore/match_region.html" if request.htmx else "synccore/match.html"  # type: ignore[attr-defined]
+    return render(request, template, _context(request, found))
+
+
+def looking_text(job: SynchJob) -> str:
+    link = format_html(
+        '<a href="{}">{}</a>', reverse("synccore:job", args=[job.pk]), _("job %(n)s") % {"n": job.pk}
+    )
+    return format_html(_("{job} reads both apps and looks for matches. It couples nothing."), job=link)
+
+
+def _context(request: HttpRequest, found: TableMapping) -> dict[str, Any]:
+    user: Any = request.user
+    apps, setup = app_names(found), match.setup_of(found)
+    look, looking, coupling = match.latest_look(found), match.looking(found), match.coupling_now(found)
+    ran = match.run_of(look) if look is not None else None
+    code = match.stale(found, look) if look is not None else ""
+    lines = _outcome_lines(found, look, apps) if look is not None else []
+    plan = match.plan_of(setup, match.counts_of(look.pk)) if look is not None else None
+    last = (
+        SynchJob.objects.filter(mapping=found, verb="match_preview")
+        .select_related("mapping__integration__left", "mapping__integration__right", "requested_by")
+        .order_by("-pk")
+        .first()
+    )
+    failed = last if last is not None and last.state == SynchJob.State.FAILED else None
+    busy = looking or coupling
+    return {
+        "page_title": _("Match-Based Coupling: %(name)s") % {"name": found.name},
+        "mapping": found,
+        "apps": apps,
+        "groups": criteria_words(found),
+        "besides": setup_words(found, setup, apps),
+        "look": look,
+        "look_row": JobRow(look) if look else None,
+        "read": _read_words(look, apps) if look else "",
+        "only_chosen": bool(look and look.options.get("chosen")),
+        "looking": looking,
+        "progress": _read_words(looking, apps) if looking else "",
+        "coupling": coupling,
+        "ran": ran,
+        "ran_row": JobRow(ran) if ran else None,
+        "failed": JobRow(failed) if failed and (look is None or failed.pk > look.pk) else None,
+        "stale": not_now(code, {"mapping": found.name}) if code and not ran else "",
+        "lines": lines,
+        "not_asked": _not_asked(look, apps) if look else [],
+        "plan": plan,
+        "may_run": bool(
+            look and not code and not busy and plan and (plan.pairs or any(plan.creations.values()))
+        ),
+        "busy": busy,
+        "may_set_up": user.has_perm(roles.SET_UP),
+        "several_url": f"{reverse('synccore:match_records', args=[found.pk])}?outcome=several",
+        "several": any(line.state.word == outcome_word("several") for line in lines),
+    }
+
+
+def _read_words(job: SynchJob, apps: Mapping[str, str]) -> str:
+    """How far a look has read, or how much it did read."""
+    read = job.checkpoint.get("read", {})
+    parts = [
+        ngettext("%(n)s record of %(app)s", "%(n)s records of %(app)s", read[side.value])
+        % {"n": read[side.value], "app": apps[side.value]}
+        for side in SIDES
+        if side.value in read
+    ]
+    return ", ".join(parts)
+
+
+# -- the question ------------------------------------------------------------------------------------------------------
+
+
+@require_http_methods(FORM_VERBS)
+def match_run(request: HttpRequest, pk: int) -> HttpResponse:
+    """What the press would do, and the press. The look it is about travels with the form."""
+    found = couplable_mapping(request, pk)
+    look = match.latest_look(found)
+    if request.method == "POST":
+        named = request.POST.get("look", "")
+        wanted = int(named) if named.isdecimal() and len(named) < 16 else 0
+        try:
+            job = match.start_match(found, user=request.user, look=wanted)
+        except NotNow as no:
+            if no.code == "match_couplings_moved":
+                match.start_look(found, user=request.user)
+                text = _(
+                    "Couplings of %(name)s have changed since the preview. It is being made anew; nothing was coupled."
+                )
+                messages.warning(request, text % {"name": found.name})
+            else:
+                messages.warning(request, not_now(no.code, no.params))
+            return redirect("synccore:match", pk=pk)
+        text = _("The records are being coupled. Each one’s result stands on the page of the job.")
+        messages.success(request, text)
+        return redirect("synccore:job", pk=job.pk)
+    if look is None or (code := match.stale(found, look)):
+        said = not_now(code, {"mapping": found.name}) if look is not None else _("Look for matches first.")
+        messages.warning(request, said)
+        return redirect("synccore:match", pk=pk)
+    apps, setup = app_names(found), match.setup_of(found)
+    plan = match.plan_of(setup, match.counts_of(look.pk))
+    pairs = list(
+        MatchRecord.objects.filter(job=look, side="left", outcome__in=MatchRecord.PAIRED).order_by("pk")[:5]
+    )
+    others = counterparts(pairs)
+    context = {
+        "page_title": _("Couple what matches?"),
+        "mapping": found,
+        "look": look,
+        "plan": plan,
+        "names": [f"{row.title} ⇄ {others[row.pk].title}" for row in pairs if row.pk in others],
+        "more": plan.pairs - len(pairs),
+        "creations": [(apps[side.value], n) for side, n in plan.creations.items() if n],
+        "after": after_words(setup.after, apps),
+        "writes": bool(setup.after),
+    }
+    return render(request, "synccore/match_question.html", context)
