@@ -60,8 +60,8 @@ class Connector(ABC):
     @classmethod
     def tidy(cls, options: Mapping[str, Any]) -> dict[str, Any]:
         """What people typed or pasted, as ``open`` wants it: the address of the app's own pages becomes that of its
-        service, and what else such an address names fills options that are empty. Pure; never raises; gives the same
-        for what it gave. Default: as typed."""
+        service, and what else such an address names (a company) goes into its own option. Pure; never raises; gives the
+        same for what it gave. Default: as typed."""
         return dict(options)
 
     @classmethod

@@ -49,6 +49,8 @@ class Option:
     #: Says where secrets are sent: with another one they must be typed again, else an editor could have them sent to
     #: a server of his own.
     address: bool = False
+    #: Says which records are found: with another value, what is coupled may not be there.
+    place: bool = False
     #: Heading under which forms and pages show it; "": that of the options before it.
     group: str = ""
     #: Folded away at first: an app is reached without it.

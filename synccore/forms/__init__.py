@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, time
 from typing import Any
 
@@ -13,7 +12,6 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from synccore.connectors.options import Option, OptionType
 from synccore.services.queue import LONGEST, SHORTEST
 
 
@@ -123,116 +121,3 @@ class ScheduleForm(IntervalForm):
         field = self.fields["which"]
         assert isinstance(field, forms.ChoiceField)
         field.choices, field.initial = choices, chosen
-
-
-class ConnectionForm(forms.Form):
-    """A connection of one kind, made from the options its connector declares. A stored secret is never in it.
-
-    Reads only what was typed; the service judges it (``services.connections.save_connection``).
-    """
-
-    name = forms.CharField(
-        label=gettext_lazy("Name of the app"), max_length=100, help_text=gettext_lazy("As people call it.")
-    )
-    integration_user = forms.CharField(label=gettext_lazy("Integration user"), max_length=200, required=False)
-    revision = forms.CharField(widget=forms.HiddenInput, required=False)
-
-    def __init__(
-        self,
-        data: Any = None,
-        *,
-        options: Collection[Option],
-        stored: Collection[str] = (),
-        initial: Mapping[str, Any] | None = None,
-    ) -> None:
-        """``stored``: names of the secrets that are set; ``initial``: name, revision and the answers by option."""
-        known = {
-            name if name in self.base_fields else _of(name): value for name, value in (initial or {}).items()
-        }
-        super().__init__(data, initial=known)
-        self.declared = tuple(options)
-        if any(option.name == "user" for option in self.declared):
-            del self.fields["integration_user"]
-        for option in self.declared:
-            if option.type is OptionType.JSON and isinstance(known.get(_of(option.name)), dict | list):
-                self.initial[_of(option.name)] = json.dumps(
-                    known[_of(option.name)], indent=1, ensure_ascii=False
-                )
-            self.fields[_of(option.name)] = _field(option, is_set=option.name in stored)
-            if option.secret and option.name in stored and not option.required:
-                label = _("Remove the stored one: %(name)s") % {"name": _(option.label)}
-                self.fields[f"forget_{option.name}"] = forms.BooleanField(
-                    label=label,
-                    required=False,
-                    widget=forms.CheckboxInput(attrs={"class": "form-check-input"}),
-                )
-
-    def clean(self) -> dict[str, Any]:
-        data = super().clean() or {}
-        for option in self.declared:
-            if option.type is not OptionType.JSON or not data.get(_of(option.name)):
-                continue
-            try:
-                data[_of(option.name)] = json.loads(data[_of(option.name)])
-            except ValueError:
-                self.add_error(
-                    _of(option.name), _("This is not JSON. Look for a comma, a quote or a bracket.")
-                )
-        return data
-
-    def answers(self) -> dict[str, Any]:
-        """The answers that are no secrets and were given, by option."""
-        return {
-            option.name: self.cleaned_data[_of(option.name)]
-            for option in self.declared
-            if not option.secret and self.cleaned_data.get(_of(option.name)) not in (None, "", False)
-        }
-
-    def secrets(self) -> dict[str, str]:
-        """The secrets that were typed."""
-        return {
-            option.name: self.cleaned_data[_of(option.name)]
-            for option in self.declared
-            if option.secret and self.cleaned_data.get(_of(option.name))
-        }
-
-    def forget(self) -> set[str]:
-        return {option.name for option in self.declared if self.cleaned_data.get(f"forget_{option.name}")}
-
-    def refuse(self, option: str, sentence: str) -> None:
-        """Put a sentence beside the option's field; above all where it is about none of them."""
-        self.add_error(_of(option) if _of(option) in self.fields else None, sentence)
-
-
-def _of(option: str) -> str:
-    return f"option_{option}"
-
-
-def _field(option: Option, *, is_set: bool) -> forms.Field:
-    """Text of whatever kind; what it must be is the connector's to judge, in its own words."""
-    help_text = _(option.help) if option.help else ""
-    default = "" if option.default is None else str(option.default)
-    attrs = {"autocomplete": "off", "placeholder": default}
-    label = _(option.label)
-    if option.secret:
-        state = _("A value is set. Type a new one to replace it.") if is_set else _("Not set.")
-        widget = forms.PasswordInput(attrs={"autocomplete": "new-password"})
-        text = f"{state} {help_text}".strip()
-        return forms.CharField(label=label, required=False, strip=False, widget=widget, help_text=text)
-    if option.type is OptionType.BOOLEAN:
-        box = forms.CheckboxInput(attrs={"class": "form-check-input"})
-        return forms.BooleanField(label=label, required=False, help_text=help_text, widget=box)
-    if option.type is OptionType.CHOICE:
-        nothing = default or _("as the app decides")
-        choices = [("", nothing), *((choice, choice) for choice in option.choices)]
-        return forms.CharField(
-            label=label, required=False, help_text=help_text, widget=forms.Select(choices=choices)
-        )
-    if option.type is OptionType.JSON:
-        area = forms.Textarea(attrs={"rows": 4, "autocomplete": "off", "spellcheck": "false"})
-        return forms.CharField(label=label, required=False, help_text=help_text, widget=area)
-    if option.type is OptionType.INTEGER:
-        attrs["inputmode"] = "numeric"
-    return forms.CharField(
-        label=label, required=False, help_text=help_text, max_length=2000, widget=forms.TextInput(attrs=attrs)
-    )

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Count, Max
 
 from synccore import jobs
 from synccore.engine.serial import load_preconditions
@@ -61,6 +62,20 @@ def table_names(app: Connection) -> list[tuple[str, str]]:
     """Names and labels of the tables as last read, in order."""
     rows = AppTable.objects.filter(connection=app).order_by("name").values_list("name", "info__label")
     return [(name, label or "") for name, label in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """How many tables an app had when they were last read; ``at`` None: they never were."""
+
+    tables: int
+    at: datetime | None
+
+
+def summary_of(app: Connection) -> Summary:
+    """One query."""
+    found = AppTable.objects.filter(connection=app).order_by().aggregate(n=Count("pk"), at=Max("read_at"))
+    return Summary(found["n"], found["at"])
 
 
 def start_describe(apps: Collection[Connection], *, user: Any) -> list[SynchJob]:

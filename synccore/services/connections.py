@@ -8,6 +8,7 @@ from json import dumps
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from synccore import crypto, jobs
 from synccore.connectors import CONNECTORS, connect, read_options
@@ -18,6 +19,7 @@ from synccore.models.scoping import SET_UP
 from synccore.tasks import kick_on_commit
 from synccore.verbs.set_up import first_mapping_of
 
+from . import elsewhere
 from .jobs import NotNow
 from .rights import require
 
@@ -73,17 +75,22 @@ def save_connection(
     secrets: Mapping[str, str],
     forget: Collection[str] = (),
     revision: str = "",
+    same_records: bool = False,
 ) -> Connection:
     """Create or change a connection. Contacts nobody.
 
+    A new one whose name, kind and answers are those of a stored one is that one: a form that was sent twice makes one.
+
     Args:
         connection: None for a new one of ``kind``; the kind of an old one stays.
-        options: all answers that are no secrets; what is left out has its default.
+        options: all answers that are no secrets; what is left out has its default, or stays where it is chosen from a list.
         secrets: those that were typed; the others stay as they are stored.
         forget: secrets that are to be removed.
         revision: ``revision_of`` what the person saw.
+        same_records: the person says that what is coupled stands at the new address too.
 
-    Raises RightMissing; BadOptions; NameTaken; NotNow ``connection_moved`` where somebody saved it in the meantime.
+    Raises RightMissing; BadOptions; NameTaken; Coupled (``services.elsewhere``) where the address is another one and records
+    are coupled; NotNow ``connection_moved`` where somebody saved it in the meantime.
     """
     require(user, SET_UP)
     if connection is None:
@@ -93,6 +100,8 @@ def save_connection(
         if revision != revision_of(row):
             raise NotNow("connection_moved", mapping=row.name)
     declared = CONNECTORS[row.kind].options if row.kind in CONNECTORS else ()
+    options = _tidied(row, declared, options)
+    before = dict(row.options)
     stored = _stored(row)
     kept = {key: value for key, value in stored.items() if key not in secrets and key not in forget}
     merged = {**kept, **secrets}
@@ -107,12 +116,81 @@ def save_connection(
     row.integration_user = str(clean.get("user", "")) if asks_user else integration_user
     if secrets or forget or row.pk is None:
         row.set_secrets(merged)
+        row.secrets_at = timezone.now() if merged else None
+    if row.pk is not None and elsewhere.is_moved(declared, before, row.options):
+        elsewhere.take_place(row, same_records=same_records, user=user)
     try:
         with transaction.atomic():
             row.save()
     except IntegrityError:
-        raise NameTaken(name) from None
+        twin = Connection.objects.filter(name=name, kind=row.kind).first() if connection is None else None
+        if twin is None or (twin.options, _stored(twin)) != (row.options, merged):
+            raise NameTaken(name) from None
+        return twin
     return row
+
+
+def _tidied(row: Connection, declared: Collection[Option], options: Mapping[str, Any]) -> dict[str, Any]:
+    """The answers as the connector wants them, with what was chosen from a list before."""
+    chosen = {
+        each.name: row.options[each.name] for each in declared if each.listed and each.name in row.options
+    }
+    given = {**chosen, **options}
+    return CONNECTORS[row.kind].tidy(given) if row.kind in CONNECTORS else given
+
+
+@transaction.atomic
+def choose(
+    connection: Connection,
+    *,
+    user: Any,
+    answers: Mapping[str, str],
+    revision: str,
+    same_records: bool = False,
+) -> Connection:
+    """Store what a person chose from what the app lists, or typed: the options that are ``listed``, and no others.
+
+    Raises RightMissing; ValueError for an option that is none of them; Coupled; NotNow ``connection_moved`` where somebody
+    saved the connection in the meantime.
+    """
+    require(user, SET_UP)
+    row = Connection.objects.select_for_update().get(pk=connection.pk)
+    if revision != revision_of(row):
+        raise NotNow("connection_moved", mapping=row.name)
+    declared = CONNECTORS[row.kind].options if row.kind in CONNECTORS else ()
+    names = {each.name for each in declared if each.listed}
+    if not set(answers) <= names:
+        raise ValueError(sorted(set(answers) - names))
+    after = {**row.options, **answers}
+    after = {name: value for name, value in after.items() if name not in names or value not in (None, "")}
+    if elsewhere.is_moved(declared, row.options, after):
+        listed = row.listed
+        elsewhere.take_place(row, same_records=same_records, user=user)
+        row.listed = listed
+    row.options = after
+    row.save()
+    return row
+
+
+@transaction.atomic
+def replace_secrets(
+    connection: Connection, *, user: Any, secrets: Mapping[str, str], revision: str
+) -> SynchJob:
+    """Store new secrets beside those that were not typed, and test the connection with them.
+
+    Raises RightMissing; BadOptions; NotNow ``connection_moved`` where somebody saved the connection in the meantime.
+    """
+    require(user, SET_UP)
+    row = Connection.objects.select_for_update().get(pk=connection.pk)
+    if revision != revision_of(row):
+        raise NotNow("connection_moved", mapping=row.name)
+    declared = CONNECTORS[row.kind].options if row.kind in CONNECTORS else ()
+    merged = {**_stored(row), **secrets}
+    _read(row.kind, declared, {**row.options}, merged, app=row.name)
+    row.set_secrets(merged)
+    row.secrets_at = timezone.now()
+    row.save(update_fields=["credentials", "secrets_at"])
+    return start_test(row, user=user)
 
 
 def save_currencies(
@@ -145,6 +223,11 @@ def save_currencies(
 def start_test(connection: Connection, *, user: Any) -> SynchJob:
     """*Test Connection*: a job that signs in and reads the app's clock. Raises RightMissing."""
     return _start(connection, "check_connection", user)
+
+
+def start_listing(connection: Connection, *, user: Any) -> SynchJob:
+    """A job that asks the app what there is to choose from. Raises RightMissing."""
+    return _start(connection, "list_choices", user)
 
 
 def start_set_up_check(connection: Connection, *, user: Any) -> SynchJob:

@@ -41,6 +41,7 @@ VERBS = {
     "check": gettext_lazy("Check the connection"),
     "check_connection": gettext_lazy("Test Connection"),
     "check_set_up": gettext_lazy("Check the set-up"),
+    "list_choices": gettext_lazy("Ask what there is to choose from"),
     "describe": gettext_lazy("Read the tables"),
     "dry_run": gettext_lazy("Records to be synchronized"),
     "purge": gettext_lazy("Delete entries"),

@@ -113,8 +113,9 @@ def test_the_form_asks_for_what_the_kind_declares(world, administrator, as_user,
     app = make.make_connection(kind=kind)
     form = as_user(administrator).get(page(app, "edit_connection")).context["form"]
     asked = {name.removeprefix("option_") for name in form.fields if name.startswith("option_")}
-    assert asked == {option.name for option in CONNECTORS[kind].options}
-    for option in CONNECTORS[kind].options:
+    declared = [option for option in CONNECTORS[kind].options if not option.listed]
+    assert asked == {option.name for option in declared}
+    for option in declared:
         is_password = (
             form.fields[f"option_{option.name}"].widget.input_type == "password" if option.secret else None
         )
@@ -224,7 +225,8 @@ def test_a_new_connection(world, administrator, as_user):
     }  # fmt: skip
     answer = as_user(administrator).post(where, typed, follow=True)
     made = Connection.objects.get(name="Shop")
-    assert "Shop is saved. Nobody was contacted" in said(answer)
+    assert "Shop is saved and tested now." in said(answer)
+    assert SynchJob.objects.get(connection=made).verb == "check_connection"
     assert made.options == {
         "host": "shop.example", "port": 5432, "dbname": "shop", "user": "tandem_shop",
         "patterns": [{"sqlstate": "TD001", "kind": "rejected", "code": "too_big"}],
@@ -235,7 +237,8 @@ def test_a_new_connection(world, administrator, as_user):
 
 def test_kinds_that_are_not_for_people_are_not_offered(world, administrator, as_user):
     answer = as_user(administrator).get(reverse("synccore:new_connection") + "?kind=memory")
-    assert answer.context["kind"] == "PostgreSQL database"
+    offered = {kind for kind, _label, _about in answer.context["cards"]}
+    assert "postgresql" in offered and "memory" not in offered
 
 
 @pytest.mark.parametrize(
@@ -382,7 +385,16 @@ def test_what_failed_stands_first_with_what_to_do_who_and_the_statement(world, a
     browser = as_user(administrator)
     answer = browser.get(page(app))
     text = answer.content.decode()
-    assert [row.state.word for row in answer.context["checks"]] == ["Failed", "Could not be checked"]
+    groups = [
+        (group.subject, [row.state.word for row in group.rows], len(group.passed))
+        for group in answer.context["checks"].groups
+    ]
+    assert groups == [
+        ("rights", ["Failed"], 0), ("account", ["Could not be checked"], 0), ("connection", [], 1),
+    ]  # fmt: skip
+    assert [each.word for each in answer.context["checks"].summary] == [
+        "1 failed", "1 could not be checked", "1 passed",
+    ]  # fmt: skip
     assert "tandem lacks UPDATE on item." in text
     assert "GRANT UPDATE ON TABLE &quot;public&quot;.&quot;item&quot; TO &quot;tandem&quot;;" in text
     assert "Who can do it: Whoever runs Books" in text

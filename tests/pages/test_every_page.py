@@ -88,6 +88,14 @@ PAGES = {
     "synccore:currencies": [""],
     "synccore:new_connection": ["", "?kind=postgresql"],
     "synccore:edit_connection": [""],
+    "synccore:credentials": [""],
+    "synccore:choose": [""],
+    "synccore:app_tables": ["", "?q=na%22me", "?table=customer&q=name", "?table=nowhere"],
+    "synccore:guided_address": [""],
+    "synccore:guided_test": [""],
+    "synccore:guided_choose": [""],
+    "synccore:guided_checks": [""],
+    "synccore:guided_next": [""],
     "synccore:finding": ["", "?finding=1", "?finding=x.y"],
     "synccore:couplings": ["", "?tab=removed", "?sort=-agreed", "?q=cont"],
     "people:users": ["", "?tab=off", "?q=an", "?sort=-seen"],
@@ -110,6 +118,8 @@ ONLY_POST = {
     "synccore:full_again",
     "synccore:check_now",
     "synccore:check_set_up",
+    "synccore:list_choices",
+    "synccore:read_app_tables",
     "synccore:copy_mapping",
     "synccore:read_tables",
     "synccore:switch_off",
@@ -130,6 +140,23 @@ ONLY_POST = {
 }
 #: Open to whoever holds a link; ``test_users`` has it.
 BY_LINK = {"people:set_password"}
+OF_CONNECTION = (
+    "connection",
+    "currencies",
+    "edit_connection",
+    "credentials",
+    "choose",
+    "app_tables",
+    "guided_address",
+    "guided_test",
+    "guided_choose",
+    "guided_checks",
+    "guided_next",
+    "test_connection",
+    "check_set_up",
+    "list_choices",
+    "read_app_tables",
+)
 FOR_ADMINISTRATORS = {
     "people:edit_user",
     "people:group",
@@ -139,11 +166,9 @@ FOR_ADMINISTRATORS = {
     "people:user",
     "people:users",
     "errors:ask_clean_up",
-    "synccore:connection",
+    *(f"synccore:{name}" for name in OF_CONNECTION),
     "synccore:connections",
-    "synccore:currencies",
     "synccore:delete_mapping",
-    "synccore:edit_connection",
     "synccore:edit_mapping",
     "synccore:interval",
     "synccore:new_schedule",
@@ -222,10 +247,7 @@ def address(name: str, world) -> str:
         "synccore:full_status": world.full and world.full.pk,
         "synccore:cancel_full": world.full and world.full.pk,
         "synccore:live_catalogue": world.mapping.integration.left_id,
-        **{
-            f"synccore:{each}": world.mapping.integration.left_id
-            for each in ("connection", "currencies", "edit_connection", "test_connection", "check_set_up")
-        },
+        **{f"synccore:{each}": world.mapping.integration.left_id for each in OF_CONNECTION},
         "synccore:check_now": world.setup.pk,
         "synccore:pause": world.mapping.integration_id,
         "synccore:resume": world.mapping.integration_id,

@@ -45,7 +45,7 @@ class MemoryConnector(Connector):
     kind = "memory"
     lists_choices = True
     options: ClassVar[tuple[Option, ...]] = (
-        Option("name", "Name", required=True, address=True),
+        Option("name", "Name", required=True, address=True, place=True),
         Option("company", "Company", listed=True),
         Option("overlap", "Overlap of two readings (seconds)", OptionType.INTEGER, default=300, minimum=0),
     )

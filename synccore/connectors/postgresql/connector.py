@@ -49,16 +49,16 @@ class PostgresqlConnector(Connector):
     label = _("PostgreSQL database")
     page_size = 1000
     options: ClassVar[tuple[Option, ...]] = (
-        Option("host", _("Server"), address=True, placeholder="erp.example.com"),
-        Option("port", _("Port"), OptionType.INTEGER, minimum=1, address=True, placeholder="5432"),
-        Option("dbname", _("Database"), address=True),
+        Option("host", _("Server"), address=True, place=True, placeholder="erp.example.com"),
+        Option("port", _("Port"), OptionType.INTEGER, minimum=1, address=True, place=True, placeholder="5432"),
+        Option("dbname", _("Database"), address=True, place=True),
         Option("user", _("Integration user"), address=True),
         Option("password", _("Password"), secret=True),
         Option(
             "dsn", _("Connection string"), secret=True, help=_("Instead of the fields above, or beside them.")
         ),
         Option("sslmode", _("Encryption"), OptionType.CHOICE, choices=_SSL_MODES, address=True),
-        Option("schema", _("Schema"), default="public"),
+        Option("schema", _("Schema"), default="public", place=True),
         Option(
             "views", _("Key fields of views"), OptionType.JSON, help=_("View name and its key field."),
             group=_("Reading"), advanced=True,
