@@ -159,8 +159,6 @@ def secret(request: HttpRequest, pk: int) -> HttpResponse:
     require_set_up(request)
     app = get_object_or_404(Connection, pk=pk)
     declared = declared_of(app.kind)
-    if not any(option.secret for option in declared):
-        return redirect("synccore:edit_connection", pk=pk)
     form = SecretsForm(
         request.POST or None,
         options=declared,
