@@ -101,6 +101,13 @@ class Connector(ABC):
     def describe(self) -> dict[str, TableInfo]:
         """Every table and view the integration user can see, by name."""
 
+    def glance(self, table: str = "") -> dict[str, TableInfo]:
+        """What ``describe`` tells, for a page that waits: perhaps some minutes old, and whole for ``table`` only.
+
+        A connector to which a whole description is costly overrides it.
+        """
+        return self.describe()
+
     def audit(self, uses: Sequence[TableUse]) -> list[Finding]:
         """What the app says about the set-up of its integration user, for these uses of its tables. Reads only.
 

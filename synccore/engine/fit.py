@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from synccore.engine.fit_lists import of_lists
 from synccore.shapes import FieldInfo, FieldType
 
 _NUMBERS: Final = frozenset({FieldType.INTEGER, FieldType.DECIMAL, FieldType.FLOAT})
 _STAMPS: Final = frozenset({FieldType.INSTANT, FieldType.DATETIME})
+#: What apps call a field that holds the id of another of their records.
+_LOOKUPS: Final = frozenset({"lookup", "Lookup", "Customer", "Owner"})
 #: Conversions that leave a value's length or digits as they are, or make them less.
 _KEEPS: Final = frozenset({"trim", "upper", "lower", "digits_only", "strip_prefix", "null_if"})
 
@@ -20,10 +23,13 @@ def fit(
     are stored): code and facts of each; nothing where every value fits."""
     names = [each.get("name", "") for each in steps if isinstance(each, dict)]
     same_shape = all(name in _KEEPS for name in names)
+    if source.type is destination.type is FieldType.GUID and not names and destination.native in _LOOKUPS:
+        yield "foreign_id", {}
     text = source.type is destination.type is FieldType.TEXT
     if text and destination.length is not None:
         cuts = [each["params"].get("length") for each in steps if each.get("name") == "cut"]
-        longest = min([n for n in [*cuts, source.length] if isinstance(n, int)], default=None)
+        listed = max((len(value) for value, _label in source.options), default=None)
+        longest = min([n for n in [*cuts, source.length, listed] if isinstance(n, int)], default=None)
         if (same_shape or cuts) and (longest is None or longest > destination.length):
             yield "shorter", {"limit": destination.length, "length": longest}
     if source.type in _NUMBERS and destination.type is FieldType.DECIMAL and not names:
@@ -31,7 +37,9 @@ def fit(
     fractions = source.type in (FieldType.DECIMAL, FieldType.FLOAT) and source.scale != 0
     if destination.type is FieldType.INTEGER and fractions and same_shape and "round" not in names:
         yield "no_decimals", {}
-    if source.type is not destination.type and same_shape:
+    lists = list(of_lists(source, destination, [each for each in steps if isinstance(each, dict)]))
+    yield from lists
+    if source.type is not destination.type and same_shape and not (lists and destination.options):
         if {source.type, destination.type} == _STAMPS:
             yield "zone_needed", {}
         elif not _goes_by_itself(source.type, destination.type):

@@ -9,6 +9,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from synccore.engine.fit_lists import proposed_pairs
 from synccore.engine.transforms import TRANSFORMS, Param
 from synccore.shapes import FieldInfo, FieldType
 
@@ -52,10 +53,16 @@ def caption(name: str) -> str:
     return _(TRANSFORMS[name].label) if name in TRANSFORMS else name
 
 
-def asked(line: Line) -> list[Asked]:
-    """What a line asks for."""
+def asked(line: Line, source: FieldInfo | None = None, destination: FieldInfo | None = None) -> list[Asked]:
+    """What a line asks for. Pairs nobody has typed yet are proposed where both fields take the values of lists."""
     spec = TRANSFORMS.get(line["name"])
-    return [_asked(param, line[param.name]) for param in spec.params] if spec else []
+    if spec is None:
+        return []
+    proposed = "\n".join(f"{one} = {other}" for one, other in proposed_pairs(source, destination))
+    return [
+        _asked(param, line[param.name] or (proposed if param.kind == "pairs" else ""))
+        for param in spec.params
+    ]
 
 
 def _asked(param: Param, value: str) -> Asked:

@@ -21,7 +21,7 @@ from synccore.services import catalogue
 from synccore.services.live import Answer, ask
 from synccore.shapes import SIDES, Side, TableInfo
 
-from .mapping_words import field_hint, type_words
+from .mapping_words import field_hint, option_words, type_words
 from .mappings import require_set_up
 
 #: A list of choices is no catalogue: an app with more tables than this is asked for by typing.
@@ -76,12 +76,15 @@ def live_catalogue(request: HttpRequest, pk: int) -> HttpResponse:
     side = Side(request.GET["side"]) if request.GET.get("side") in list(Side) else Side.LEFT
     # A form sends its own input, named after the side, in the place of what the address said.
     table = (request.GET.get(f"{side.value}_table") or request.GET.get("table", "")).strip()[:200]
-    asked: Answer[dict[str, TableInfo]] = ask({app.pk: (app, lambda connector: connector.describe())})[app.pk]
+    asked: Answer[dict[str, TableInfo]] = ask({app.pk: (app, lambda connector: connector.glance(table))})[
+        app.pk
+    ]
     picker = _live_picker(app, side, table, asked)
     if request.htmx:  # type: ignore[attr-defined]
         answer = render(request, "synccore/picker.html", {"picker": picker})
     else:
-        answer = render(request, "synccore/live_catalogue.html", _page(picker, app, table, asked.value or {}))
+        found = stored_tables({app.pk: {table}})[app.pk] if asked.value is None else asked.value
+        answer = render(request, "synccore/live_catalogue.html", _page(picker, app, table, found))
     answer["Cache-Control"] = "no-store"
     return answer
 
@@ -125,6 +128,8 @@ def _page(picker: Picker, app: Connection, table: str, found: dict[str, TableInf
         "page_title": title % {"table": table, "app": app.name},
         "picker": picker,
         "tables": [(name, label, live_url(app, Side(picker.side), name)) for name, label in picker.tables],
-        "fields": [(field, type_words(field)) for field in info.fields.values()] if info else [],
+        "fields": [(field, type_words(field), option_words(field)) for field in info.fields.values()]
+        if info
+        else [],
         "all_url": live_url(app, Side(picker.side), ""),
     }

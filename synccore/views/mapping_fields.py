@@ -20,13 +20,14 @@ from synccore.services import field_mappings, fitting, mappings
 from synccore.services.catalogue import Known, known_to, start_describe
 from synccore.services.jobs import NotNow
 from synccore.services.mappings import Wrong
-from synccore.shapes import SIDES
+from synccore.shapes import SIDES, FieldInfo, Side
 from synccore.tables import app_names
 
+from .fitting_words import warning_words
 from .live_catalogue import stored_picker
 from .mapping_forms import FORM_VERBS, moved
 from .mapping_rows import Trouble
-from .mapping_words import sentences, type_words, warning_words
+from .mapping_words import option_words, sentences, type_words
 from .mappings import mapping_or_404
 
 
@@ -39,6 +40,9 @@ class FieldLine:
         self.name = " / ".join(line[side.value] for side in SIDES if line[side.value]) or _("new line")
         infos = {side: page.infos[side].get(line[side.value]) for side in SIDES}
         self.types = [(page.apps[side.value], type_words(infos[side])) for side in SIDES if infos[side]]
+        self.options = [
+            (page.apps[side.value], options) for side in SIDES if (options := option_words(infos[side]))
+        ]
         self.errors = {
             at.removeprefix(f"{self.at}-"): said
             for at, said in page.errors.items()
@@ -48,9 +52,12 @@ class FieldLine:
             (
                 way,
                 page.ways[way],
-                [Step(self.at, way, j, step, self.errors) for j, step in enumerate(line[way])],
+                [
+                    Step(self.at, way, j, step, self.errors, infos[to.other], infos[to])
+                    for j, step in enumerate(line[way])
+                ],
             )
-            for way in ("to_right", "to_left")
+            for way, to in (("to_right", Side.RIGHT), ("to_left", Side.LEFT))
         ]
         self.troubles = page.troubles.get(i, [])
 
@@ -77,14 +84,25 @@ class FieldLine:
 class Step:
     """One conversion of a line."""
 
-    def __init__(self, at: str, way: str, j: int, step: lines.Line, errors: Mapping[str, list[str]]) -> None:
+    def __init__(
+        self,
+        at: str,
+        way: str,
+        j: int,
+        step: lines.Line,
+        errors: Mapping[str, list[str]],
+        source: FieldInfo | None,
+        destination: FieldInfo | None,
+    ) -> None:
         self.j, self.at, self.name = j, f"{at}-{way}-{j}", step["name"]
         self.list, self.caption = f"{at}-{way}", conversions.caption(step["name"])
         mine = f"{way}-{j}-"
         self.errors = {
             place.removeprefix(mine): said for place, said in errors.items() if place.startswith(mine)
         }
-        self.asked = [(each, self.errors.get(each.name, [])) for each in conversions.asked(step)]
+        self.asked = [
+            (each, self.errors.get(each.name, [])) for each in conversions.asked(step, source, destination)
+        ]
         self.general = [said for place, each in self.errors.items() if place in ("", "name") for said in each]
 
 

@@ -22,6 +22,7 @@ from synccore.services.catalogue import Known
 from synccore.shapes import SIDES, Side
 from synccore.tables import State, app_names
 
+from .fitting_words import warning_words
 from .lists import LAST_JOB, NEXT_RUN, job_result
 from .mapping_words import (
     KEY_KINDS,
@@ -30,7 +31,6 @@ from .mapping_words import (
     filter_words,
     safe_creates,
     type_words,
-    warning_words,
 )
 
 #: Couplings are counted up to this number.

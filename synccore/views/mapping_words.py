@@ -12,12 +12,12 @@ from django.utils.translation import gettext_lazy, ngettext
 from synccore import guides
 from synccore.codes import CODES
 from synccore.engine.filters import parse_filter
+from synccore.engine.fit_lists import option_text
 from synccore.engine.serial import load_preconditions, load_templates
 from synccore.failures import Failure, Misconfigured
 from synccore.forms.mapping import conflict_choices, direction_choices
 from synccore.models.mapping import DeletionChoices
 from synccore.services.field_mappings import constant_words
-from synccore.services.fitting import Warned
 from synccore.services.setup import Idempotency
 from synccore.shapes import FieldInfo, FieldType, KeyKind, Operator
 
@@ -34,7 +34,7 @@ OPERATORS = {
     Operator.NOT_EMPTY: gettext_lazy("is not empty"),
     Operator.STARTS_WITH: gettext_lazy("starts with"),
 }
-_TYPES = {
+TYPES = {
     FieldType.TEXT: gettext_lazy("text"),
     FieldType.INTEGER: gettext_lazy("whole number"),
     FieldType.DECIMAL: gettext_lazy("number"),
@@ -98,13 +98,26 @@ def type_words(info: FieldInfo | None) -> str:
     """A field's type with its limits: "text, up to 50", "number, 12 digits, 2 of them decimals"."""
     if info is None:
         return ""
-    words = str(_TYPES[info.type])
+    words = str(TYPES[info.type])
     if info.type in (FieldType.TEXT, FieldType.BINARY) and info.length is not None:
         words = _("%(type)s, up to %(n)s") % {"type": words, "n": number_format(info.length)}
     elif info.type is FieldType.DECIMAL and info.precision is not None:
         values = {"type": words, "n": info.precision, "scale": info.scale or 0}
         words = _("%(type)s, %(n)s digits, %(scale)s of them decimals") % values
+    elif info.type is FieldType.DECIMAL and info.scale is not None:
+        text = ngettext("%(type)s, %(scale)s decimal", "%(type)s, %(scale)s decimals", info.scale)
+        words = text % {"type": words, "scale": info.scale}
+    if n := len([text for text, _label in info.options if text]):
+        words = ngettext("%(type)s, list of %(n)s value", "%(type)s, list of %(n)s values", n) % {
+            "type": words,
+            "n": number_format(n),
+        }
     return words
+
+
+def option_words(info: FieldInfo | None) -> list[str]:
+    """The values of a field that takes only those of a list, each with its caption: "3 Customer"."""
+    return [option_text(text, label) for text, label in info.options if text] if info else []
 
 
 def field_hint(info: FieldInfo) -> str:
@@ -193,74 +206,6 @@ def failure_words(failure: Failure, apps: Mapping[str, str]) -> tuple[str, str]:
         kind=failure.kind.value,
     )
     return told.title, f"{told.sentence} {reason_words(failure.code, failure.params)}".strip()
-
-
-def warning_words(warned: Warned, apps: Mapping[str, str]) -> tuple[str, str]:
-    """Title and sentence of a warning."""
-    params = warned.params
-    app = apps.get(str(params.get("side", "")), "")
-    values = {"app": app, "field": "", "table": "", "from": "", "length": "", "limit": "", **params}
-    if isinstance(values.get("fields"), list):
-        values["fields"] = ", ".join(values["fields"])
-    kinds = {"from_type": params.get("from_type"), "type": params.get("type")}
-    values |= {name: str(_TYPES[FieldType(kind)]) for name, kind in kinds.items() if kind}
-    longer = _(
-        "%(field)s in %(app)s takes %(limit)s characters; %(from)s may hold %(length)s. Longer values are refused."
-    )
-    if params.get("length") is None:
-        longer = _(
-            "%(field)s in %(app)s takes %(limit)s characters; %(from)s has no limit. Longer values are refused."
-        )
-    known = {
-        "shorter": (_("%(field)s is shorter"), longer),
-        "fewer_decimals": (
-            _("%(field)s has fewer decimals"),
-            _("%(field)s in %(app)s keeps %(scale)s decimals; %(from)s may have more. Round it, or they are refused."),
-        ),
-        "smaller": (
-            _("%(field)s takes smaller numbers"),
-            _("%(field)s in %(app)s takes %(digits)s digits before the decimals; %(from)s may have more."),
-        ),
-        "no_decimals": (
-            _("%(field)s takes whole numbers only"),
-            _("%(from)s may have decimals. Round it, or such values are refused."),
-        ),
-        "other_type": (
-            _("%(field)s is of another type"),
-            _("%(from)s is a %(from_type)s, %(field)s in %(app)s a %(type)s. Values that are none are refused."),
-        ),
-        "zone_needed": (
-            _("%(field)s needs a time zone"),
-            _(
-                "Only one of %(from)s and %(field)s knows its time zone. "
-                "Add the conversion “Time zone of the clock reading”."
-            ),
-        ),
-        "required_here": (
-            _("%(field)s must have a value"),
-            _(
-                "%(field)s in %(app)s is never empty; %(from)s may be. "
-                "Add the conversion “Value when empty”, or such records are refused."
-            ),
-        ),
-        "no_stamp": (
-            _("%(table)s has no modified-on field"),
-            _("%(table)s of %(app)s is read whole by each run."),
-        ),
-        "required_unmapped": (
-            _("New records of %(table)s lack a value"),
-            _("%(app)s needs %(fields)s, and nothing is mapped to it. Map it, or give it a constant or a template."),
-        ),
-        "uncertain_creates": (
-            _("New records of %(table)s cannot be recognised"),
-            _(
-                "If the answer to a create in %(app)s is lost, a person must look. "
-                "Choose a field by which new records are looked up."
-            ),
-        ),
-    }  # fmt: skip
-    title, sentence = known.get(warned.code, (warned.code.replace("_", " "), ""))
-    return title % values, sentence % values
 
 
 def sentences(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from synccore.engine.fit_lists import of_lists, proposed_pairs, said
 from synccore.models import FieldMapping, TableMapping
 from synccore.services.catalogue import Known
 from synccore.services.fitting import warnings
@@ -78,6 +79,51 @@ def known(left: FieldInfo, right: FieldInfo, **table: Any) -> Known:
 )
 def test_a_field_is_judged_by_both_descriptions(source, destination, steps, expected):
     assert told(source, destination, *steps) == expected
+
+
+TYPES = info(options=(("", ""), ("Company", "Company"), ("Person", "Person")))
+CODES = info(FieldType.INTEGER, precision=32, options=(("3", "Customer"), ("11", "Vendor")))
+PAIRS = [["Company", 3], ["Person", 11]]
+
+
+@pytest.mark.parametrize(
+    ("source", "destination", "steps", "expected"),
+    [
+        (TYPES, CODES, [], ["other_list"]),
+        (CODES, TYPES, [], ["other_list"]),
+        (TYPES, CODES, [step("map", pairs=PAIRS)], []),
+        (TYPES, CODES, [step("map", pairs=PAIRS[:1])], ["not_all_of_list"]),
+        (TYPES, CODES, [step("map", pairs=PAIRS[:1], unmapped="empty")], []),
+        (TYPES, CODES, [step("map", pairs=PAIRS[:1], unmapped="keep")], ["other_list"]),
+        (TYPES, CODES, [step("map", pairs=[["Company", 3], ["Person", 7]])], ["not_of_list"]),
+        (TYPES, CODES, [step("trim"), step("map", pairs=PAIRS[:1])], []),
+        (TYPES, TYPES, [], []),
+        (info(length=20), CODES, [], ["only_of_list"]),
+        (info(FieldType.INTEGER), CODES, [], ["only_of_list"]),
+        (TYPES, info(length=20), [], ["shorter"]),
+        (CODES, info(length=20), [], ["number_of_list", "shorter"]),
+        (CODES, info(FieldType.INTEGER), [], []),
+        (info(FieldType.GUID), info(FieldType.GUID, native="Lookup"), [], ["foreign_id"]),
+        (info(FieldType.GUID), info(FieldType.GUID), [], []),
+    ],
+)
+def test_fields_that_take_the_values_of_a_list(source, destination, steps, expected):
+    found = told(source, destination, *steps)
+    assert [code for code in found if code != "shorter"] == [code for code in expected if code != "shorter"]
+
+
+def test_a_warning_names_values_by_their_captions_and_says_where_it_stops():
+    found = {code: params for code, params in of_lists(TYPES, CODES, [])}
+    assert found == {"other_list": {"values": ["Company", "Person"], "options": ["3 Customer", "11 Vendor"]}}
+    many = tuple((str(n), f"Option {n}") for n in range(1, 20))
+    assert said(many) == ["1 Option 1", "2 Option 2", "3 Option 3", "4 Option 4", "…"]
+
+
+def test_pairs_are_proposed_by_text_and_by_caption():
+    left = info(options=(("", ""), ("Customer", "Customer"), ("vendor", "A vendor"), ("Bank", "Bank")))
+    assert proposed_pairs(left, CODES) == [("Customer", "3"), ("vendor", "11")]
+    assert proposed_pairs(CODES, left) == [("3", "Customer"), ("11", "vendor")]
+    assert proposed_pairs(left, info()) == proposed_pairs(None, CODES) == []
 
 
 def test_references_and_constants_are_not_compared():
