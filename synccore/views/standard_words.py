@@ -15,7 +15,8 @@ from synccore.services.standard import MappingPlan, Plan, Skipped
 from synccore.shapes import SIDES, Side
 from synccore.tables import State
 
-from .mapping_words import SIGNS, filter_words, warning_words
+from .fitting_words import warning_words
+from .mapping_words import SIGNS, filter_words
 
 
 def skipped_words(skipped: Skipped, apps: Mapping[str, str]) -> str:
