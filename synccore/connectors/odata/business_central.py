@@ -66,7 +66,6 @@ class BusinessCentralProfile(Profile):
     batch_format = "json"
     batch_limit = 100
     batch_start = 100
-    batch_adapts = True
 
     # -- limits --------------------------------------------------------------------------------------------------------
     window = (6000, 300)
@@ -82,6 +81,10 @@ class BusinessCentralProfile(Profile):
 
     def is_read_only(self, set_name: str, name: str) -> bool:
         return name in _KEPT or name in _WORKED_OUT.get(set_name, ())
+
+    def batch_base(self, root: str) -> str:
+        # Batches are of the service, each address in them names its company.
+        return root.partition("companies(")[0]
 
     def scope(self) -> str:
         return str(self.values.get("scope") or "https://api.businesscentral.dynamics.com/.default")

@@ -1,80 +1,63 @@
-"""One connection's HTTP: requests of the package out, whole answers in, Failures where there is none."""
+"""One connection's HTTP: requests of the package out, whole answers in, Failures where there is none.
+
+Around every request stand, from the outside in: the time limit of the whole call (waiting and repeating included), the
+circuit, the sign-in, the limits shared by all workers, and the exchange itself.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from decimal import Decimal
-from email.utils import parsedate_to_datetime
-from time import monotonic
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from time import monotonic, sleep
 from types import TracebackType
 from typing import Any, Final, Self
-from urllib.parse import urlsplit
+from urllib.parse import urljoin
 
 import httpx2
 
-from synccore.connectors.odata.errors import BadAnswer, Situation, no_answer, translate, without_secrets
+from synccore.connectors.odata import batches
+from synccore.connectors.odata.auth import SignIn
+from synccore.connectors.odata.circuit import Circuit
+from synccore.connectors.odata.errors import Situation, no_answer, translate, without_secrets
+from synccore.connectors.odata.limiter import Limiter, TooLong, name_of
+from synccore.connectors.odata.messages import Answer, Request, address_of, is_loopback, origin_of, target_of
 from synccore.connectors.odata.profile import Profile
-from synccore.failures import Scope, Unrecognised
+from synccore.connectors.odata.waiting import (
+    BUSY,
+    backoff,
+    can_be_repeated,
+    is_outage,
+    moment_of,
+    retry_after,
+    was_not_done,
+)
+from synccore.failures import Failure, Scope, Transient, Unrecognised
 
-#: Largest body that is taken in, after decompression.
+# It would log the address of every request, and addresses hold what is searched for: people's data.
+logging.getLogger("httpx2").setLevel(logging.WARNING)
+
+__all__ = ["Answer", "Client", "Request"]
+
+#: Largest body that is taken in, unpacked.
 LARGEST: Final = 64 * 1024 * 1024
-#: A body that stands still for so long is given up.
+#: A body that stands still for so many seconds is given up.
 PAUSE: Final = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One request. ``path`` is relative to the service root, or an absolute address on the same host; it is already
-    encoded and is sent byte for byte (a next link is the service's own text)."""
-
-    method: str
-    path: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A whole answer. ``headers`` have lower-case names; the request is kept for the debug text and holds no secrets."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes = field(repr=False)
-    request: Request
-
-    def json(self) -> dict[str, Any]:
-        """The body as an object, numbers with a point as Decimal. Raises BadAnswer."""
-        try:
-            found = json.loads(self.body, parse_float=Decimal)
-        except (ValueError, RecursionError):
-            raise BadAnswer(self, "no JSON") from None
-        if not isinstance(found, dict):
-            raise BadAnswer(self, "no object")
-        return found
-
-
-class SignIn:
-    """How requests are signed in; this one leaves them as they are. See :mod:`synccore.connectors.odata.auth`."""
-
-    #: Who signs in, for failures: a user's name, a client id.
-    user: str = ""
-    #: What must never stand in a text.
-    secrets: tuple[str, ...] = ()
-
-    def headers(self, client: Client) -> dict[str, str]:
-        """The headers of the next request. Raises Failure where the sign-in is refused."""
-        return {}
-
-    def refused(self, sent: Mapping[str, str]) -> bool:
-        """The service answered 401 to these headers. True: the next ``headers`` will be others, one repeat is worth it."""
-        return False
+#: Requests made for one call, the first included.
+TRIES: Final = 6
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_TOO_LARGE: Final = b'{"error": {"code": "", "message": "The answer is larger than 64 MB."}}'
 
 
 class Client:
-    """HTTP with one service: connection reuse, time limits, sign-in. Used by one thread; close it."""
+    """HTTP with one service: connections that are used again, time limits, sign-in, limits, repeats. Used by one thread;
+    close it.
+
+    Args:
+        root: the service root where it is not the profile's own.
+        connect_timeout, request_timeout: seconds for a connection, and for a call as a whole.
+        transport: stands in for the network, in tests.
+    """
 
     def __init__(
         self,
@@ -86,17 +69,27 @@ class Client:
         connect_timeout: float = 10,
         request_timeout: float = 55,
         transport: httpx2.BaseTransport | None = None,
+        rest: Callable[[float], None] = sleep,
     ) -> None:
         self.profile = profile
         self.app = app
         self.root = profile.root() if root is None else root
-        #: Round trips made.
+        #: Round trips made, those for a token apart.
         self.requests = 0
         #: The service's clock as its last answer gave it, and ours at that moment.
         self.last_date: tuple[datetime, datetime] | None = None
+        #: Called before each call; what it raises ends the call. A job renews its lease here.
+        self.before_call: Callable[[], None] = lambda: None
         self._sign_in = sign_in or SignIn()
         self._connect_timeout, self._request_timeout = connect_timeout, request_timeout
-        self._origin = _origin(self.root)
+        self._rest = rest
+        self._origin = origin_of(self.root)
+        # A service counts by who signs in, whatever the company.
+        name = name_of(profile.batch_base(self.root), self._sign_in.user)
+        self._limiter = Limiter(name, window=profile.window, at_once=profile.at_once, rest=rest)
+        self._circuit = Circuit(name)
+        #: How many operations go into a batch.
+        self.sizes = batches.sizes_of(name, profile)
         self._http = httpx2.Client(
             transport=transport,
             # A proxy of the surroundings is for the world outside.
@@ -119,16 +112,16 @@ class Client:
     def situation(self, operation: str, table: str = "", **facts: Any) -> Situation:
         """What is being done, with what this client knows: app, host, user, secrets. ``facts``: as of Situation."""
         _scheme, host, port = self._origin
-        return Situation(
-            table=table,
-            operation=operation,
-            app=self.app,
-            host=host,
-            port=str(port),
-            user=self._sign_in.user,
-            secrets=self._sign_in.secrets,
-            **facts,
-        )
+        known: dict[str, Any] = {
+            "app": self.app,
+            "host": host,
+            "port": str(port),
+            "user": self._sign_in.user,
+            "secrets": self._sign_in.secrets,
+        }
+        return Situation(table=table, operation=operation, **{**known, **facts})
+
+    # -- calls ---------------------------------------------------------------------------------------------------------
 
     def send(
         self,
@@ -138,16 +131,20 @@ class Client:
         table: str = "",
         idempotent: bool | None = None,
         about: Situation | None = None,
+        probe: bool = False,
     ) -> Answer:
-        """The answer, its status below 400.
+        """The answer, its status below 300.
 
         ``idempotent`` says that the request may be sent again where its answer was lost; None: a GET may, and a write
-        that carries a condition. ``about`` says more of what is being done than operation and table.
+        that carries a condition. ``about`` says more of what is being done than operation and table. ``probe``: a person
+        wants to know, so ask the service even where its circuit is open.
         Raises the Failure of ``errors.translate`` or ``errors.no_answer``.
         """
         about = about or self.situation(operation, table)
-        answer = self.send_raw(request, operation=operation, table=table, idempotent=idempotent, about=about)
-        if answer.status >= 400:
+        answer = self.send_raw(
+            request, operation=operation, table=table, idempotent=idempotent, about=about, probe=probe
+        )
+        if answer.status >= 300:
             raise translate(answer, about, self.profile)
         return answer
 
@@ -159,115 +156,184 @@ class Client:
         table: str = "",
         idempotent: bool | None = None,
         about: Situation | None = None,
+        probe: bool = False,
     ) -> Answer:
         """As ``send``, with whatever status it has. Raises Failure only where no answer came."""
         about = about or self.situation(operation, table)
-        address = self._address(request, about)
-        signed = self._sign_in.headers(self)
-        answer = self._exchange(request, address, signed, about)
-        if answer.status == 401 and self._sign_in.refused(signed):
-            answer = self._exchange(request, address, self._sign_in.headers(self), about)
+        self.before_call()
+        repeatable = can_be_repeated(request) if idempotent is None else idempotent
+        until = monotonic() + self._request_timeout
+        answer = self._persist(request, about, until, repeatable, probe)
+        hops = 0
+        while (next_path := self._redirect(request, answer)) and hops < 3:
+            hops += 1
+            moved = Request(request.method, next_path, request.headers)
+            answer = self._persist(moved, about, until, repeatable, probe)
         return answer
 
-    def _address(self, request: Request, about: Situation) -> str:
-        """Where the request goes. Raises Unrecognised for another host: our credentials are not for it."""
-        path = request.path
-        if path.startswith("/") and not path.startswith("//"):
-            scheme, host, port = self._origin
-            return f"{scheme}://{_authority(host, port)}{path}"
-        try:
-            absolute = bool(urlsplit(path).netloc) or path.startswith("//")
-            foreign = absolute and _origin(path) != self._origin
-        except ValueError:
-            absolute = foreign = True
-        if foreign:
-            raise _not_taken(path, about)
-        return path if absolute else self.root + path
+    def batch(
+        self,
+        operations: Sequence[Request],
+        *,
+        operation: str,
+        table: str,
+        about: Sequence[Situation] = (),
+    ) -> list[Answer | Failure]:
+        """One result per operation, in their order: its answer with a status below 300, or why there is none. A Failure has
+        ``outcome_unknown`` where the operation may have been carried out. ``about``: one situation per operation.
 
-    def _exchange(
-        self, request: Request, address: str, signed: Mapping[str, str], about: Situation
+        Raises Failure where nothing was sent that could have changed anything.
+        """
+        return batches.run(self, operations, operation=operation, table=table, about=about)
+
+    def pause(self, seconds: float | None) -> None:
+        """The service wants to be left alone, by all workers: for so long, or a little while where it does not say."""
+        self._limiter.pause(backoff(1) if seconds is None else seconds)
+
+    def token_request(self, address: str, form: bytes, until: float) -> Answer:
+        """The token end-point's answer, whatever its status. Raises Failure where none came."""
+        request = Request("POST", address, {"Content-Type": "application/x-www-form-urlencoded"}, form)
+        _scheme, host, port = origin_of(address)
+        about = self.situation("token", host=host, port=str(port))
+        headers = {"Accept": "application/json", **request.headers}
+        tries = 0
+        while True:
+            tries += 1
+            failure: Failure | None = None
+            try:
+                answer = self._exchange(request, address, headers, about, until)
+                if answer.status not in BUSY:
+                    return answer
+                pause = retry_after(answer.headers)
+            except httpx2.HTTPError as error:
+                failure, pause = no_answer(error, about), None
+            pause = backoff(tries) if pause is None else pause
+            transient = failure is None or isinstance(failure, Transient)
+            if not transient or tries >= TRIES or monotonic() + pause >= until:
+                if failure is not None:
+                    raise failure
+                return answer
+            self._rest(pause)
+
+    # -- one call ------------------------------------------------------------------------------------------------------
+
+    def _persist(
+        self, request: Request, about: Situation, until: float, repeatable: bool, probe: bool
     ) -> Answer:
-        until = monotonic() + self._request_timeout
+        """The answer to a request that is repeated where that does no harm and may help, until time is up."""
+        try:
+            address = address_of(request.path, self.root)
+        except ValueError:
+            raise self._not_taken(request, about) from None
+        tries, renewed = 0, False
+        while True:
+            if not self._circuit.enter(probe=probe):
+                raise Transient("connection_refused", self._address(about), scope=Scope.CONNECTION)
+            signed = self._sign_in.headers(self, until)
+            about.secrets = self._sign_in.secrets
+            tries += 1
+            lost: Failure | None = None
+            try:
+                answer = self._turn(request, address, signed, about, until)
+            except httpx2.InvalidURL:
+                raise self._not_taken(request, about) from None
+            except httpx2.HTTPError as error:
+                lost = no_answer(error, about)
+                if isinstance(lost, Transient):
+                    self._circuit.outage()
+                if not isinstance(lost, Transient) or lost.outcome_unknown and not repeatable:
+                    raise lost from None
+                pause = backoff(tries)
+            else:
+                if is_outage(answer):
+                    self._circuit.outage()
+                else:
+                    self._circuit.answered()
+                if answer.status == 401 and not renewed and self._sign_in.refused(signed):
+                    renewed = True
+                    continue
+                if answer.status not in BUSY:
+                    return answer
+                asked = retry_after(answer.headers)
+                pause = backoff(tries) if asked is None else asked
+                if answer.status == 429 or asked is not None:
+                    self._limiter.pause(pause)
+                if not repeatable and not was_not_done(answer):
+                    return answer
+            if tries >= TRIES or monotonic() + pause >= until:
+                if lost is not None:
+                    raise lost
+                return answer
+            self._rest(pause)
+
+    def _turn(
+        self, request: Request, address: str, signed: Mapping[str, str], about: Situation, until: float
+    ) -> Answer:
         headers = httpx2.Headers(self.profile.headers())
+        if request.body is not None:
+            headers["Content-Type"] = "application/json"
         headers.update(request.headers)
         headers.update(signed)
-        if request.body is not None:
-            headers.setdefault("Content-Type", "application/json")
-        times = {
-            "connect": min(self._connect_timeout, self._request_timeout),
-            "read": self._request_timeout,
-            "write": self._request_timeout,
-            "pool": self._request_timeout,
-        }
         try:
-            outgoing = self._http.build_request(
-                request.method,
-                address,
-                headers=headers,
-                content=request.body,
-                extensions={"target": _target(address), "timeout": times},
-            )
-            self.requests += 1
-            incoming = self._http.send(outgoing, stream=True)
-            try:
-                times["read"] = PAUSE
-                body = bytearray()
-                for chunk in incoming.iter_bytes():
-                    body += chunk
-                    if len(body) > LARGEST:
-                        raise Unrecognised("app_answer", {"table": about.table}, scope=Scope.TABLE)
-                    if monotonic() > until:
-                        raise httpx2.ReadTimeout("the answer takes too long", request=outgoing)
-            finally:
-                incoming.close()
-        except httpx2.InvalidURL:
-            raise _not_taken(request.path, about) from None
-        except httpx2.HTTPError as error:
-            raise no_answer(error, about) from None
+            with self._limiter.turn(until):
+                self.requests += 1
+                return self._exchange(request, address, headers, about, until)
+        except TooLong:
+            raise Transient("throttled", self._address(about), scope=Scope.CONNECTION) from None
+
+    def _exchange(
+        self,
+        request: Request,
+        address: str,
+        headers: Mapping[str, str],
+        about: Situation,
+        until: float,
+    ) -> Answer:
+        """One round trip. Raises httpx2.HTTPError, httpx2.InvalidURL."""
+        started = monotonic()
+        left = max(until - started, 0.1)
+        times = {"connect": min(self._connect_timeout, left), "read": left, "write": left, "pool": left}
+        outgoing = self._http.build_request(
+            request.method,
+            address,
+            headers=headers,
+            content=request.body,
+            extensions={"target": target_of(address), "timeout": times},
+        )
+        incoming = self._http.send(outgoing, stream=True)
+        try:
+            trip = monotonic() - started
+            times["read"] = PAUSE
+            body = bytearray()
+            for chunk in incoming.iter_bytes():
+                body += chunk
+                if len(body) > LARGEST:
+                    if request.method == "GET":
+                        return Answer(413, {}, _TOO_LARGE, request)
+                    raise httpx2.ReadError("the answer is larger than 64 MB", request=outgoing)
+                if monotonic() > until:
+                    raise httpx2.ReadTimeout("the answer takes too long", request=outgoing)
+        finally:
+            incoming.close()
         named = {name.lower(): value for name, value in incoming.headers.items()}
-        self._note_date(named.get("date"))
+        if (said := moment_of(named.get("date"))) is not None and about.operation != "token":
+            self.last_date = (said, datetime.now(UTC) - timedelta(seconds=trip / 2))
         return Answer(incoming.status_code, named, bytes(body), request)
 
-    def _note_date(self, said: str | None) -> None:
+    def _redirect(self, request: Request, answer: Answer) -> str:
+        """Where a reading was moved to, on the same host; "" where it was not."""
+        if answer.status not in _REDIRECTS or request.method != "GET":
+            return ""
         try:
-            moment = parsedate_to_datetime(said or "")
+            here = address_of(request.path, self.root)
+            return address_of(urljoin(here, answer.headers.get("location", "")), self.root)
         except ValueError:
-            return
-        self.last_date = (moment.astimezone(UTC), datetime.now(UTC))
+            return ""
 
+    def _address(self, about: Situation) -> dict[str, Any]:
+        return {"app": about.app, "host": about.host, "port": about.port, "user": about.user}
 
-def _not_taken(path: str, about: Situation) -> Unrecognised:
-    """An address of the service's own that no request of ours is sent to."""
-    message = without_secrets(path, about.secrets)
-    return Unrecognised("app_answer", {"table": about.table}, app_message=message, scope=Scope.TABLE)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host's name means this machine."""
-    return host == "localhost" or host == "::1" or host.startswith("127.")
-
-
-def _origin(address: str) -> tuple[str, str, int]:
-    """Scheme, host and port of an address. Raises ValueError."""
-    parts = urlsplit(address)
-    scheme = parts.scheme.lower()
-    return scheme, parts.hostname or "", parts.port or (443 if scheme == "https" else 80)
-
-
-def _authority(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _target(address: str) -> bytes:
-    """Path and query byte for byte: an address that a service gave is sent as it was given. Only what no request line
-    can hold is encoded."""
-    behind = address.split("://", 1)[1]
-    start = min((at for at in (behind.find("/"), behind.find("?")) if at >= 0), default=len(behind))
-    target = behind[start:].split("#", 1)[0]
-    if not target.startswith("/"):
-        target = "/" + target
-    return "".join(c if "!" <= c <= "~" else _encoded(c) for c in target).encode("ascii")
-
-
-def _encoded(character: str) -> str:
-    return "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "surrogatepass"))
+    def _not_taken(self, request: Request, about: Situation) -> Unrecognised:
+        """An address of the service's own that no request of ours is sent to."""
+        message = without_secrets(request.path, about.secrets)
+        return Unrecognised("app_answer", {"table": about.table}, app_message=message, scope=Scope.TABLE)

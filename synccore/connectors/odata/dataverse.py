@@ -46,7 +46,8 @@ class DataverseProfile(Profile):
     # -- batches -------------------------------------------------------------------------------------------------------
     batch_format = "multipart"
     batch_limit = 1000
-    batch_start = 1000
+    #: A batch is worked off one after the other: the first one shows how quickly.
+    batch_start = 125
 
     # -- limits --------------------------------------------------------------------------------------------------------
     window = (6000, 300)

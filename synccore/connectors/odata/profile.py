@@ -100,7 +100,7 @@ class Profile:
     batch_limit: int = 1
     batch_start: int = 1
     #: True: the size follows how long a batch takes.
-    batch_adapts: bool = False
+    batch_adapts: bool = True
 
     # -- limits --------------------------------------------------------------------------------------------------------
     #: Requests per window of seconds that the service takes from one user; None: it publishes none.
@@ -118,6 +118,10 @@ class Profile:
     def root(self) -> str:
         """Address of the service root, ending in ``/``. Raises Misconfigured ``bad_connection_options``."""
         return str(self.values.get("address") or "").rstrip("/") + "/"
+
+    def batch_base(self, root: str) -> str:
+        """The service root that batches are sent to, and that the addresses in them are relative to."""
+        return root
 
     def scope(self) -> str:
         """What a token is asked for; "" where the service needs none."""

@@ -1,0 +1,87 @@
+"""Requests and answers as the package hands them around, and where a request goes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlsplit
+
+from synccore.connectors.odata.errors import BadAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request. ``path`` is relative to the service root, or an absolute address on the same host; it is already
+    encoded and is sent byte for byte (a next link is the service's own text)."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer. ``headers`` have lower-case names; the request is kept for the debug text and holds no secrets."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+    request: Request
+    #: The body as it was read already, inside a batch.
+    parsed: dict[str, Any] | None = field(default=None, repr=False, compare=False)
+
+    def json(self) -> dict[str, Any]:
+        """The body as an object, numbers with a point as Decimal. Raises BadAnswer."""
+        if self.parsed is not None:
+            return self.parsed
+        try:
+            found = json.loads(self.body, parse_float=Decimal)
+        except (ValueError, RecursionError):
+            raise BadAnswer(self, "no JSON") from None
+        if not isinstance(found, dict):
+            raise BadAnswer(self, "no object")
+        return found
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host's name means this machine."""
+    return host in ("localhost", "::1") or host.startswith("127.") and host.replace(".", "").isdigit()
+
+
+def origin_of(address: str) -> tuple[str, str, int]:
+    """Scheme, host and port of an address. Raises ValueError."""
+    parts = urlsplit(address)
+    scheme = parts.scheme.lower()
+    return scheme, parts.hostname or "", parts.port or (443 if scheme == "https" else 80)
+
+
+def address_of(path: str, root: str) -> str:
+    """The address that a request's path means. Raises ValueError for one on another host: what signs us in is not for it."""
+    origin = origin_of(root)
+    if path.startswith("/") and not path.startswith("//"):
+        parts = urlsplit(root)
+        return f"{parts.scheme}://{parts.netloc}{path}"
+    if not path.startswith("//") and "://" not in path.split("?", 1)[0]:
+        return root + path
+    if origin_of(path) != origin or "@" in urlsplit(path).netloc:
+        raise ValueError("another host")
+    return path
+
+
+def target_of(address: str) -> bytes:
+    """Path and query byte for byte, as the request line holds them: an address that a service gave is sent as it was
+    given. Only what no request line can hold is encoded."""
+    behind = address.split("://", 1)[1]
+    start = min((at for at in (behind.find("/"), behind.find("?")) if at >= 0), default=len(behind))
+    target = behind[start:].split("#", 1)[0]
+    if not target.startswith("/"):
+        target = "/" + target
+    return "".join(c if "!" <= c <= "~" else _encoded(c) for c in target).encode("ascii")
+
+
+def _encoded(character: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "surrogatepass"))

@@ -1,0 +1,20 @@
+"""What the tests of the OData connector share: no test knows of another's outages, limits, sizes or tokens."""
+
+import pytest
+
+from synccore.connectors.odata import auth, batches, circuit, limiter, shared
+
+
+@pytest.fixture(autouse=True)
+def on_its_own(monkeypatch):
+    """Without Redis, and with nothing learned before."""
+    monkeypatch.setattr(shared, "_shared", shared.Shared())
+    for known in (auth._tokens, batches._known, circuit._locals, limiter._locals):
+        known.clear()
+    limiter._memory.clear()
+
+
+@pytest.fixture
+def with_redis(redis_url):
+    """The Redis of this test run."""
+    limiter.use(redis_url)
