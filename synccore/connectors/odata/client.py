@@ -7,8 +7,10 @@ circuit, the sign-in, the limits shared by all workers, and the exchange itself.
 from __future__ import annotations
 
 import logging
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from time import monotonic, sleep
 from types import TracebackType
 from typing import Any, Final, Self
@@ -21,7 +23,15 @@ from synccore.connectors.odata.auth import SignIn
 from synccore.connectors.odata.circuit import Circuit
 from synccore.connectors.odata.errors import Situation, no_answer, translate, without_secrets
 from synccore.connectors.odata.limiter import Limiter, TooLong, name_of
-from synccore.connectors.odata.messages import Answer, Request, address_of, is_loopback, origin_of, target_of
+from synccore.connectors.odata.messages import (
+    Answer,
+    Request,
+    address_of,
+    is_loopback,
+    origin_of,
+    origin_text,
+    target_of,
+)
 from synccore.connectors.odata.profile import Profile
 from synccore.connectors.odata.waiting import (
     BUSY,
@@ -92,6 +102,7 @@ class Client:
         self.sizes = batches.sizes_of(name, profile)
         self._http = httpx2.Client(
             transport=transport,
+            verify=_certificates(),
             # A proxy of the surroundings is for the world outside.
             trust_env=not is_loopback(self._origin[1]),
             headers={"User-Agent": "Tandem"},
@@ -226,13 +237,17 @@ class Client:
         except ValueError:
             raise self._not_taken(request, about) from None
         tries, renewed = 0, False
+        answer: Answer | None = None
+        lost: Failure | None = None
         while True:
             if not self._circuit.enter(probe=probe):
-                raise Transient("connection_refused", self._address(about), scope=Scope.CONNECTION)
+                if answer is not None and lost is None:
+                    return answer
+                raise lost or Transient("connection_refused", self._address(about), scope=Scope.CONNECTION)
             signed = self._sign_in.headers(self, until)
             about.secrets = self._sign_in.secrets
             tries += 1
-            lost: Failure | None = None
+            lost = None
             try:
                 answer = self._turn(request, address, signed, about, until)
             except httpx2.InvalidURL:
@@ -293,12 +308,13 @@ class Client:
         started = monotonic()
         left = max(until - started, 0.1)
         times = {"connect": min(self._connect_timeout, left), "read": left, "write": left, "pool": left}
+        target = target_of(address)
         outgoing = self._http.build_request(
             request.method,
-            address,
+            origin_text(address) + target.decode(),
             headers=headers,
             content=request.body,
-            extensions={"target": target_of(address), "timeout": times},
+            extensions={"target": target, "timeout": times},
         )
         incoming = self._http.send(outgoing, stream=True)
         try:
@@ -324,9 +340,9 @@ class Client:
         """Where a reading was moved to, on the same host; "" where it was not."""
         if answer.status not in _REDIRECTS or request.method != "GET":
             return ""
+        to = answer.headers.get("location", "")
         try:
-            here = address_of(request.path, self.root)
-            return address_of(urljoin(here, answer.headers.get("location", "")), self.root)
+            return to and address_of(urljoin(address_of(request.path, self.root), to), self.root)
         except ValueError:
             return ""
 
@@ -337,3 +353,9 @@ class Client:
         """An address of the service's own that no request of ours is sent to."""
         message = without_secrets(request.path, about.secrets)
         return Unrecognised("app_answer", {"table": about.table}, app_message=message, scope=Scope.TABLE)
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Read once per process: the certificates of those we trust, or of SSL_CERT_FILE."""
+    return httpx2.create_ssl_context()

@@ -31,7 +31,7 @@ class Situation:
     host: str = ""
     port: str = ""
     user: str = ""
-    secrets: Sequence[str] = ()
+    secrets: Sequence[str] = field(default=(), repr=False)
 
     @property
     def writes(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -59,12 +60,17 @@ def origin_of(address: str) -> tuple[str, str, int]:
     return scheme, parts.hostname or "", parts.port or (443 if scheme == "https" else 80)
 
 
+def origin_text(address: str) -> str:
+    """Scheme, host and port of an address, as it spells them."""
+    scheme, behind = address.split("://", 1)
+    return scheme + "://" + re.split(r"[/?#]", behind, maxsplit=1)[0]
+
+
 def address_of(path: str, root: str) -> str:
     """The address that a request's path means. Raises ValueError for one on another host: what signs us in is not for it."""
     origin = origin_of(root)
     if path.startswith("/") and not path.startswith("//"):
-        parts = urlsplit(root)
-        return f"{parts.scheme}://{parts.netloc}{path}"
+        return origin_text(root) + path
     if not path.startswith("//") and "://" not in path.split("?", 1)[0]:
         return root + path
     if origin_of(path) != origin or "@" in urlsplit(path).netloc:
@@ -75,9 +81,7 @@ def address_of(path: str, root: str) -> str:
 def target_of(address: str) -> bytes:
     """Path and query byte for byte, as the request line holds them: an address that a service gave is sent as it was
     given. Only what no request line can hold is encoded."""
-    behind = address.split("://", 1)[1]
-    start = min((at for at in (behind.find("/"), behind.find("?")) if at >= 0), default=len(behind))
-    target = behind[start:].split("#", 1)[0]
+    target = address[len(origin_text(address)) :].split("#", 1)[0]
     if not target.startswith("/"):
         target = "/" + target
     return "".join(c if "!" <= c <= "~" else _encoded(c) for c in target).encode("ascii")

@@ -135,7 +135,7 @@ def test_a_refused_connection_is_a_temporary_fault_of_the_connection():
     def answer(request):
         raise httpx2.ConnectError("[Errno 111] Connection refused")
 
-    with client(answer) as sales, pytest.raises(Transient) as caught:
+    with client(answer, rest=lambda seconds: None) as sales, pytest.raises(Transient) as caught:
         read(sales)
     assert caught.value.code == "connection_refused"
     assert caught.value.scope is Scope.CONNECTION
@@ -150,3 +150,174 @@ def test_an_unknown_host_is_a_set_up_problem():
         read(sales)
     assert caught.value.code == "unknown_host"
     assert caught.value.params["host"] == "service.example"
+
+
+# -- repeats -----------------------------------------------------------------------------------------------------------
+
+
+class Moody:
+    """Gives what it is told to, one after the other, and counts."""
+
+    def __init__(self, *moods):
+        self.moods = list(moods)
+        self.seen = []
+
+    def __call__(self, request):
+        self.seen.append(request)
+        mood = self.moods.pop(0) if self.moods else 200
+        if isinstance(mood, Exception):
+            raise mood
+        if not isinstance(mood, int):
+            return mood
+        return httpx2.Response(mood, json={"a": 1}, headers={"Retry-After": "0"} if mood == 429 else {})
+
+
+LOST = httpx2.RemoteProtocolError("Server disconnected without sending a response.")
+CUT = httpx2.ReadError("connection reset")
+NEVER = httpx2.ConnectError("Connection refused")
+
+GET = Request("GET", "accounts")
+POST = Request("POST", "accounts", body=b"{}")
+UPDATE = Request("PATCH", "accounts(1)", {"If-Match": 'W/"1"'}, b"{}")
+CREATE = Request("PATCH", "accounts(1)", {"If-None-Match": "*"}, b"{}")
+BARE = Request("PATCH", "accounts(1)", body=b"{}")
+DELETE = Request("DELETE", "accounts(1)", {"if-match": "*"})
+
+
+@pytest.mark.parametrize("mood", [502, 503, 504, 429, LOST, CUT, NEVER, httpx2.ReadTimeout("slow")])
+@pytest.mark.parametrize("request_", [GET, UPDATE, CREATE, DELETE], ids=lambda each: each.method)
+def test_what_does_no_harm_twice_is_repeated(request_, mood):
+    service, rests = Moody(mood, mood), []
+    with client(service, rest=rests.append) as sales:
+        operation = "read" if request_.method == "GET" else "update"
+        assert sales.send(request_, operation=operation).json() == {"a": 1}
+    assert len(service.seen) == 3
+    assert mood == 429 or all(0 < each < 5 for each in rests)
+
+
+@pytest.mark.parametrize("mood", [502, 504, LOST, CUT, httpx2.ReadTimeout("slow")])
+@pytest.mark.parametrize("request_", [POST, BARE], ids=lambda each: each.method)
+def test_a_post_whose_answer_was_lost_is_never_repeated_and_its_outcome_is_unknown(request_, mood):
+    service = Moody(mood)
+    with client(service, rest=lambda seconds: None) as sales, pytest.raises(Transient) as caught:
+        sales.send(request_, operation="create", table="accounts")
+    assert caught.value.outcome_unknown
+    assert len(service.seen) == 1
+
+
+@pytest.mark.parametrize(
+    "mood", [429, NEVER, httpx2.Response(503, headers={"Retry-After": "0"}), httpx2.ConnectTimeout("no")]
+)
+def test_a_post_that_did_not_arrive_or_was_turned_away_is_repeated(mood):
+    service = Moody(mood)
+    with client(service, rest=lambda seconds: None) as sales:
+        assert sales.send(POST, operation="create").json() == {"a": 1}
+    assert len(service.seen) == 2
+
+
+def test_the_caller_may_say_that_a_post_does_no_harm_twice():
+    service = Moody(LOST)
+    with client(service, rest=lambda seconds: None) as sales:
+        sales.send(POST, operation="read", idempotent=True)
+    service = Moody(LOST)
+    with client(service, rest=lambda seconds: None) as sales, pytest.raises(Transient):
+        sales.send(UPDATE, operation="update", idempotent=False)
+
+
+@pytest.mark.parametrize(
+    ("mood", "code"), [(503, "app_starting"), (429, "throttled"), (NEVER, "connection_refused")]
+)
+def test_repeats_end_and_say_what_was_met_last(mood, code):
+    service = Moody(*[mood] * 50)
+    with client(service, rest=lambda seconds: None) as sales, pytest.raises(Transient) as caught:
+        read(sales)
+    assert caught.value.code == code
+    assert caught.value.scope is Scope.CONNECTION
+    assert len(service.seen) <= 6
+
+
+def test_no_wait_is_longer_than_the_call_may_last():
+    service = Moody(httpx2.Response(503, headers={"Retry-After": "200"}))
+    with client(service, rest=lambda seconds: pytest.fail("waited")) as sales, pytest.raises(Transient):
+        read(sales)
+
+
+def test_an_ordinary_refusal_is_not_repeated():
+    for status in (400, 403, 404, 409, 412, 500):
+        service = Moody(status)
+        with client(service, rest=lambda seconds: pytest.fail("waited")) as sales:
+            assert sales.send_raw(GET, operation="read").status == status
+        assert len(service.seen) == 1
+
+
+def test_each_call_asks_first_whether_it_may_go_on():
+    calls = []
+    with client(Moody()) as sales:
+        sales.before_call = lambda: calls.append(1)
+        read(sales)
+        read(sales)
+    assert len(calls) == 2
+
+
+# -- redirects, sizes, time --------------------------------------------------------------------------------------------
+
+
+def moved(location, status=302):
+    return httpx2.Response(status, headers={"Location": location})
+
+
+def test_a_reading_follows_to_the_same_host_only():
+    service = Moody(moved("/data/v9.2/accounts?x=%3C"), moved("../v9.2/more"))
+    with client(service) as sales:
+        assert read(sales).json() == {"a": 1}
+    assert [str(each.url) for each in service.seen] == [
+        ROOT + "accounts",
+        ROOT + "accounts?x=%3C",
+        "https://service.example/data/v9.2/more",
+    ]
+
+
+@pytest.mark.parametrize(
+    "to", ["https://login.example/signin", "http://service.example/", "//elsewhere.example/", ""]
+)
+def test_a_redirect_to_another_host_is_not_followed(to):
+    service = Moody(moved(to))
+    with client(service) as sales, pytest.raises(Misconfigured):
+        read(sales)
+    assert len(service.seen) == 1
+
+
+def test_a_write_is_never_redirected():
+    service = Moody(moved("/data/v9.2/other", 307))
+    with client(service) as sales, pytest.raises(Failure):
+        sales.send(POST, operation="create")
+    assert len(service.seen) == 1
+
+
+def test_redirects_in_a_circle_end():
+    service = Moody(*[moved("/data/v9.2/accounts")] * 50)
+    with client(service) as sales, pytest.raises(Misconfigured):
+        read(sales)
+    assert len(service.seen) == 4
+
+
+def test_a_body_that_is_too_large_is_a_failure_and_not_held_in_memory(monkeypatch):
+    monkeypatch.setattr("synccore.connectors.odata.client.LARGEST", 1000)
+    body = gzip.compress(b"x" * 100_000)
+    huge = {"content": body, "headers": {"Content-Encoding": "gzip"}}
+    with client(lambda request: httpx2.Response(200, **huge)) as sales:
+        assert sales.send_raw(GET, operation="read").status == 413
+        with pytest.raises(Failure):
+            read(sales)
+        with pytest.raises(Transient) as caught:
+            sales.send(POST, operation="create")
+        assert caught.value.outcome_unknown
+
+
+def test_a_body_that_is_not_packed_as_it_says_is_a_failure():
+    answer = {"content": b"no gzip", "headers": {"Content-Encoding": "gzip"}}
+    with (
+        client(lambda request: httpx2.Response(200, **answer), rest=lambda s: None) as sales,
+        pytest.raises(Failure),
+    ):
+        read(sales)

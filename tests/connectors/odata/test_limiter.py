@@ -35,9 +35,8 @@ def soon(seconds=0.15):
 
 def test_no_more_at_once_than_the_service_takes(where, name):
     one, other = (Limiter(name, window=None, at_once=2) for _ in range(2))
-    with one.turn(soon()), other.turn(soon()):
-        with pytest.raises(TooLong), one.turn(soon()):
-            pytest.fail("a third")
+    with one.turn(soon()), other.turn(soon()), pytest.raises(TooLong), one.turn(soon()):
+        pytest.fail("a third")
     with one.turn(soon()), other.turn(soon()):
         pass
 
@@ -162,9 +161,8 @@ def test_without_redis_the_limits_are_kept_by_the_process_and_nothing_is_an_erro
     limiter.use("unix:///nowhere/at/all.sock")
     limit = Limiter(name, window=(3, 60), at_once=1)
     for _ in range(3):
-        with limit.turn(soon()):
-            with pytest.raises(TooLong), limit.turn(soon(0.05)):
-                pass
+        with limit.turn(soon()), pytest.raises(TooLong), limit.turn(soon(0.05)):
+            pass
     with pytest.raises(TooLong), limit.turn(soon()):
         pass
 
