@@ -241,9 +241,7 @@ class Client:
         lost: Failure | None = None
         while True:
             if not self._circuit.enter(probe=probe):
-                if answer is not None and lost is None:
-                    return answer
-                raise lost or Transient("connection_refused", self._address(about), scope=Scope.CONNECTION)
+                break
             signed = self._sign_in.headers(self, until)
             about.secrets = self._sign_in.secrets
             tries += 1
@@ -276,10 +274,11 @@ class Client:
                 if not repeatable and not was_not_done(answer):
                     return answer
             if tries >= TRIES or monotonic() + pause >= until:
-                if lost is not None:
-                    raise lost
-                return answer
+                break
             self._rest(pause)
+        if answer is not None and lost is None:
+            return answer
+        raise lost or Transient("connection_refused", self._address(about), scope=Scope.CONNECTION)
 
     def _turn(
         self, request: Request, address: str, signed: Mapping[str, str], about: Situation, until: float
