@@ -144,7 +144,7 @@ class Client:
         about: Situation | None = None,
         probe: bool = False,
     ) -> Answer:
-        """The answer, its status below 300.
+        """The answer, its status below 300, or 304 to a request that asked whether it changed.
 
         ``idempotent`` says that the request may be sent again where its answer was lost; None: a GET may, and a write
         that carries a condition. ``about`` says more of what is being done than operation and table. ``probe``: a person
@@ -155,7 +155,7 @@ class Client:
         answer = self.send_raw(
             request, operation=operation, table=table, idempotent=idempotent, about=about, probe=probe
         )
-        if answer.status >= 300:
+        if answer.status >= 300 and answer.status != 304:
             raise translate(answer, about, self.profile)
         return answer
 

@@ -8,8 +8,9 @@ import httpx2
 import pytest
 
 from synccore.connectors.odata import metadata
+from synccore.connectors.odata.auth import ClientCredentials
 from synccore.connectors.odata.business_central import BusinessCentralProfile
-from synccore.connectors.odata.client import Client, SignIn
+from synccore.connectors.odata.client import Client
 from synccore.connectors.odata.dataverse import DataverseProfile
 from synccore.connectors.odata.plain import PlainProfile
 from synccore.connectors.odata.profile import Profile
@@ -33,18 +34,13 @@ def nothing_known() -> Iterator[None]:
     metadata.forget()
 
 
-class Bearer(SignIn):
-    def __init__(self, server: Server) -> None:
-        bare = Bare(server)
-        self.token = bare.token()["access_token"]
-        bare.close()
-
-    def headers(self, client: Client) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.token}"}
-
-
 def connect(server: Server, profile: Profile, root: str = "") -> Client:
-    sign_in = Bearer(server) if server.tokens else None
+    sign_in = server.tokens and ClientCredentials(
+        token_address=server.token_url,
+        client_id=server.client_id,
+        client_secret=server.client_secret,
+        scope=server.tokens.scope,
+    )
     return Client(profile, app=profile.name, root=root or server.service.root, sign_in=sign_in)
 
 
