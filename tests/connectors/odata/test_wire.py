@@ -157,9 +157,13 @@ def test_a_body_that_was_cut_is_no_answer(wire):
     assert caught.value.outcome_unknown
 
 
-def test_nobody_listening_is_a_temporary_fault(wire):
-    wire.close()
-    with client(wire, rest=lambda seconds: None) as sales, pytest.raises(Transient) as caught:
-        sales.send(Request("GET", "accounts"), operation="read")
+def test_nobody_listening_is_a_temporary_fault():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and never listens
+        port = taken.getsockname()[1]
+        root = f"http://127.0.0.1:{port}/data/"
+        with Client(Profile(), app="Sales", root=root, rest=lambda seconds: None) as sales:
+            with pytest.raises(Transient) as caught:
+                sales.send(Request("GET", "accounts"), operation="read")
     assert caught.value.code == "connection_refused"
-    assert caught.value.params["port"] == str(wire.port)
+    assert caught.value.params["port"] == str(port)
