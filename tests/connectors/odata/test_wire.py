@@ -161,9 +161,8 @@ def test_nobody_listening_is_a_temporary_fault():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and never listens
         port = taken.getsockname()[1]
-        root = f"http://127.0.0.1:{port}/data/"
-        with Client(Profile(), app="Sales", root=root, rest=lambda seconds: None) as sales:
-            with pytest.raises(Transient) as caught:
-                sales.send(Request("GET", "accounts"), operation="read")
+        sales = Client(Profile(), app="Sales", root=f"http://127.0.0.1:{port}/", rest=lambda seconds: None)
+        with sales, pytest.raises(Transient) as caught:
+            sales.send(Request("GET", "accounts"), operation="read")
     assert caught.value.code == "connection_refused"
     assert caught.value.params["port"] == str(port)
