@@ -75,6 +75,8 @@ class Writing(Service):
         values = {prop.name: prop.default for prop in shape.props.values()} | given
         self.judge(call, shape, values, None, key, given)
         row = self.store.write(shape.name, key, values, by=self.person(call))
+        for after in shape.after:
+            after(self, key, row.values)
         return self.stored(call, shape, row, 201)
 
     def change(self, call: Call, shape: EntitySet, key: Key, given: dict[str, Any]) -> Answer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 BLANK_GUID = "00000000-0000-0000-0000-000000000000"
@@ -93,6 +93,10 @@ def picklist(name: str, members: Mapping[int, str], **more: Any) -> Prop:
 Rule = Callable[[Any, dict[str, Any], Mapping[str, Any] | None, Mapping[str, Any]], None]
 
 
+#: What the service does by itself once a new row is stored: (service, its key, its values).
+After = Callable[[Any, Any, Mapping[str, Any]], None]
+
+
 @dataclass(frozen=True)
 class EntitySet:
     """One entity set. ``modified`` and ``created`` name the stamps that the service keeps itself."""
@@ -112,9 +116,7 @@ class EntitySet:
     series: str = ""  # Business Central: the number series' prefix, for sets with a `number`
     identity: tuple[str, ...] = ()  # the fields that name a record in its app's own messages
     rules: tuple[Rule, ...] = field(default=(), compare=False)
-
-    def with_rules(self, *rules: Rule) -> EntitySet:
-        return replace(self, rules=(*self.rules, *rules))
+    after: tuple[After, ...] = field(default=(), compare=False)
 
 
 def entity(name: str, type_name: str, key: Prop, *props: Prop, **more: Any) -> EntitySet:

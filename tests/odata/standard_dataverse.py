@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 from tests.odata.functions import ORGANIZATION
 from tests.odata.schema import (
@@ -158,6 +159,25 @@ def number_is_new(
             raise Refused(400, "0x80043b06", "A product with the specified product number already exists.")
 
 
+def makes_its_base_unit(service: Any, key: Any, values: Mapping[str, Any]) -> None:
+    """A new unit group comes with its base unit."""
+    empty = {prop.name: prop.default for prop in service.shapes["uoms"].props.values()}
+    unit = {"name": values["baseuomname"] or values["name"], "uomscheduleid": key, "isschedulebaseuom": True}
+    service.store.write("uoms", str(uuid4()), {**empty, **unit}, by=SYSTEM_USER)
+
+
+def unit_is_new(
+    service: Any, values: dict[str, Any], before: Mapping[str, Any] | None, given: Mapping[str, Any]
+) -> None:
+    if values["uomscheduleid"] is None:
+        raise Refused(400, "0x80043b13", "The unit schedule id is missing.")
+    for row in service.store.tables["uoms"].rows.values() if before is None else ():
+        if (row.values["uomscheduleid"], row.values["name"]) == (values["uomscheduleid"], values["name"]):
+            raise Refused(
+                412, "0x80040237", "Cannot insert duplicate key. The unit group has a unit of this name."
+            )
+
+
 def currency_rules(
     service: Any, values: dict[str, Any], before: Mapping[str, Any] | None, given: Mapping[str, Any]
 ) -> None:
@@ -273,6 +293,7 @@ SETS: tuple[EntitySet, ...] = (
         text("jobtitle", 100, label="Job Title"),
         text("title", 128, label="Title"),
         flag("isdisabled", label="Status", default=False),
+        flag("islicensed", label="User Licensed", default=True),
         picklist("accessmode", ACCESS, label="Access Mode", default=0),
         guid("applicationid", label="Application ID"),
         owned=False, primary_name="fullname", read_only=True,
@@ -281,7 +302,7 @@ SETS: tuple[EntitySet, ...] = (
         "uomschedules", "uomschedule", "Unit Group",
         text("name", 200, required=True, label="Name"),
         text("baseuomname", 100, create_only=True, label="Base Unit Name"),
-        owned=False, primary_name="name",
+        owned=False, primary_name="name", after=(makes_its_base_unit,),
     ),
     table(
         "uoms", "uom", "Unit",
@@ -290,7 +311,7 @@ SETS: tuple[EntitySet, ...] = (
         lookup("baseuom", "uoms", label="Base Unit"),
         lookup("uomscheduleid", "uomschedules", create_only=True, label="Unit Schedule"),
         flag("isschedulebaseuom", label="Is Schedule Base Unit", default=False),
-        owned=False, primary_name="name",
+        owned=False, primary_name="name", rules=(unit_is_new,),
     ),
     table(
         "organizations", "organization", "Organization",
@@ -316,6 +337,7 @@ def fill(server: Any) -> None:
             "lastname": "Tandem integration",
             "domainname": "tandem@contoso.onmicrosoft.com",
             "accessmode": 4,
+            "islicensed": False,
             "applicationid": server.client_id,
         },
         by=SYSTEM_USER,

@@ -354,3 +354,12 @@ def test_products_are_picky(server: DataverseServer, client: Client) -> None:
     path = f"products({product['productid']})"
     assert client.send("PATCH", path, {"statecode": 0, "statuscode": 1}, If_Match="*").status_code == 204
     assert error(client.send("PATCH", path, {"name": "Screw"}, If_Match="*"))[1] == "0x8004F995"
+
+
+def test_a_unit_group_makes_its_base_unit(server: DataverseServer, client: Client) -> None:
+    assert client.send("POST", "uomschedules", {"name": "PCS", "baseuomname": "PCS"}).status_code == 204
+    [unit] = client.value("uoms?$select=name,_uomscheduleid_value&$expand=uomscheduleid($select=name)")
+    assert (unit["name"], unit["uomscheduleid"]["name"]) == ("PCS", "PCS")
+    bind = {"uomscheduleid@odata.bind": f"/uomschedules({unit['_uomscheduleid_value']})"}
+    assert error(client.send("POST", "uoms", {"name": "PCS", **bind})) == (412, "0x80040237")
+    assert client.send("POST", "uoms", {"name": "BOX", "quantity": 12, **bind}).status_code == 204
