@@ -71,6 +71,8 @@ class Harness:
     has_rows_without_stamp: bool = True
     #: How exactly the app keeps its stamps.
     stamp_precision: timedelta = timedelta(0)
+    #: How exactly the app tells its clock.
+    clock_precision: timedelta = timedelta(0)
 
     def put(
         self,

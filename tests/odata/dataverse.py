@@ -12,6 +12,7 @@ from tests.odata.messages import say
 from tests.odata.schema import EntitySet
 from tests.odata.server import Server, chosen
 from tests.odata.standard_dataverse import SETS, SYSTEM_USER, fill
+from tests.odata.store import Key
 from tests.odata.tokens import Tokens
 from tests.odata.wire import Answer, Refused
 
@@ -33,6 +34,11 @@ class DataverseServer(Server):
     def make_service(self) -> Dataverse:
         return Dataverse(
             self._sets, root=f"{self.address}/api/data/v9.2/", faults=self.faults, file=self._file
+        )
+
+    def put(self, name: str, id: Key, fields: Mapping[str, Any], **more: Any) -> None:
+        super().put(
+            name, id, {field: None if value == "" else value for field, value in fields.items()}, **more
         )
 
     def _expire_deltas(self) -> None:

@@ -154,6 +154,7 @@ class Writing(Service):
                 )
             prop = prop_or_none
             value = self.take(shape, prop, raw)
+            value = None if value == "" else value  # an empty text is none
             if prop.read_only:
                 raise Refused(400, "0x80040265", f"The attribute '{name}' is not valid for create or update.")
             self.fits(shape, prop, value)

@@ -118,7 +118,9 @@ class Plain(Service):
 
     def duplicate(self, shape: EntitySet, field: str, value: Any) -> Refused:
         refused = Refused(
-            409, "DuplicateKey", f"There is already a {shape.type_name} with {field} '{value}'."
+            409,
+            "DuplicateKey",
+            f"Duplicate key: a {shape.type_name} whose {field} is '{value}' already exists.",
         )
         refused.target = field
         return refused

@@ -180,6 +180,8 @@ ROWS = [
     Row("duplicate key", 500, error("-2147220937", "Cannot insert duplicate key."), CREATE, Rejected, "duplicate_key", RECORD),
     Row("alternate key", 412, error("0x80060892", "A record that has the attribute values Account Number already exists. The entity key Number Key requires that this set of attributes contains unique values. Select unique values and try again."),
         {**UPDATE, "values": {"accountnumber": "A-1"}}, Rejected, "duplicate_key", RECORD, {"field": "accountnumber", "value": "A-1", "constraint": "Number Key"}),
+    Row("alternate key, said otherwise", 412, error("0x80060892", "Entity Key Number Key violated. A record with the same value for Account Number already exists. A duplicate record cannot be created. Select one or more unique values and try again."),
+        {**UPDATE, "values": {"accountnumber": "A-1"}}, Rejected, "duplicate_key", RECORD, {"field": "accountnumber", "value": "A-1", "constraint": "Number Key"}),
     Row("unique index", 412, error("0x80073002", "Cannot insert duplicate key row in object."), UPDATE, Rejected, "duplicate_key", RECORD),
     Row("duplicate rule", 412, error("0x80040333", "A record was not created or updated because a duplicate of the current record already exists."),
         CREATE, Rejected, "duplicate_rule", RECORD, {"table": "accounts"}),
