@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from synccore.connectors.odata.client import Answer, Client, Request
+from synccore.connectors.odata.client import Client, Request
 from synccore.connectors.odata.filtering import query
 from synccore.connectors.odata.json_answers import rows_of
 from synccore.connectors.odata.model import Entity, Property
@@ -107,7 +107,7 @@ def detailed(client: Client, entities: Sequence[Entity]) -> list[Entity]:
     for start in range(0, len(entities), TABLES_AT_ONCE):
         part = entities[start : start + TABLES_AT_ONCE]
         asked = [(entity, path) for entity in part for path in _paths(entity)]
-        answers = _answers(client, [Request("GET", path) for _entity, path in asked])
+        answers = client.batch([Request("GET", path) for _entity, path in asked], operation="read", table="")
         facts = {entity.set_name: _Facts() for entity in part}
         for (entity, path), answer in zip(asked, answers, strict=True):
             if isinstance(answer, Failure):
@@ -115,16 +115,6 @@ def detailed(client: Client, entities: Sequence[Entity]) -> list[Entity]:
             else:
                 _note(facts[entity.set_name], path, rows_of(client, answer)[0])
         found += [_apply(entity, facts[entity.set_name]) for entity in part]
-    return found
-
-
-def _answers(client: Client, requests: Sequence[Request]) -> list[Answer | Failure]:
-    found: list[Answer | Failure] = []
-    for request in requests:
-        try:
-            found.append(client.send(request, operation="read"))
-        except Failure as failure:
-            found.append(failure)
     return found
 
 

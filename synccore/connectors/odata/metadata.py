@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from threading import Lock
 from time import monotonic
 from typing import Any, Final
@@ -17,6 +18,7 @@ from synccore.connectors.odata import csdl, definitions, model
 from synccore.connectors.odata.client import Answer, Client, Request
 from synccore.connectors.odata.json_answers import rows_of
 from synccore.connectors.odata.model import Entity
+from synccore.connectors.odata.shared import Away, shared
 from synccore.failures import Failure, Misconfigured, Scope
 from synccore.shapes import TableInfo
 
@@ -24,6 +26,8 @@ from synccore.shapes import TableInfo
 FRESH: Final = 300.0
 #: A table or field that is not in a copy older than this is looked for in a new one.
 YOUNG: Final = 20.0
+#: Seconds between two looks at whether another process has read a service anew.
+GLANCES: Final = 2.0
 #: Services whose description one process keeps.
 _MOST: Final = 16
 
@@ -40,6 +44,11 @@ class _Known:
     version: str = ""
     #: Tables that people can map, where the service tells.
     offered: set[str] | None = None
+    #: The service tells more of a table when asked for it.
+    tells_more: bool = False
+    #: How often any process had read the service anew (``_generation``), and when that was last looked at.
+    generation: str = ""
+    looked_at: float = 0.0
     #: Tables whose details were read.
     detailed: set[str] = field(default_factory=set)
     lock: Lock = field(default_factory=Lock)
@@ -76,13 +85,14 @@ def entity(client: Client, table: str, fields: tuple[str, ...] = ()) -> Entity:
 def describe(client: Client) -> dict[str, TableInfo]:
     """Every table that people can map, read anew and with all details. Raises Failure."""
     known = _read(client)
-    if client.profile.has_definitions:
+    if known.tells_more:
         wanted = [
             each for name, each in known.entities.items() if known.offered is None or name in known.offered
         ]
         for each in definitions.detailed(client, wanted):
             known.entities[each.set_name] = each
             known.detailed.add(each.set_name)
+    known.generation = _tell(client)
     return _tables(known)
 
 
@@ -113,6 +123,28 @@ def _place(client: Client) -> tuple[str, str]:
     return client.root, client.app
 
 
+def _key(client: Client) -> str:
+    name = sha256("\0".join(_place(client)).encode()).hexdigest()[:24]
+    return f"tandem:odata:described:{name}"
+
+
+def _generation(client: Client) -> str:
+    """How often ``describe`` was asked for in any process; "" where none was, or nobody knows."""
+    try:
+        found = shared().run(lambda redis: redis.get(_key(client)))
+    except Away:
+        return ""
+    return found.decode() if isinstance(found, bytes) else str(found or "")
+
+
+def _tell(client: Client) -> str:
+    """Let the other processes know that the service was read anew; gives the new generation."""
+    try:
+        return str(shared().run(lambda redis: redis.incr(_key(client))))
+    except Away:
+        return ""
+
+
 def _is_old(known: _Known) -> bool:
     return monotonic() - known.read_at > YOUNG
 
@@ -123,7 +155,12 @@ def _known(client: Client) -> _Known:
         known = _kept.get(_place(client))
     if known is None:
         return _read(client)
-    if monotonic() - known.held_at <= FRESH:
+    now = monotonic()
+    if now - known.looked_at > GLANCES:
+        known.looked_at = now
+        if (told := _generation(client)) != known.generation and told:
+            return _read(client)
+    if now - known.held_at <= FRESH:
         return known
     if known.version and definitions.version_of(client) == known.version:
         known.held_at = monotonic()
@@ -138,6 +175,7 @@ def _read(client: Client, old: _Known | None = None) -> _Known:
     headers = {"Accept": "application/xml"}
     if old is not None and old.etag:
         headers["If-None-Match"] = old.etag
+    generation = _generation(client)
     answer = client.send(
         Request("GET", f"{root if root != client.root else ''}{profile.metadata_path}", headers),
         operation="read",
@@ -147,7 +185,7 @@ def _read(client: Client, old: _Known | None = None) -> _Known:
         old.held_at = now
         return old
     found = model.entities(csdl.parse(answer.body), profile)
-    known = _Known(found, now, now, etag=_etag(client, answer))
+    known = _Known(found, now, now, etag=_etag(client, answer), generation=generation, looked_at=now)
     if profile.has_definitions:
         _add_definitions(client, known)
     if profile.captions_path:
@@ -166,7 +204,7 @@ def _etag(client: Client, answer: Answer) -> str:
 
 
 def _with_details(client: Client, known: _Known, found: Entity) -> Entity:
-    if not client.profile.has_definitions or found.set_name in known.detailed:
+    if not known.tells_more or found.set_name in known.detailed:
         return found
     with known.lock:
         if found.set_name not in known.detailed:
@@ -179,6 +217,7 @@ def _add_definitions(client: Client, known: _Known) -> None:
     """Labels and habits of the tables. Without the right to read them the tables are there all the same."""
     try:
         known.entities, known.offered, known.version = definitions.list_of(client, known.entities)
+        known.tells_more = True
     except Misconfigured as failure:
         if failure.scope is Scope.CONNECTION:
             raise
