@@ -15,8 +15,9 @@ from synccore.connectors.odata.addresses import (
     dataverse_root,
     tidy_business_central,
 )
+from synccore.connectors.odata.auth import ClientCredentials
 from synccore.connectors.odata.business_central import BusinessCentralProfile
-from synccore.connectors.odata.client import Client, SignIn
+from synccore.connectors.odata.client import Client
 from synccore.connectors.odata.dataverse import DataverseProfile
 from synccore.connectors.odata.discover import choices, currencies
 from synccore.connectors.odata.plain import PlainProfile
@@ -28,16 +29,13 @@ from tests.odata.dataverse import DataverseServer
 Open = Callable[..., Client]
 
 
-class Signed(SignIn):
-    """A token of the server's own end-point."""
-
-    def __init__(self, server: Any, scope: str) -> None:
-        form = {"grant_type": "client_credentials", "scope": scope, "client_id": server.client_id,
-                "client_secret": server.client_secret}  # fmt: skip
-        self.token = httpx2.post(server.token_url, data=form, trust_env=False).json()["access_token"]
-
-    def headers(self, client: Client, *_until: float) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.token}"}
+def signed(server: Any, scope: str) -> ClientCredentials:
+    return ClientCredentials(
+        token_address=server.token_url,
+        client_id=server.client_id,
+        client_secret=server.client_secret,
+        scope=scope,
+    )
 
 
 @pytest.fixture
@@ -60,7 +58,7 @@ def central(erp: BusinessCentralServer) -> Iterator[Open]:
         values = tidy_business_central({"address": server.address, **values})
         profile = BusinessCentralProfile(values)
         scope = "https://api.businesscentral.dynamics.com/.default"
-        client = Client(profile, app="ERP", sign_in=Signed(server, scope), root=business_central_root(values))
+        client = Client(profile, app="ERP", sign_in=signed(server, scope), root=business_central_root(values))
         made.append(client)
         return client
 
@@ -104,7 +102,7 @@ def test_a_company_tells_its_currency_and_where_rates_stand(central, erp):
 @pytest.fixture
 def dataverse(crm: DataverseServer) -> Iterator[Client]:
     values = {"address": crm.address}
-    sign_in = Signed(crm, f"{crm.address}/.default")
+    sign_in = signed(crm, f"{crm.address}/.default")
     with Client(DataverseProfile(values), app="CRM", sign_in=sign_in, root=dataverse_root(values)) as client:
         yield client
 
