@@ -171,7 +171,10 @@ def _field(option: Option, *, is_set: bool) -> forms.Field:
     label = _(option.label)
     if option.secret:
         state = _("A value is set. Type a new one to replace it.") if is_set else _("Not set.")
-        widget = forms.PasswordInput(attrs={"autocomplete": "new-password"})
+        widget: forms.Widget = forms.PasswordInput(attrs={"autocomplete": "new-password"})
+        if option.type is OptionType.JSON:
+            more = {"rows": 3, "spellcheck": "false", "class": "code", "placeholder": _(option.placeholder)}
+            widget = forms.Textarea(attrs={"autocomplete": "off", **more})
         text = f"{state} {help_text}".strip()
         return forms.CharField(label=label, required=False, strip=False, widget=widget, help_text=text)
     if option.type is OptionType.BOOLEAN:

@@ -16,7 +16,7 @@ from synccore.engine.rules import Skew
 from synccore.shapes import Side
 
 #: Options by which a kind of connector limits how long one step of a call may last, in seconds.
-TIME_LIMITS: Final = ("connect_timeout", "lock_timeout", "statement_timeout")
+TIME_LIMITS: Final = ("connect_timeout", "lock_timeout", "statement_timeout", "request_timeout")
 
 
 class Connection(models.Model):
