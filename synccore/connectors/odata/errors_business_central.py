@@ -24,13 +24,17 @@ from synccore.connectors.odata.privileges import of_business_central
 from synccore.failures import Blocked, Misconfigured, Rejected, Stale, Transient
 
 #: ``Identification fields and values: Id='{…}'``, ``No.='C10'``: what a record is named by.
-_NAMES: Final = re.compile(r"Identification fields and values: (?P<names>[^\n]{1,1000})")
+_NAMES: Final = re.compile(r": (?P<names>[^\n:=']{1,60}='[^\n]{0,1000})")
 
 _TOO_LONG: Final = Meaning(
     Rejected,
     "value_too_long",
     RECORD,
-    wording(r"length of the string is (?P<length>\d+), but it must be less than or equal to (?P<limit>\d+)"),
+    wording(
+        r"length of the string is (?P<length>\d+), but it must be less than or equal to (?P<limit>\d+)",
+        # In other languages the order stays.
+        r"\b(?P<length>\d{1,9}),\D{5,120}?\b(?P<limit>\d{1,9})\b",
+    ),
 )
 _RELATION: Final = Meaning(
     Rejected,
@@ -45,7 +49,10 @@ _NO_MATCH: Final = Meaning(
     Rejected,
     "reference_missing",
     RECORD,
-    wording(r"\"(?P<field>\w{1,100})\" does not match to an? (?P<referenced>[^\n.]{1,200})"),
+    wording(
+        r"\"(?P<field>\w{1,100})\" (?:does not match to|komt niet overeen met|samsvarer ikke med) (?:an?|een|et|en) "
+        r"(?P<referenced>[^\n.]{1,200})"
+    ),
 )
 _RATE: Final = Meaning(
     Blocked,
@@ -71,7 +78,7 @@ _REQUIRED: Final = Meaning(
     RECORD,
     wording(
         r"(?:\A|\n|\. )(?P<field>[^\n]{1,80}?) must have a value in [^\n:]{1,100}",
-        r"\"(?P<field>\w{1,100})\"[^\n]{0,60}must (?:be provided|not be blank|have a value)",
+        r"\"(?P<field>\w{1,100})\"[^\n]{0,60}must (?:be provided|be filled in|not be blank|have a value)",
         r"(?:parameter|property) '?\"?(?P<field>\w{1,100})'?\"?",
     ),
 )
@@ -79,7 +86,7 @@ _READ_ONLY: Final = Meaning(
     Rejected,
     "read_only_field",
     RECORD,
-    wording(r"control '(?P<field>[^']{1,100})' is read-only", r"\"(?P<field>\w{1,100})\""),
+    wording(r"control ['\"](?P<field>[^'\"]{1,100})['\"] is read-only", r"\"(?P<field>\w{1,100})\""),
 )
 _WRONG_KIND: Final = Meaning(
     Rejected,
@@ -87,7 +94,7 @@ _WRONG_KIND: Final = Meaning(
     RECORD,
     wording(
         r"'(?P<value>[^'\n]{0,250})' is not an option\. The existing options are: (?P<expected>[^\n]{1,2000})",
-        r"value \"(?P<value>[^\"\n]{0,250})\" (?:can'?t|cannot) be evaluated into type (?P<expected>[^\n.]{1,100})",
+        r"value ['\"](?P<value>[^'\"\n]{0,250})['\"] (?:can'?t|cannot) be evaluated into type (?P<expected>[^\n.]{1,100})",
         r"Cannot convert (?:the literal|a value) '(?P<value>[^']{0,250})' to the expected type '(?P<expected>[^']{1,100})'",
         r"Unable to convert value to (?P<expected>\w{1,50})",
     ),
@@ -217,7 +224,7 @@ WORDS: Final = (
     worded(r"enter numbers manually|nummers? (?:niet )?handmatig|nummer(?:e)? manuelt", _MANUAL),
     worded(r"no Currency Exchange Rate within|exchange rate[^\n]{0,80}(?:missing|not (?:found|defined|exist))|"
            r"(?:geen|ontbreek)[^\n]{0,60}(?:valuta|wissel)koers|(?:ingen|mangler)[^\n]{0,60}valutakurs", _RATE),
-    worded(r"does not match to an? ", _NO_MATCH),
+    worded(r"does not match to an? |komt niet overeen met een |samsvarer ikke med et?n? ", _NO_MATCH),
     worded(r"cannot be found in the related table", _RELATION),
     worded(r"length of the string is \d+, but", _TOO_LONG),
     worded(r"is not an option\. The existing options are", _evaluated),
@@ -238,6 +245,7 @@ CODES: Final[Mapping[str, Meaning | Rule]] = {
     "Unauthorized": _REGISTRATION,
     "Internal_CompanyNotFound": Meaning(Misconfigured, "company_unknown", CONNECTION),
     "NoEnvironment": Meaning(Misconfigured, "environment_unknown", CONNECTION),
+    "Internal_EnvironmentNotFound": Meaning(Misconfigured, "environment_unknown", CONNECTION),
     "Internal_TenantUnavailable": Meaning(Transient, "app_starting", CONNECTION),
     "Internal_ServerError": _server_error,
     # -- tables and fields --------------------------------------------------------------------------------------------

@@ -26,8 +26,10 @@ from synccore.failures import Blocked, Misconfigured, Rejected, Stale, Transient
 
 _GUID: Final = r"\{?[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\}?"
 
-#: ``account With Id = … Does Not Exist``, ``contact With Ids = … Do Not Exist``.
-_ABSENT: Final = re.compile(rf"'?(?P<referenced>\w{{1,200}})'? With Ids? = (?P<value>{_GUID})", re.IGNORECASE)
+#: ``account With Id = … Does Not Exist``, ``contact With Ids = … Do Not Exist``, ``account met id = … bestaat niet``.
+_ABSENT: Final = re.compile(
+    rf"'?(?P<referenced>\w{{1,200}})'?\s+\w{{1,20}}\s+Ids?\s*=\s*(?P<value>{_GUID})", re.IGNORECASE
+)
 
 _TOO_LONG: Final = Meaning(
     Rejected,
@@ -36,7 +38,9 @@ _TOO_LONG: Final = Meaning(
     wording(
         r"length of the '(?P<field>\w+)' attribute of the '\w+' entity exceeded the maximum allowed length of"
         r" '?(?P<limit>\d+)",
-        r"'(?P<field>\w+)'[^\n]{0,200}?maximum (?:allowed )?length[^\n]{0,40}?(?P<limit>\d+)",
+        # In other languages the order stays: the field, its entity, the limit.
+        r"'(?P<field>[a-z]\w*)' [^']{1,100}'\w+'[^']{1,200}'(?P<limit>\d{1,9})'",
+        r"'(?P<limit>\d{1,9})'",
     ),
 )
 _OPTION: Final = Meaning(
@@ -77,6 +81,12 @@ _WRONG_KIND: Final = Meaning(
         r"property '(?P<field>[^']{1,200})'[^\n]{0,200}?expected type '(?P<expected>[^']{1,100})'",
     ),
 )
+_REQUIRED: Final = Meaning(
+    Rejected,
+    "value_required",
+    RECORD,
+    wording(r"Attribute: (?P<field>\w{1,200}) cannot be set to NULL", r"'(?P<field>\w{1,200})'"),
+)
 _DUPLICATE: Final = Meaning(
     Rejected,
     "duplicate_key",
@@ -84,8 +94,12 @@ _DUPLICATE: Final = Meaning(
     wording(
         r"attribute values (?P<field>[^\n]{1,300}?) already exists?\. The entity key (?P<constraint>[^\n]{1,200}?) requires",
         r"attribute values (?P<field>[^\n]{1,300}?) already exists?",
-        r"Entity Key (?P<constraint>[^\n]{1,200}?) violated\. A record with the same value for"
-        r" (?P<field>[^\n]{1,300}?) already exists",
+        r"Entity Key (?P<constraint>[^
+]{1,200}?) violated\. A record with the same value for"
+        r" (?P<field>[^
+]{1,300}?) already exists",
+        r"(?:Entiteitssleutel|enhetsnøkkel) (?P<field>[^
+.]{1,200}?)(?: is geschonden)?\.",
     ),
 )
 _RATE: Final = Meaning(
@@ -100,6 +114,7 @@ _RATE: Final = Meaning(
 )
 _CURRENCY: Final = Meaning(Blocked, "currency_needed")
 _ADMIN_MODE: Final = Meaning(Misconfigured, "admin_mode", CONNECTION)
+_READ_ONLY_MODE: Final = Meaning(Misconfigured, "app_read_only", CONNECTION)
 _USER_DISABLED: Final = Meaning(Misconfigured, "user_disabled", CONNECTION)
 _USER_UNKNOWN: Final = Meaning(Misconfigured, "user_unknown", CONNECTION)
 _TOKEN: Final = Meaning(Misconfigured, "registration_refused", CONNECTION)
@@ -120,6 +135,8 @@ def _denied(said: Told, now: Situation) -> Meaning:
 
 def _access(said: Told, now: Situation) -> Meaning:
     """Codes that say "not this record", unless the words name a privilege that the role lacks."""
+    if re.search(r"read[ -]only mode", said.message, re.IGNORECASE):
+        return _READ_ONLY_MODE
     return of_dataverse(said, now) or record_access("")
 
 
@@ -175,6 +192,7 @@ CODES: Final[Mapping[str, Meaning | Rule]] = {
     "0x80072560": _USER_UNKNOWN,
     "0x8004a112": _USER_DISABLED,
     "0x80040225": _USER_DISABLED,
+    "0x80044172": _ADMIN_MODE,
     "0x8004a104": Meaning(Misconfigured, "app_disabled", CONNECTION),
     "0x80050304": Meaning(Misconfigured, "licence_missing", CONNECTION),
     # -- rights -------------------------------------------------------------------------------------------------------
@@ -228,6 +246,9 @@ WORDS: Final = (
     worded(r"AccessCheckEx failed", _access),
     worded(r"is not a member of the organization", _USER_UNKNOWN),
     worded(r"user[^\n]{0,200}\bis (?:either )?disabled", _USER_DISABLED),
+    worded(r"SystemUserId=[^\n]{0,200}(?:uitgeschakeld|deaktivert)", _USER_DISABLED),
+    worded(r"read[ -]only mode", _READ_ONLY_MODE),
+    worded(r"cannot be set to NULL|is required on '", _REQUIRED),
     worded(r"organization[^\n]{0,100}\bis disabled", Meaning(Misconfigured, "app_disabled", CONNECTION)),
     worded(r"doesn'?t match the RowVersion property", Meaning(Stale, "stale")),
     worded(r"record with matching key values already exists", _DUPLICATE),

@@ -49,7 +49,7 @@ def _about_values(meaning: Meaning, params: dict[str, Any], told: Told, now: Sit
     params.setdefault("field", "")
     written = now.values or {}
     if meaning.code == "value_too_long" and not params["field"]:
-        params["field"] = _too_long(params, now)
+        params["field"] = _too_long(params, told, now)
     params["field"] = own_name(str(params["field"]), now)
     if params["field"] not in written:
         held = holder_of(str(params["value"]), now) if params.get("value") else ""
@@ -67,14 +67,15 @@ def _about_values(meaning: Meaning, params: dict[str, Any], told: Told, now: Sit
         params.setdefault("limit", "")
 
 
-def _too_long(params: dict[str, Any], now: Situation) -> str:
-    """The one field that can be meant: its value has the length that was named, else more than its described length, or
-    more than the limit that was named. "" where none or several can."""
+def _too_long(params: dict[str, Any], told: Told, now: Situation) -> str:
+    """The one field that can be meant: its value has the length that was named, else it stands in the message, else its
+    value has more than its described length, or than the limit that was named. "" where none or several can."""
     texts = {name: value for name, value in (now.values or {}).items() if isinstance(value, str)}
     length, limit = params.get("length"), params.get("limit")
     room = {name: info.length for name, info in now.infos.items() if info.length is not None}
     for found in (
         [name for name, value in texts.items() if len(value) == length],
+        [name for name in texts if re.search(rf"\b{re.escape(name)}\b", told.message)],
         [name for name, value in texts.items() if len(value) > room.get(name, len(value))],
         [name for name, value in texts.items() if isinstance(limit, int) and len(value) > limit],
     ):
