@@ -8,24 +8,13 @@ from typing import Any, Final
 
 from django.utils.translation import gettext_lazy as _
 
-from synccore.guides.shape import Text, fill
+from synccore.guides.check_shape import CheckGuide, filled_check_steps
+from synccore.guides.checks_services import SERVICES
+from synccore.guides.shape import fill
 from synccore.shapes import CheckState
 
 _RUNS_THE_APP = _("Whoever runs {app}")
 _ADMINISTRATOR = _("An administrator of Tandem")
-
-
-@dataclass(frozen=True, slots=True)
-class CheckGuide:
-    """Lazy texts in English with ``{param}`` in them. ``warned`` is "" where a check only passes or fails."""
-
-    title: Text
-    passed: Text
-    failed: Text
-    unknown: Text
-    who: Text
-    warned: Text = ""
-    steps: tuple[Text, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +29,7 @@ class RenderedCheck:
 _NOT_TOLD = _("{app} did not tell.")
 
 CHECKS: Final[dict[str, CheckGuide]] = {
+    **SERVICES,
     "signs_in": CheckGuide(
         _("Sign-in"),
         _("{app} answers and signs Tandem in."),
@@ -125,9 +115,14 @@ CHECKS: Final[dict[str, CheckGuide]] = {
         _("Rights on {table}"),
         _("{user} may do what the mapping needs."),
         _("{user} lacks {privilege} on {table}."),
-        _("{app} did not tell."),
+        _("{app} does not tell all rights of {user} on {table} before something is written."),
         _RUNS_THE_APP,
+        warned=_(
+            "{user} has the rights, but only on a part of the records of {table}: {privilege}. The others are not seen, "
+            "or cannot be changed."
+        ),
         steps=(_("Run the statement below in {app}, then check again."),),
+        told_steps=(_("In {app}, add {privilege} to {holder} of {user}, then check again."),),
     ),
     "fields": CheckGuide(
         _("Table {table} and its mapped fields"),
@@ -228,6 +223,6 @@ def render_check(code: str, state: str, params: Mapping[str, Any], *, app: str) 
         title=fill(guide.title, values),
         sentence=sentence,
         who="" if passed else fill(guide.who, values),
-        steps=tuple(fill(step, values) for step in guide.steps) if to_do else (),
+        steps=filled_check_steps(guide, values) if to_do else (),
         statement=str(params.get("grant") or "") if found is CheckState.FAIL else "",
     )

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from synccore.codes import CODES
 from synccore.failures import Kind
 from synccore.guides import by_kind, checks
+from synccore.guides.check_shape import filled_check_steps
 from synccore.guides.known_as import KNOWN_AS, Known
 from synccore.guides.shape import Guide, Text, fill, filled_steps, is_unsaid, said
 from synccore.guides.why import WHY
@@ -103,7 +104,7 @@ def help_for_check(code: str, values: Mapping[str, Any] | None = None) -> Help |
         title=fill(guide.title, known),
         sentence=fill(guide.failed, known),
         cause=fill(why.cause, known) if why else "",
-        steps=tuple(fill(step, known) for step in guide.steps),
+        steps=filled_check_steps(guide, known),
         who=fill(why.who if why and why.who else guide.who, known),
         statement=_statement(code, known),
         facts=_facts(known),

@@ -95,6 +95,9 @@ UNSAID: Final[dict[str, Promise]] = {
     "action": _("use"),
     "entity": _("this table"),
     "holder": _("a role"),
+    "requests": _("some"),
+    "until": _("a day that was not told"),
+    "days": _("some"),
 }
 
 #: Words that a failure sends by a name of ours: they are read in the reader's language.

@@ -54,12 +54,12 @@ class ReadingContract:
             TableUse(TableRef("nothing")),
         ]
         found = harness.connector.audit(uses)
-        assert {each.code for each in found} <= {"privileges", *harness.connector.audits}
+        of_tables = {"privileges", "tracks_changes", "safe_writes"}
+        assert {each.code for each in found} <= {*of_tables, "certificate_ends", *harness.connector.audits}
         assert len({(each.code, each.table) for each in found}) == len(found)
         assert {each.table for each in found if each.code == "privileges"} <= {"item", "ticket"}
-        assert {each.state for each in found} <= {
-            CheckState.PASS
-        }  # the harness signs in with an ordinary account
+        # The harness signs in with an ordinary account that has every right; a service may not tell all of it.
+        assert {each.state for each in found} <= {CheckState.PASS, CheckState.UNKNOWN}
         json.dumps([each.params for each in found])
         assert harness.fetch("A") == before
 

@@ -16,6 +16,12 @@ from tests.odata.store import Key
 from tests.odata.tokens import Tokens
 from tests.odata.wire import Answer, Refused
 
+#: On every answer: what the account may still send in these five minutes.
+QUOTA = {
+    "x-ms-ratelimit-burst-remaining-xrm-requests": "5999",
+    "x-ms-ratelimit-time-remaining-xrm-requests": "1,199.00",
+}
+
 
 class DataverseServer(Server):
     kind = "dataverse"
@@ -57,7 +63,9 @@ class DataverseServer(Server):
             return service.error(Refused(403, "0x8004a112", text("user_disabled")))
         if path.rstrip("/") == "/api/discovery/v2.0/Instances":
             return Answer(200, {"value": [self.instance()]})
-        return super().answer(method, path, query, headers, body, user)
+        answer = super().answer(method, path, query, headers, body, user)
+        answer.headers.update(QUOTA)
+        return answer
 
     def instance(self) -> dict[str, Any]:
         return {

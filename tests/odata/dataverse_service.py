@@ -180,10 +180,3 @@ class Dataverse(Writing, Functions, Service):
 
     def counted(self, n: int) -> int:
         return min(n, 5000)
-
-    def page_headers(self, call: Call) -> dict[str, str]:
-        return {
-            **super().page_headers(call),
-            "x-ms-ratelimit-burst-remaining-xrm-requests": "5999",
-            "x-ms-ratelimit-time-remaining-xrm-requests": "1,199.00",
-        }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, uuid5
 
 from tests.odata import csdl
+from tests.odata.functions import RIGHTS
 from tests.odata.schema import EntitySet, Prop
 from tests.odata.wire import Answer, Call, Refused
 
@@ -145,6 +146,14 @@ def _entity(shape: EntitySet) -> dict[str, Any]:
         "IsLogicalEntity": False,
         "TableType": "Standard",
         "ObjectTypeCode": 1 + abs(hash(shape.type_name)) % 9999,
+        "Privileges": [
+            {
+                "PrivilegeType": right,
+                "PrivilegeId": _id(f"prv{right}{shape.type_name.capitalize()}"),
+                "Name": f"prv{right}{shape.type_name.capitalize()}",
+            }
+            for right in RIGHTS
+        ],
         "OwnershipType": "UserOwned" if "ownerid" in shape.props else "OrganizationOwned",
     }
 

@@ -18,3 +18,11 @@ def rows_of(client: Client, answer: Answer, table: str = "") -> tuple[list[dict[
     except BadAnswer:
         raise translate(answer, client.situation("read", table), client.profile) from None
     return [row for row in found if isinstance(row, dict)], said
+
+
+def object_of(client: Client, answer: Answer, table: str = "") -> dict[str, Any]:
+    """The one object that an answer is. Raises the Failure that stands for an answer which is none."""
+    try:
+        return answer.json()
+    except BadAnswer:
+        raise translate(answer, client.situation("read", table), client.profile) from None
