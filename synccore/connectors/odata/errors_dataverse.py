@@ -94,12 +94,9 @@ _DUPLICATE: Final = Meaning(
     wording(
         r"attribute values (?P<field>[^\n]{1,300}?) already exists?\. The entity key (?P<constraint>[^\n]{1,200}?) requires",
         r"attribute values (?P<field>[^\n]{1,300}?) already exists?",
-        r"Entity Key (?P<constraint>[^
-]{1,200}?) violated\. A record with the same value for"
-        r" (?P<field>[^
-]{1,300}?) already exists",
-        r"(?:Entiteitssleutel|enhetsnøkkel) (?P<field>[^
-.]{1,200}?)(?: is geschonden)?\.",
+        r"Entity Key (?P<constraint>[^\n]{1,200}?) violated\. A record with the same value for"
+        r" (?P<field>[^\n]{1,300}?) already exists",
+        r"(?:Entiteitssleutel|enhetsnøkkel) (?P<field>[^\n.]{1,200}?)(?: is geschonden)?\.",
     ),
 )
 _RATE: Final = Meaning(
