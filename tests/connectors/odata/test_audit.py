@@ -13,8 +13,9 @@ import pytest
 
 from synccore.connectors.odata import certificates, metadata
 from synccore.connectors.odata.audit import audit, currencies
+from synccore.connectors.odata.auth import ClientCredentials
 from synccore.connectors.odata.business_central import BusinessCentralProfile
-from synccore.connectors.odata.client import Client, SignIn
+from synccore.connectors.odata.client import Client
 from synccore.connectors.odata.dataverse import DataverseProfile
 from synccore.connectors.odata.plain import PlainProfile
 from synccore.connectors.odata.profile import Profile
@@ -22,7 +23,6 @@ from synccore.failures import Misconfigured, Transient
 from synccore.guides.checks import CHECKS, render_check
 from synccore.shapes import CheckState, Currencies, Finding, TableRef, TableUse
 from tests.odata.business_central import BusinessCentralServer
-from tests.odata.client import Client as Bare
 from tests.odata.dataverse import DataverseServer
 from tests.odata.fixtures import business_central_server, dataverse_server, plain_server  # noqa: F401
 from tests.odata.plain import PlainServer
@@ -43,19 +43,15 @@ def nothing_known() -> Iterator[None]:
     metadata.forget()
 
 
-class Bearer(SignIn):
-    def __init__(self, server: Server) -> None:
-        bare = Bare(server)
-        self.token = bare.token()["access_token"]
-        self.user = "tandem"
-        bare.close()
-
-    def headers(self, client: Client) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.token}"}
-
-
 def connect(server: Server, profile: Profile) -> Client:
-    sign_in = Bearer(server) if server.tokens else None
+    sign_in = None
+    if server.tokens:
+        sign_in = ClientCredentials(
+            token_address=server.token_url,
+            client_id=server.client_id,
+            client_secret=server.client_secret,
+            scope=server.tokens.scope,
+        )
     company = f"companies({COMPANY_ID})/" if isinstance(server, BusinessCentralServer) else ""
     return Client(profile, app=profile.name, root=server.service.root + company, sign_in=sign_in)
 
