@@ -127,7 +127,7 @@ class StandardRow:
             return State(_("There already"), "check", "good")
         if self.blocked:
             return State(_("Cannot be made"), "stop", "person")
-        return State(_("Is made"), "sync", "running")
+        return State(_("Will be made"), "sync", "running")
 
     @property
     def summary(self) -> str:
