@@ -19,6 +19,7 @@ from synccore.models import JobItem, MatchRecord, MatchSetup, SynchJob, TableMap
 from synccore.models.bulk import dumps
 from synccore.shapes import SIDES, Record, Side
 
+from .elsewhere import sharing
 from .lookup import coupled
 from .run import Run
 
@@ -55,9 +56,10 @@ JOIN synccore_problem p ON p.coupling_id = c.id AND p.state = 'on_purpose'
 WHERE r.job_id = %(job)s AND r.side = %(side)s AND c.mapping_id = %(mapping)s AND c.{here} = r.record_id
   AND c.removed_at IS NULL AND c.ended_at IS NULL
 """
+#: In this mapping, or in another one with which it shares the table.
 _COUPLED: Final = """
 UPDATE synccore_matchrecord r SET state = 'coupled' FROM synccore_coupling c
-WHERE r.job_id = %(job)s AND r.side = %(side)s AND c.mapping_id = %(mapping)s AND c.{here} = r.record_id
+WHERE r.job_id = %(job)s AND r.side = %(side)s AND c.mapping_id = ANY(%(sharing)s) AND c.{here} = r.record_id
   AND c.{there} IS NOT NULL AND c.removed_at IS NULL AND c.ended_at IS NULL
 """
 _NONE_OF_THESE: Final = """
@@ -228,8 +230,9 @@ def _decide(run: Run, groups: int, *, chosen: bool) -> None:
             cursor.execute(_SUBJECTS, facts)
         for side in SIDES:
             here, there = f"{side.value}_id", f"{side.other.value}_id"
+            of_side = {**facts, "side": side.value, "sharing": [run.mapping.pk, *sharing(run.mapping, side)]}
             for statement in (_REMOVED, _LEFT_OUT, _COUPLED):
-                cursor.execute(statement.format(here=here, there=there), {**facts, "side": side.value})
+                cursor.execute(statement.format(here=here, there=there), of_side)
         for statement in (_NONE_OF_THESE, _CHOSEN):
             cursor.execute(statement, facts)
         for place in range(groups):

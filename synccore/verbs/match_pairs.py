@@ -13,6 +13,7 @@ from synccore.models import Coupling, JobItem, Journal, Problem
 from synccore.shapes import SIDES, Record, Side
 
 from . import problems
+from .elsewhere import coupled_elsewhere
 from .run import Run
 
 
@@ -33,7 +34,8 @@ class Pair:
 
 
 class Memory:
-    """What the memory knows of the records of these pairs, read in the transaction that couples them: two queries."""
+    """What the memory knows of the records of these pairs, read in the transaction that couples them: two queries, and
+    two more per table that another mapping shares."""
 
     def __init__(self, run: Run, pairs: Sequence[Pair]) -> None:
         self.run, self.pairs = run, pairs
@@ -43,6 +45,9 @@ class Memory:
             mapping=run.mapping,
             ended_at=None,
         )
+        self._elsewhere = {
+            (side, id) for side in SIDES for id in coupled_elsewhere(run.mapping, side, ids[side])
+        }
         self._known: dict[tuple[Side, str], list[Coupling]] = {}
         for coupling in known:
             for side in coupling.sides():
@@ -59,6 +64,8 @@ class Memory:
 
     def in_the_way(self, pair: Pair, *, chosen: bool) -> str:
         """Why the two are not coupled, though they matched; "" where nothing is."""
+        if any((side, pair.ids[side]) in self._elsewhere for side in SIDES):
+            return "coupled_elsewhere"
         for each in self.of(pair):
             if each.removed_at is not None:
                 if not chosen:

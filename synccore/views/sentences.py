@@ -45,6 +45,7 @@ def item_note(note: str, apps: Mapping[str, str] | None = None) -> str:
         "undone_already": _("undone already"),
         "as_before": _("it is as it was before already"),
         "exists_again": _("a record with its id is there again"),
+        "coupled_elsewhere": _("it is coupled in another mapping of the same table"),
         "coupled_since": _("one of the two was coupled with another record since"),
         "not_left_out": _("it is not left out on purpose"),
         "not_removed": _("its coupling is not removed any more"),

@@ -7,9 +7,9 @@ from uuid import uuid4
 
 import pytest
 
-from synccore.models import Coupling, FieldMapping, Problem, TableMapping
+from synccore.models import Coupling, FieldMapping, MatchCriterion, MatchRecord, Problem, TableMapping
 from synccore.services import coupling as couplings
-from synccore.services import setup
+from synccore.services import match, setup
 from synccore.services.jobs import NotNow
 from synccore.shapes import FieldInfo, FieldType, Side
 from synccore.verbs.elsewhere import sharing
@@ -214,3 +214,22 @@ def test_a_table_that_is_only_read_may_be_read_by_many(shared):
 def test_the_two_share_the_table_of_one_side_only(shared):
     assert sharing(shared.customers, Side.RIGHT) == [shared.vendors.pk]
     assert sharing(shared.customers, Side.LEFT) == []
+
+
+def test_match_based_coupling_leaves_a_vendors_account_alone(shared):
+    account, customer = shared.account("V1", VENDOR), shared.party("customer", "V1")
+    shared.run(mapping=shared.vendors)
+    shared.retype(account, CUSTOMER)
+    MatchCriterion.objects.filter(mapping=shared.customers).delete()
+    number = FieldMapping.objects.get(mapping=shared.customers, left_field="no")
+    MatchCriterion.objects.create(mapping=shared.customers, field=number, group=1, compare="text")
+    look = match.start_look(shared.customers, user=None)
+    work()
+    rows = MatchRecord.objects.filter(job=look)
+    assert {row.record_id: row.outcome or row.state for row in rows} == {
+        customer: "taken",
+        account: "coupled",
+    }
+    with pytest.raises(NotNow) as nothing:
+        match.start_match(shared.customers, user=None, look=look.pk)
+    assert nothing.value.code == "match_nothing"
