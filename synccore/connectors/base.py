@@ -9,7 +9,7 @@ a new connector inherits it in three lines.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Any, ClassVar, Literal, Self
@@ -79,6 +79,10 @@ class Connector(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def before_requests(self, hook: Callable[[], None]) -> None:  # noqa: B027  (one request a call is a fine default)
+        """``hook`` is called before each request, where a call may take several of them: a job holds its lease by it. What
+        it raises ends the call."""
 
     def close(self) -> None:  # noqa: B027  (nothing to close is a fine default)
         """Give back whatever is held. Never raises."""

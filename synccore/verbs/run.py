@@ -28,6 +28,8 @@ from synccore.shapes import Side
 from .stats import Tally
 
 LEASE: Final = timedelta(seconds=90)
+#: A lease renewed longer ago than this is renewed before the next request of a call.
+HOLD_ON: Final = timedelta(seconds=15)
 #: Stands for a scope in ``Run.queue_next``: the mapping's check, which releases it where it passes.
 CHECK: Final = "check"
 
@@ -109,6 +111,7 @@ class Run:
         #: What to queue when the job has ended: mapping and the scope of its run, or CHECK.
         self.queue_next: set[tuple[int, str]] = set()
         self.cancel_requested = False
+        self._renewed_at = timezone.now()
         #: Facts looked up once per run (does the destination hold records, how many couplings …).
         self.known: dict[str, Any] = {}
 
@@ -138,7 +141,8 @@ class Run:
         """The connector of a side, made when it is first asked for. Raises Failure, which says whose options are wrong."""
         if side not in self._connectors:
             try:
-                self._connectors[side] = self._connect(self.mapping, side)
+                connector = self._connectors[side] = self._connect(self.mapping, side)
+                connector.before_requests(self._hold_on)
             except Failure as failure:
                 failure.params.setdefault("side", side.value)
                 raise
@@ -171,16 +175,22 @@ class Run:
 
     def renew(self) -> None:
         """Hold the job for another 90 s, or raise LeaseLost without having written anything."""
+        self._renewed_at = timezone.now()
         with connection.cursor() as cursor:
             cursor.execute(
                 "UPDATE synccore_synchjob SET lease_until = %s "
                 "WHERE id = %s AND lease_no = %s AND state = 'running' RETURNING cancel_requested_at",
-                [timezone.now() + LEASE, self.job.pk, self.job.lease_no],
+                [self._renewed_at + LEASE, self.job.pk, self.job.lease_no],
             )
             row = cursor.fetchone()
         if row is None:
             raise LeaseLost
         self.cancel_requested = row[0] is not None
+
+    def _hold_on(self) -> None:
+        """Within a call that takes many requests: renew the lease in good time. Raises LeaseLost."""
+        if timezone.now() - self._renewed_at > HOLD_ON:
+            self.renew()
 
     def between_pages(self) -> None:
         """Stop here if somebody wants us to. Raises Cancelled or BackToQueue."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
 import pytest
 
 from synccore import jobs, services
+from synccore.connectors.memory import MemoryConnector
 from synccore.failures import Rejected, Scope, Transient
 from synccore.models import (
     Coupling,
@@ -18,6 +22,7 @@ from synccore.models import (
 )
 from synccore.models.seals import verify_journal
 from synccore.shapes import CreateItem, FieldInfo, FieldType, Side
+from synccore.verbs import run
 from tests.factories import number
 
 from .conftest import Clock
@@ -132,6 +137,32 @@ def test_an_app_that_goes_away_half_way_through_a_batch_parks_no_record(clock: C
     world.settle()
     assert sorted(world.by_no(Side.RIGHT)) == ["C0", "C1", "C2", "C3", "C4"]
     assert Coupling.objects.live().paired().count() == 5 and not Problem.objects.not_ended().exists()
+
+
+def test_a_call_of_many_requests_ends_when_the_job_was_taken_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lease is renewed between the requests of one call, not only before it."""
+    world = World()
+    new(world, "C1")
+    hooks: list[Callable[[], None]] = []
+    monkeypatch.setattr(MemoryConnector, "before_requests", lambda _self, hook: hooks.append(hook))
+    monkeypatch.setattr(run, "HOLD_ON", timedelta(seconds=-1))
+    renewed: list[datetime | None] = []
+
+    def between_two_requests(when: str, method: str) -> None:
+        if (when, method) == ("before", "create"):
+            before = SynchJob.objects.get().lease_until
+            hooks[-1]()
+            renewed.extend((before, SynchJob.objects.get().lease_until))
+            SynchJob.objects.update(lease_no=77)
+            hooks[-1]()
+
+    world.right.faults.hook = between_two_requests
+    job = world.queue()
+    done = jobs.run(job.pk)
+    assert done is not None and (done.state, done.lease_no) == ("running", 77), "it is another worker's now"
+    before, after = renewed
+    assert before is not None and after is not None and after > before
+    assert world.rows(Side.RIGHT) == {} and Journal.objects.get().state == Journal.State.INTENDED
 
 
 def test_a_two_sided_write_of_which_one_side_fails_is_finished_later(clock: Clock) -> None:
