@@ -16,7 +16,7 @@ from synccore.connectors.odata import batch_json, batch_multipart
 from synccore.connectors.odata.errors import BadAnswer, Situation, translate
 from synccore.connectors.odata.messages import Answer, Request, address_of, target_of
 from synccore.connectors.odata.profile import Profile
-from synccore.connectors.odata.waiting import can_be_repeated, retry_after
+from synccore.connectors.odata.waiting import can_be_repeated, refuses_a_repetition, retry_after
 from synccore.failures import Failure, Scope, Transient
 
 if TYPE_CHECKING:
@@ -99,6 +99,8 @@ class _Work:
     results: list[Answer | Failure | None] = field(default_factory=list)
     reads: bool = True
     stopped: Failure | None = None
+    #: Changes that may have been carried out, and are sent once more.
+    doubtful: set[int] = field(default_factory=set)
 
     def run(self) -> None:
         count = len(self.operations)
@@ -205,6 +207,9 @@ class _Work:
             return
         if answer.status == 429:
             self.client.pause(retry_after(answer.headers))
+        if position in self.doubtful and refuses_a_repetition(answer):
+            self.results[position] = self._unknown(position, "")
+            return
         self.results[position] = translate(answer, self._situation(position), self.client.profile)
 
     def _refused(
@@ -227,6 +232,8 @@ class _Work:
                 self._keep(position, inner)
             else:
                 again.append(position)
+                if failure.outcome_unknown or inner is not None and inner.status < 300:
+                    self.doubtful.add(position)
         if len(part) == 1 and again:
             # Alone, and too long to be sent by itself: this is the one.
             self.results[part[0]] = translate(answer, self._situation(part[0]), self.client.profile)
@@ -247,7 +254,10 @@ class _Work:
                 about=self._situation(position),
             )
         except Failure as failure:
-            self._lost([position], failure)
+            if failure.scope is Scope.RECORD:
+                self.results[position] = failure
+            else:
+                self._lost([position], failure)
             return
         self._keep(position, answer)
         result = self.results[position]

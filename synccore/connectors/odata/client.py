@@ -39,6 +39,7 @@ from synccore.connectors.odata.waiting import (
     can_be_repeated,
     is_outage,
     moment_of,
+    refuses_a_repetition,
     retry_after,
     was_not_done,
 )
@@ -168,18 +169,20 @@ class Client:
         idempotent: bool | None = None,
         about: Situation | None = None,
         probe: bool = False,
+        wanted: frozenset[int] = frozenset(),
     ) -> Answer:
-        """As ``send``, with whatever status it has. Raises Failure only where no answer came."""
+        """As ``send``, with whatever status it has. Raises Failure only where no answer came. Answers of ``wanted`` statuses
+        mean something to the caller: they are given at once, and are no outage."""
         about = about or self.situation(operation, table)
         self.before_call()
         repeatable = can_be_repeated(request) if idempotent is None else idempotent
         until = monotonic() + self._request_timeout
-        answer = self._persist(request, about, until, repeatable, probe)
+        answer = self._persist(request, about, until, repeatable, probe, wanted)
         hops = 0
         while (next_path := self._redirect(request, answer)) and hops < 3:
             hops += 1
             moved = Request(request.method, next_path, request.headers)
-            answer = self._persist(moved, about, until, repeatable, probe)
+            answer = self._persist(moved, about, until, repeatable, probe, wanted)
         return answer
 
     def batch(
@@ -229,14 +232,20 @@ class Client:
     # -- one call ------------------------------------------------------------------------------------------------------
 
     def _persist(
-        self, request: Request, about: Situation, until: float, repeatable: bool, probe: bool
+        self,
+        request: Request,
+        about: Situation,
+        until: float,
+        repeatable: bool,
+        probe: bool,
+        wanted: frozenset[int],
     ) -> Answer:
         """The answer to a request that is repeated where that does no harm and may help, until time is up."""
         try:
             address = address_of(request.path, self.root)
         except ValueError:
             raise self._not_taken(request, about) from None
-        tries, renewed = 0, False
+        tries, renewed, doubtful = 0, False, False
         answer: Answer | None = None
         lost: Failure | None = None
         while True:
@@ -256,8 +265,12 @@ class Client:
                     self._circuit.outage()
                 if not isinstance(lost, Transient) or lost.outcome_unknown and not repeatable:
                     raise lost from None
+                doubtful = doubtful or lost.outcome_unknown
                 pause = backoff(tries)
             else:
+                if answer.status in wanted:
+                    self._circuit.answered()
+                    return answer
                 if is_outage(answer):
                     self._circuit.outage()
                 else:
@@ -265,8 +278,13 @@ class Client:
                 if answer.status == 401 and not renewed and self._sign_in.refused(signed):
                     renewed = True
                     continue
+                if doubtful and refuses_a_repetition(answer):
+                    raise Transient(
+                        "connection_lost", self._address(about), scope=Scope.RECORD, outcome_unknown=True
+                    )
                 if answer.status not in BUSY:
                     return answer
+                doubtful = doubtful or about.writes and not was_not_done(answer)
                 asked = retry_after(answer.headers)
                 pause = backoff(tries) if asked is None else asked
                 if answer.status == 429 or asked is not None:

@@ -70,5 +70,10 @@ def was_not_done(answer: Answer) -> bool:
     return answer.status == 429 or answer.status == 503 and "retry-after" in answer.headers
 
 
+def refuses_a_repetition(answer: Answer) -> bool:
+    """Whether the answer to a change that was sent before may only say that it arrived: its condition holds no longer."""
+    return answer.request.method not in ("GET", "DELETE") and answer.status in (404, 409, 412)
+
+
 def is_outage(answer: Answer) -> bool:
     return answer.status in OUTAGES and "retry-after" not in answer.headers

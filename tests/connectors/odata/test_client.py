@@ -12,7 +12,7 @@ from synccore.connectors.odata.client import Client, Request
 from synccore.connectors.odata.dataverse import DataverseProfile
 from synccore.connectors.odata.errors import BadAnswer
 from synccore.connectors.odata.profile import Profile
-from synccore.failures import Failure, Misconfigured, Scope, Transient, Unrecognised
+from synccore.failures import Failure, Misconfigured, Scope, Stale, Transient, Unrecognised
 
 ROOT = "https://service.example/data/v9.2/"
 
@@ -193,6 +193,21 @@ def test_what_does_no_harm_twice_is_repeated(request_, mood):
         assert sales.send(request_, operation=operation).json() == {"a": 1}
     assert len(service.seen) == 3
     assert mood == 429 or all(0 < each < 5 for each in rests)
+
+
+@pytest.mark.parametrize("status", [404, 409, 412])
+@pytest.mark.parametrize("mood", [502, LOST])
+def test_a_repetition_that_is_refused_may_only_say_that_the_first_one_arrived(status, mood):
+    """Its own condition no longer holds: neither a conflict nor a duplicate, but something to be looked up."""
+    for request, operation in ((UPDATE, "update"), (CREATE, "create")):
+        service = Moody(mood, status)
+        with client(service, rest=lambda seconds: None) as sales, pytest.raises(Transient) as caught:
+            sales.send(request, operation=operation, table="accounts")
+        assert caught.value.outcome_unknown and caught.value.scope is Scope.RECORD
+        assert len(service.seen) == 2
+    turned_away = Moody(429, 412)
+    with client(turned_away, rest=lambda seconds: None) as sales, pytest.raises(Stale):
+        sales.send(UPDATE, operation="update", table="accounts")
 
 
 @pytest.mark.parametrize("mood", [502, 504, LOST, CUT, httpx2.ReadTimeout("slow")])
