@@ -94,6 +94,7 @@ CODES: Final[dict[str, Code]] = {
     "app_fault": _passing(_RECORD),
     "answer_unreadable": _passing(_TABLE),
     "delta_expired": _passing(_TABLE),
+    "pages_repeat": _code(Kind.UNRECOGNISED, _TABLE, "table"),
     "app_answer": _code(Kind.UNRECOGNISED, _RECORD, "sqlstate", "table", "status", "answer_code"),
     # -- rights and tables
     "missing_privilege": _set_up(

@@ -232,6 +232,19 @@ PASSING: Final[dict[str, Guide]] = {
         ),
         ("retry", "copy_details"),
     ),
+    "pages_repeat": Guide(
+        _("The pages of {table} lead in a circle"),
+        _(
+            "{app} gives {table} page by page, and the next page it named is one that was read already. "
+            "Reading on would never end, so the run stopped; nothing of it was lost."
+        ),
+        Who.OWNER,
+        (
+            _("Retry: the next run reads on from where this one was."),
+            _("If it comes back: copy the details for whoever supports {app}."),
+        ),
+        ("retry", "copy_details"),
+    ),
     "delta_expired": Guide(
         _("{table} is read whole once more"),
         _(

@@ -16,6 +16,13 @@ _OWNER = _("Whoever may change the record in {app} or {other_app}; then anybody 
 _BOOKS = _("Whoever keeps the books or the set-up of {app}.")
 
 WHY: Final[dict[str, Why]] = {
+    "pages_repeat": Why(
+        _(
+            "A long list comes in pages, each of which names the next. Where a page names one that came "
+            "before it, {app} has lost its place, usually while many records changed."
+        ),
+        _("Whoever runs {app}, if it comes back."),
+    ),
     "wrong_address": Why(
         _(
             "A service on the web has one address for people and another for programs. The first shows "

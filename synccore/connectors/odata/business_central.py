@@ -39,6 +39,8 @@ class BusinessCentralProfile(Profile):
 
     # -- filters and keys ----------------------------------------------------------------------------------------------
     supports_or_on_two_fields = False
+    nests_functions = False
+    or_chain = 50
 
     # -- writing -------------------------------------------------------------------------------------------------------
     #: 409 is decided by its code: not every one is staleness.

@@ -19,9 +19,11 @@ class DataverseProfile(Profile):
 
     # -- filters and keys ----------------------------------------------------------------------------------------------
     ignores_case = True
+    or_chain = 50
 
     # -- writing -------------------------------------------------------------------------------------------------------
     create = "put_id"
+    selects_stored = True
     #: 412 is also how a duplicate key is said: the code comes first, the status after it.
     stale_statuses = frozenset({412, 428})
 

@@ -48,6 +48,10 @@ class Profile:
     supports_or_on_two_fields: bool = True
     #: True: text in a filter is compared without regard to case, so a filter's answer is a superset.
     ignores_case: bool = False
+    #: False: no function stands inside another one, so ``contains(tolower(…))`` cannot be asked.
+    nests_functions: bool = True
+    #: Most conditions that one filter joins by ``or``.
+    or_chain: int = 20
 
     # -- writing -------------------------------------------------------------------------------------------------------
     create: CreateStyle = "post"
@@ -55,6 +59,8 @@ class Profile:
     stale_statuses: frozenset[int] = frozenset({409, 412, 428})
     #: True: a stored record comes back only for ``Prefer: return=representation``.
     asks_representation: bool = True
+    #: True: ``$select`` on a write says which of the stored values come back.
+    selects_stored: bool = False
     #: True: an update or deletion without ``If-Match`` is refused, or would be an upsert; ``*`` where no version is known.
     needs_if_match: bool = True
 
