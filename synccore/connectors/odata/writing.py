@@ -1,0 +1,375 @@
+"""Writing in batches, every update and deletion bound to the version it was decided on; each record has its own result.
+
+Values that cannot be stored are refused before anything is sent. What an app stored comes with its answer, or is read again,
+all of a batch at once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from synccore.connectors.base import WriteResult
+from synccore.connectors.odata.client import Answer, Request
+from synccore.connectors.odata.errors import BadAnswer, address
+from synccore.connectors.odata.links import key_in, query
+from synccore.connectors.odata.model import Property
+from synccore.connectors.odata.source import Source
+from synccore.connectors.odata.tables import MADE, Row, Table
+from synccore.connectors.odata.values import dumps, write_fields
+from synccore.connectors.values import refuse
+from synccore.failures import Failure, Rejected, Scope, Stale, Transient
+from synccore.shapes import CreateItem, DeleteItem, Record, TableRef, UpdateItem, Value
+
+_ETAG: Final = re.compile(r'(W/)?"[\x21\x23-\x7e\x80-\xff ]*"\Z')
+
+Result = Record | Failure | None
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One item, ready to be sent. ``id`` as the table writes it, None where the app chooses it."""
+
+    position: int
+    id: str | None
+    version: str
+    request: Request
+    values: Mapping[str, Value]
+
+
+def create(
+    source: Source, ref: TableRef, items: Sequence[CreateItem], fields: Sequence[str]
+) -> list[WriteResult]:
+    """See ``Connector.create``."""
+    writer = Writer(source, source.table(ref), "create", fields)
+    operations = []
+    for position, item in enumerate(items):
+        try:
+            operations.append(writer.creation(position, item))
+        except Rejected as refused:
+            writer.results[position] = refused
+    writer.send(operations)
+    return writer.told(len(items))
+
+
+def update(
+    source: Source, ref: TableRef, items: Sequence[UpdateItem], fields: Sequence[str]
+) -> list[WriteResult]:
+    """See ``Connector.update``."""
+    writer = Writer(source, source.table(ref), "update", fields)
+    operations = []
+    looks: dict[int, UpdateItem] = {}
+    for position, item in enumerate(items):
+        try:
+            operation = writer.change(position, item)
+        except Rejected as refused:
+            writer.results[position] = refused
+        else:
+            if operation is None:
+                looks[position] = item
+            else:
+                operations.append(operation)
+    writer.look(looks)
+    for turn in _turns(operations):
+        writer.send(writer.unmoved(turn))
+    return writer.told(len(items))
+
+
+def delete(source: Source, ref: TableRef, items: Sequence[DeleteItem]) -> list[None | Failure]:
+    """See ``Connector.delete``."""
+    writer = Writer(source, source.table(ref), "delete", ())
+    operations = []
+    for position, item in enumerate(items):
+        operation = writer.deletion(position, item)
+        if operation is not None:
+            operations.append(operation)
+    for turn in _turns(operations):
+        writer.send(writer.unmoved(turn))
+    writer.confirm_gone()
+    found = [writer.results.get(position) for position in range(len(items))]
+    return [result if isinstance(result, Failure) else None for result in found]
+
+
+def _turns(operations: Iterable[Operation]) -> list[list[Operation]]:
+    """The second item for one record is sent after the first, and finds the version moved."""
+    turns: list[dict[str | None, Operation]] = []
+    for operation in operations:
+        turn = next((turn for turn in turns if operation.id not in turn), None)
+        if turn is None:
+            turns.append(turn := {})
+        turn[operation.id] = operation
+    return [list(turn.values()) for turn in turns]
+
+
+@dataclass(slots=True)
+class Writer:
+    """One call of create, update or delete. ``results`` is by position of the item."""
+
+    source: Source
+    table: Table
+    operation: str
+    names: Sequence[str]
+    results: dict[int, Result] = field(default_factory=dict)
+    _etags: dict[int, str] = field(default_factory=dict)
+    properties: list[Property] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.properties = self.table.properties(self.names)
+
+    def told(self, number: int) -> list[WriteResult]:
+        found = [self.results[position] for position in range(number)]
+        return [result for result in found if result is not None]
+
+    # -- what is sent --------------------------------------------------------------------------------------------------
+
+    def creation(self, position: int, item: CreateItem) -> Operation:
+        """A new record: under an id that we choose where the service lets us, else with its key among the values or without.
+
+        Raises Rejected.
+        """
+        table, key = self.table, self.table.key
+        values = dict(item.fields)
+        given = item.id if item.id is not None else values.get(key.name)
+        id = None if given is None else table.identify(str(given))
+        if given is not None and id is None:
+            raise refuse("invalid_value", table.name, key.info, given, expected=key.info.type.value)
+        if id is not None and table.profile.create == "put_id":
+            values.pop(key.name, None)
+            request = self._request("PATCH", table.address(id), values, {"If-None-Match": "*"}, creating=True)
+        else:
+            if id is not None:
+                values[key.name] = table.key_value(id)
+            request = self._request("POST", table.name, values, {}, creating=True)
+        return Operation(position, id, "", request, values)
+
+    def change(self, position: int, item: UpdateItem) -> Operation | None:
+        """An update; None where it only looks, or where its result is known already. Raises Rejected."""
+        table = self.table
+        table.properties(item.fields)  # refuses an unknown field
+        id = table.identify(item.id)
+        if id is None or not _is_version(item.version):
+            self.results[position] = stale(table, item.id)
+            return None
+        if not item.fields:
+            return None
+        headers = self._condition(item.version)
+        request = self._request("PATCH", table.address(id), item.fields, headers, creating=False)
+        if request.body == b"{}":
+            return None
+        return Operation(position, id, item.version, request, item.fields)
+
+    def deletion(self, position: int, item: DeleteItem) -> Operation | None:
+        """A deletion; None where the id is none of this table's: no such record is there."""
+        table = self.table
+        id = table.identify(item.id)
+        if id is None:
+            self.results[position] = None
+            return None
+        if not _is_version(item.version):
+            self.results[position] = stale(table, id)
+            return None
+        request = Request("DELETE", table.address(id), self._condition(item.version))
+        return Operation(position, id, item.version, request, {})
+
+    def _condition(self, version: str) -> dict[str, str]:
+        if not version.startswith(MADE):
+            return {"If-Match": version}
+        # Of our own making: compared before it is sent, see ``unmoved``.
+        return {"If-Match": "*"} if self.table.profile.needs_if_match else {}
+
+    def _request(
+        self, method: str, path: str, values: Mapping[str, Value], headers: dict[str, str], *, creating: bool
+    ) -> Request:
+        table, profile = self.table, self.table.profile
+        for name, value in values.items():
+            info = table.entity.property(name).info
+            if info.required and (value is None or value == "" and profile.empty_text_is_null):
+                raise refuse("value_required", table.name, info, "", limit="")
+        members = write_fields(table.entity, values, profile, creating=creating)
+        prefer = ["return=representation"] if profile.asks_representation else []
+        if annotations := table.annotations(self.names):
+            prefer.append(annotations)
+        if prefer:
+            headers = {**headers, "Prefer": ",".join(prefer)}
+        if profile.selects_stored:
+            path = query(path, select=self.source.selected(table, table.select(self.names)))
+        return Request(method, path, headers, dumps(members))
+
+    # -- sending -------------------------------------------------------------------------------------------------------
+
+    def send(self, operations: Sequence[Operation]) -> None:
+        """Carry out operations, each with a result. Raises Failure only where all of them met what is of the connection."""
+        if not operations:
+            return
+        client, table = self.source.client, self.table
+        about = [
+            client.situation(
+                self.operation, table.name, infos=table.infos, values=each.values, id=each.id or ""
+            )
+            for each in operations
+        ]
+        requests = [each.request for each in operations]
+        answers = client.batch(requests, operation=self.operation, table=table.name, about=about)
+        wide = [each for each in answers if isinstance(each, Failure) and each.scope is Scope.CONNECTION]
+        if len(wide) == len(operations):
+            raise next((each for each in wide if each.outcome_unknown), wide[0])
+        written: list[tuple[Operation, str]] = []
+        for operation, answer in zip(operations, answers, strict=True):
+            if isinstance(answer, Failure):
+                self.results[operation.position] = self._refused(operation, answer)
+            elif self.operation == "delete":
+                self.results[operation.position] = None
+            else:
+                record = self._stored(answer)
+                self.results[operation.position] = record
+                if record is None:
+                    written.append((operation, self._id_told(operation, answer)))
+                    self._etags[operation.position] = answer.headers.get("etag", "")
+        self._read_again(written)
+
+    def _refused(self, operation: Operation, failure: Failure) -> Failure:
+        """The failure as the contract words it."""
+        if self.operation != "create":
+            return failure
+        params = {"table": self.table.name, "field": "", "value": "", "limit": ""}
+        if isinstance(failure, Stale):  # "a record with this key exists already"
+            known = failure
+            failure = Rejected("duplicate_key", params, app_message=known.app_message, debug=known.debug)
+        if failure.code == "duplicate_key" and not failure.params.get("field") and operation.id is not None:
+            key = self.table.key.name
+            failure.params |= {"field": key, "fields": [key], "value": operation.id}
+        return failure
+
+    def _stored(self, answer: Answer) -> Record | None:
+        """The record as the answer tells it; None where it does not tell all of it."""
+        row = _row(answer)
+        if row is None or any(name not in row for name in self.table.select(self.names)):
+            return None
+        if not self.table.etag(row):
+            # Its version has to be the one that a list of records will tell: the ETag of the header, or one of our making.
+            told, in_lists = answer.headers.get("etag"), self.source.etags.get(self.table.name)
+            if told and in_lists:
+                row["@odata.etag"] = told
+            elif in_lists is None or self.table.stamp is None:
+                return None
+        return self.table.record(row, self.properties)
+
+    def _id_told(self, operation: Operation, answer: Answer) -> str:
+        """The id of a record whose stored values were not told: chosen by us, in the body, or in a header; "" if nowhere."""
+        row = _row(answer)
+        if row is not None and (id := self.table.id(row)) is not None:
+            return id
+        if operation.id is not None:
+            return operation.id
+        for name in ("odata-entityid", "location"):
+            told = key_in(answer.headers.get(name, "").partition("?")[0])
+            if told is not None and (id := self.table.identify(told)) is not None:
+                return id
+        return ""
+
+    def _read_again(self, written: Sequence[tuple[Operation, str]]) -> None:
+        """What is stored now, where the answers did not say. What cannot be read may have happened or not."""
+        if not written:
+            return
+        failure: Failure | None = None
+        rows: Mapping[str, Row] = {}
+        try:
+            rows = self.source.by_id(self.table, [id for _operation, id in written if id], self.names)
+        except Failure as error:
+            failure = error
+        for operation, id in written:
+            row, etag = rows.get(id), self._etags.get(operation.position, "")
+            record = None if row is None else self.table.record(row, self.properties)
+            if record is not None and etag and self.table.etag(row or {}) not in ("", etag):
+                record = None  # somebody wrote since: what is there now is not what we stored
+            self.results[operation.position] = record or self._unknown(id, failure)
+
+    def _unknown(self, id: str, why: Failure | None) -> Failure:
+        """The result of a write of which nobody could tell what it stored."""
+        if why is None:
+            now = self.source.client.situation(self.operation)
+            debug = f"{self.table.name} {id}: written, and not found as it was written"
+            why = Transient("answer_unreadable", {**address(now), "table": self.table.name}, debug=debug)
+        why.outcome_unknown = True
+        return why
+
+    # -- looking -------------------------------------------------------------------------------------------------------
+
+    def look(self, items: Mapping[int, UpdateItem]) -> None:
+        """Updates of no field: the record if it is still at its version."""
+        open_items = {place: item for place, item in items.items() if place not in self.results}
+        ids = {place: self.table.identify(item.id) or "" for place, item in open_items.items()}
+        rows = self.source.by_id(self.table, [id for id in ids.values() if id], self.names)
+        for place, item in open_items.items():
+            row = rows.get(ids[place])
+            record = None if row is None else self.table.record(row, self.properties)
+            same = record is not None and record.version == item.version
+            self.results[place] = record if same else stale(self.table, item.id)
+
+    def unmoved(self, operations: Sequence[Operation]) -> list[Operation]:
+        """The operations that may be sent: all of a service whose lists tell ETags. Of another one, those whose record is
+        as it was, bound to the ETag that the record alone tells; where it tells none either, whoever writes between this
+        look and ours is overwritten, which nobody could prevent."""
+        made = [each for each in operations if each.version.startswith(MADE)]
+        if not made:
+            return list(operations)
+        table = self.table
+        select = self.source.selected(table, table.select_versions())
+        looks = [Request("GET", query(table.address(each.id or ""), select=select)) for each in made]
+        answers = self.source.client.batch(looks, operation="read", table=table.name)
+        found = [each for each in operations if not each.version.startswith(MADE)]
+        for operation, answer in zip(made, answers, strict=True):
+            if isinstance(answer, Failure):
+                if not isinstance(answer, Stale):
+                    raise answer
+                gone = self.operation == "delete"
+                self.results[operation.position] = None if gone else stale(table, operation.id or "")
+                continue
+            row = {name: value for name, value in (_row(answer) or {}).items() if "@" not in name}
+            if table.version(row) != operation.version:
+                self.results[operation.position] = stale(table, operation.id or "")
+                continue
+            if etag := answer.headers.get("etag"):
+                request = operation.request
+                bound = replace(request, headers={**request.headers, "If-Match": etag})
+                operation = replace(operation, request=bound)
+            found.append(operation)
+        return found
+
+    def confirm_gone(self) -> None:
+        """Deletions whose record was not as it was: one that is there no more is what was wanted."""
+        moved = {
+            place: str(result.params.get("id") or "")
+            for place, result in self.results.items()
+            if isinstance(result, Stale)
+        }
+        unsure = [id for place, id in moved.items() if id and not _says_gone(self.results[place])]
+        there = self.source.by_id(self.table, unsure, ())
+        for place, id in moved.items():
+            if id not in there:
+                self.results[place] = None
+
+
+def stale(table: Table, id: str) -> Stale:
+    return Stale("stale", {"table": table.name, "id": id})
+
+
+def _says_gone(result: Result) -> bool:
+    return isinstance(result, Failure) and bool(result.params.get("gone"))
+
+
+def _is_version(version: str) -> bool:
+    """Whether a text can be a version of ours: anything else matches no record, and is no header."""
+    return version.startswith(MADE) or _ETAG.match(version) is not None
+
+
+def _row(answer: Answer) -> dict[str, Any] | None:
+    """The one record in an answer; None where it holds none, or nothing that can be read."""
+    if not answer.body.strip():
+        return None
+    try:
+        return answer.json()
+    except BadAnswer:
+        return None
