@@ -139,7 +139,13 @@ def test_a_plain_service_costs_one_request(plain_server: PlainServer) -> None:  
 
 
 def mocked(handler, profile: Profile | None = None, app: str = "Shop") -> Client:
-    return Client(profile or PlainProfile(), app=app, root=ROOT, transport=httpx2.MockTransport(handler))
+    return Client(
+        profile or PlainProfile(),
+        app=app,
+        root=ROOT,
+        request_timeout=1,
+        transport=httpx2.MockTransport(handler),
+    )
 
 
 class Service:
