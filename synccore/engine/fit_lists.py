@@ -10,8 +10,8 @@ from synccore.shapes import FieldInfo, FieldType
 
 Found = Iterator[tuple[str, dict[str, Any]]]
 
-#: As many values of a list as a sentence names.
-SAID: Final = 5
+#: As many values of a list as are worth carrying in a warning; a sentence names fewer.
+MOST: Final = 50
 
 
 def of_lists(source: FieldInfo, destination: FieldInfo, steps: Sequence[Mapping[str, Any]]) -> Found:
@@ -60,9 +60,8 @@ def _mapped(source: FieldInfo, destination: FieldInfo, params: Mapping[str, Any]
 
 
 def said(options: Sequence[tuple[str, str]]) -> list[str]:
-    """The first values of a list as people read them: "3 Customer"; the last tells that there are more."""
-    shown = [option_text(*option) for option in options if option[0]]
-    return shown if len(shown) <= SAID else [*shown[: SAID - 1], "…"]
+    """The values of a list as people read them: "3 Customer"."""
+    return [option_text(*option) for option in options if option[0]][:MOST]
 
 
 def option_text(text: str, label: str) -> str:

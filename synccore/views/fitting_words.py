@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from synccore.services.fitting import Warned
 from synccore.shapes import FieldType
 
 from .mapping_words import TYPES
+
+#: As many values of a list as a sentence names.
+_SAID: Final = 5
+
+
+def _some(values: Sequence[str]) -> str:
+    """The first values of a list, and how many more there are."""
+    if len(values) <= _SAID:
+        return ", ".join(values)
+    more = len(values) - _SAID + 1
+    text = ngettext("%(values)s and %(n)s more", "%(values)s and %(n)s more", more)
+    return text % {"values": ", ".join(values[: _SAID - 1]), "n": more}
 
 
 def warning_words(warned: Warned, apps: Mapping[str, str]) -> tuple[str, str]:
@@ -19,7 +33,7 @@ def warning_words(warned: Warned, apps: Mapping[str, str]) -> tuple[str, str]:
     values = {"app": app, "field": "", "table": "", "from": "", "length": "", "limit": "", **params}
     for name in ("fields", "values", "options"):
         if isinstance(values.get(name), list):
-            values[name] = ", ".join(values[name])
+            values[name] = ", ".join(values[name]) if name == "fields" else _some(values[name])
     kinds = {"from_type": params.get("from_type"), "type": params.get("type")}
     values |= {name: str(TYPES[FieldType(kind)]) for name, kind in kinds.items() if kind}
     longer = _(

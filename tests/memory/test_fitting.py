@@ -9,8 +9,9 @@ import pytest
 from synccore.engine.fit_lists import of_lists, proposed_pairs, said
 from synccore.models import FieldMapping, TableMapping
 from synccore.services.catalogue import Known
-from synccore.services.fitting import warnings
+from synccore.services.fitting import Warned, warnings
 from synccore.shapes import FieldInfo, FieldType, KeyKind, Side, TableInfo
+from synccore.views.fitting_words import warning_words
 
 TEXT, NUMBER = FieldType.TEXT, FieldType.DECIMAL
 
@@ -116,7 +117,11 @@ def test_a_warning_names_values_by_their_captions_and_says_where_it_stops():
     found = {code: params for code, params in of_lists(TYPES, CODES, [])}
     assert found == {"other_list": {"values": ["Company", "Person"], "options": ["3 Customer", "11 Vendor"]}}
     many = tuple((str(n), f"Option {n}") for n in range(1, 20))
-    assert said(many) == ["1 Option 1", "2 Option 2", "3 Option 3", "4 Option 4", "…"]
+    told = Warned("only_of_list", {"from": "a", "field": "b", "side": "left", "options": said(many)})
+    assert (
+        "1 Option 1, 2 Option 2, 3 Option 3, 4 Option 4 and 15 more. a may"
+        in warning_words(told, {"left": "A"})[1]
+    )
 
 
 def test_pairs_are_proposed_by_text_and_by_caption():
