@@ -50,11 +50,11 @@ class ConnectionForm(forms.Form):
         options: Collection[Option],
         stored: Collection[str] = (),
         initial: Mapping[str, Any] | None = None,
+        given: Mapping[str, Any] | None = None,
     ) -> None:
-        """``stored``: names of the secrets that are set; ``initial``: name, revision and the answers by option."""
-        known = {
-            name if name in self.base_fields else _of(name): value for name, value in (initial or {}).items()
-        }
+        """``stored``: names of the secrets that are set; ``initial``: name, integration user and revision; ``given``: the
+        answers by option."""
+        known = {**(initial or {}), **{_of(name): value for name, value in (given or {}).items()}}
         super().__init__(data, initial=known)
         self.declared = tuple(option for option in options if not option.listed)
         self.asks_same_records = False

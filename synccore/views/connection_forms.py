@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import messages
@@ -61,8 +62,8 @@ def edit(request: HttpRequest, pk: int, guided: bool = False) -> HttpResponse:
             "name": app.name,
             "integration_user": app.integration_user,
             "revision": services.revision_of(app),
-            **services.options_of(app),
         },
+        given=services.options_of(app),
     )
     return _form_page(request, form, app, app.kind, guided=guided)
 
@@ -71,12 +72,13 @@ def _form_page(
     request: HttpRequest, form: ConnectionForm, app: Connection | None, kind: str, *, guided: bool
 ) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
+        before = dict(app.options) if app else {}
         try:
             saved = _save(request, form, app, kind)
         except NotNow:
             return _moved(request, app)
         if saved is not None:
-            _say_what_was_tidied(request, form, saved)
+            _say_what_was_tidied(request, form, saved, before)
             if guided:
                 services.start_test(saved, user=request.user)
                 messages.success(request, _("%(app)s is saved and tested now.") % {"app": saved.name})
@@ -132,14 +134,16 @@ def _save(request: HttpRequest, form: ConnectionForm, app: Connection | None, ki
     return None
 
 
-def _say_what_was_tidied(request: HttpRequest, form: ConnectionForm, saved: Connection) -> None:
+def _say_what_was_tidied(
+    request: HttpRequest, form: ConnectionForm, saved: Connection, before: Mapping[str, Any]
+) -> None:
     """An address that was pasted from a browser is stored as the service's; that is said, so that nobody wonders."""
     typed = form.answers()
     for option in CONNECTORS[saved.kind].options:
         was, now = str(typed.get(option.name) or ""), str(saved.options.get(option.name) or "")
         if now and was != now and option.name in typed:
             text = _("{label}: what you typed was turned into {value}.")
-        elif now and option.name not in typed and option.listed and form.initial.get(option.name) != now:
+        elif now and option.name not in typed and before.get(option.name) != now:
             text = _("{label}: {value}, as the address said.")
         else:
             continue
