@@ -21,8 +21,9 @@ from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
 from synccore import roles, services
 from synccore.failures import Kind
 from synccore.forms import LeaveOutForm, SideForm
-from synccore.models import Coupling, Problem, SynchJob
+from synccore.models import Coupling, Problem, SynchJob, TableMapping
 from synccore.models.scoping import GrantLevel
+from synccore.services import match
 from synccore.services.jobs import NotNow
 from synccore.shapes import Side
 from synccore.views.sentences import not_now, not_retried
@@ -196,8 +197,23 @@ SET_UP_COUPLING = Action(
     confirm=gettext_lazy("Set Up Coupling"),
 )
 
-ON_RECORDS = (RETRY, SYNCHRONIZE, RESTORE, DELETE, SET_UP_COUPLING, REMOVE_COUPLING, LEAVE_OUT, RUN_NOW)
-ON_REMOVED = (COUPLE_AGAIN, ALLOW_AGAIN)
+FIND_MATCHES = Action(
+    name="find_matches",
+    label=gettext_lazy("Find matches"),
+    permission="synccore.couple",
+    icon="search",
+    level=GrantLevel.RESOLVE,
+    applies_to=_LIVE & ~_COUPLED | _REMOVED,
+    not_for=gettext_lazy(
+        "Find matches is for records without a counterpart, and for couplings that were removed."
+    ),
+    counted=ngettext_lazy("Find matches for %(n)s record", "Find matches for %(n)s records", "n"),
+)
+
+ON_RECORDS = (
+    RETRY, SYNCHRONIZE, RESTORE, DELETE, SET_UP_COUPLING, FIND_MATCHES, REMOVE_COUPLING, LEAVE_OUT, RUN_NOW,
+)  # fmt: skip
+ON_REMOVED = (COUPLE_AGAIN, FIND_MATCHES, ALLOW_AGAIN)
 ON_LEFT_OUT = (TAKE_BACK, REMOVE_COUPLING)
 ON_COUPLINGS = (SYNCHRONIZE, REMOVE_COUPLING, LEAVE_OUT)
 _VERBS = {"restore": "restore", "delete": "delete", "remove_coupling": "uncouple", "take_back": "take_back",
@@ -244,6 +260,8 @@ def perform(action: Action, couplings: QuerySet[Any], options: dict[str, Any], *
         return retried(services.retry(couplings, user=user))
     if action is SET_UP_COUPLING:
         return _to_couple(couplings)
+    if action is FIND_MATCHES:
+        return _look_for_matches(couplings, user=user)
     if action is RUN_NOW:
         return run_now(couplings, user=user)
     if action is LEAVE_OUT:
@@ -272,6 +290,24 @@ def _to_couple(couplings: QuerySet[Any]) -> Outcome:
     )
     more = _("and more; these first") if len(rows) > NAMES_SHOWN else ""
     return Outcome(format_html("{} {} {}", _("Choose the counterpart of each:"), links, more))
+
+
+def _look_for_matches(couplings: QuerySet[Any], *, user: Any) -> Outcome:
+    """A look per mapping at what these records match by its criteria; the answer leads to each preview."""
+    said: list[Any] = []
+    ok = False
+    for mapping in TableMapping.objects.filter(pk__in=couplings.order_by().values("mapping")):
+        try:
+            match.start_look(mapping, user=user, couplings=couplings)
+        except NotNow as no:
+            said.append(not_now(no.code, no.params))
+            continue
+        link = format_html('<a href="{}">{}</a>', reverse("synccore:match", args=[mapping.pk]), mapping.name)
+        said.append(
+            format_html(_("Both apps are asked what these records match; the preview stands here: {}."), link)
+        )
+        ok = True
+    return Outcome(format_html_join(" ", "{}", ((each,) for each in said)), ok=ok)
 
 
 def started(job: SynchJob, action: Action) -> Outcome:

@@ -186,15 +186,19 @@ def run_of(look: SynchJob) -> SynchJob | None:
 def start_look(mapping: TableMapping, *, user: Any, couplings: QuerySet[Coupling] | None = None) -> SynchJob:
     """Look at both apps by the criteria, and store what a run would couple. It runs on a mapping that is switched off, too.
 
-    ``couplings``: only these records (halves, or pairs that were taken apart). A look that waits or runs is given back.
-    Raises RightMissing; NotNow ``match_no_criteria``.
+    ``couplings``: only these records (halves, or pairs that were taken apart). A look that waits or runs is given back, but
+    for chosen records. Raises RightMissing; NotNow ``match_no_criteria``, ``match_looking``, ``match_nothing``.
     """
     require_on(user, mapping, COUPLE, GrantLevel.RESOLVE)
     if not mapping.match_criteria.exists():
         raise NotNow("match_no_criteria", mapping=mapping.name)
     if (job := looking(mapping)) is not None:
-        return job
+        if couplings is None:
+            return job
+        raise NotNow("match_looking", mapping=mapping.name, job=job.pk)
     chosen = _frozen(mapping, couplings) if couplings is not None else []
+    if couplings is not None and not chosen:
+        raise NotNow("match_nothing", mapping=mapping.name)
     may_bulk(user, len(chosen))
     job = jobs.enqueue(
         verb="match_preview",

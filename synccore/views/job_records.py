@@ -12,6 +12,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import reverse
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -26,6 +27,13 @@ from ui.views import ListPage, Tab
 from .job_page import ITEM_LOOKS, MOVED, item_counts, jobs_of, visible
 from .sentences import item_note
 
+#: Why match-based coupling left a record alone.
+UNMATCHED = {
+    "match_none": gettext_lazy("Nothing matches"),
+    "match_several": gettext_lazy("Several records match"),
+    "match_taken": gettext_lazy("Its match is taken"),
+}
+
 
 class ItemFilter(ListFilter):
     q = django_filters.CharFilter(label=gettext_lazy("Number or name"), method="search")
@@ -33,6 +41,12 @@ class ItemFilter(ListFilter):
         label=gettext_lazy("Why it is here"),
         choices=JobItem.Purpose.choices,
         empty_label=gettext_lazy("Every reason"),
+    )
+
+    note = django_filters.ChoiceFilter(
+        label=gettext_lazy("Left alone because"),
+        choices=list(UNMATCHED.items()),
+        empty_label=gettext_lazy("Any cause"),
     )
 
     def search(self, rows: QuerySet[Any], _name: str, value: str) -> QuerySet[Any]:
@@ -64,6 +78,14 @@ class ItemRow:
         self.url = pair_url(item.mapping_id, item.coupling_id, item.record_id)
         moved = item.note.startswith(MOVED) and item.coupling_id
         self.compare_url = reverse("coupling:compare", args=[item.coupling_id]) if moved else ""
+        alone = item.coupling_id is None and item.note in UNMATCHED
+        self.couple_url = _couple_url(item) if alone else ""
+
+
+def _couple_url(item: JobItem) -> str:
+    """Where a record that is not coupled is coupled by hand."""
+    query = {"mapping": str(item.mapping_id), "side": item.side, "id": item.record_id}
+    return f"{reverse('coupling:couple')}?{urlencode(query)}"
 
 
 class JobRecordsPage(ListPage):

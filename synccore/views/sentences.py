@@ -119,6 +119,7 @@ def not_now(code: str, params: Mapping[str, Any]) -> str:
             "%(mapping)s is in a full synchronization that has not ended; nothing more was started."
         ),
         "match_no_criteria": _("%(mapping)s has no criteria to match by yet; an administrator chooses them."),
+        "match_looking": _("Matches of %(mapping)s are being looked for already; nothing more was started."),
         "match_no_look": _("The preview of %(mapping)s was made anew in the meantime; nothing was done."),
         "match_running": _("%(mapping)s is being coupled at this moment; nothing more was started."),
         "match_nothing": _("%(mapping)s has nothing to do here any more; nothing was started."),

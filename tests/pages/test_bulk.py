@@ -42,6 +42,7 @@ def test_each_button_says_how_many_and_the_line_says_why_not_the_others(world, d
         "Restore Records 1 of 3…",
         "Delete Records 1 of 3…",
         "[Set Up Coupling 0 of 3…]",
+        "[Find matches 0 of 3]",
         "Remove 3 couplings…",
         "Leave out on purpose · 3…",
         "Run it now · 3",
@@ -50,6 +51,8 @@ def test_each_button_says_how_many_and_the_line_says_why_not_the_others(world, d
         "Restore Records 1 of 3 Restore is for coupled records whose counterpart was deleted.",
         "Delete Records 1 of 3 Delete is for coupled records whose counterpart was deleted.",
         "Set Up Coupling 0 of 3 Set Up Coupling is for records without a counterpart.",
+        "Find matches 0 of 3 "
+        "Find matches is for records without a counterpart, and for couplings that were removed.",
     ]
 
 
@@ -57,12 +60,20 @@ def test_what_fits_none_cannot_be_pressed(world, deleter, as_user):
     words, why = bar(as_user(deleter), world.conflict)
     assert "[Restore Records 0 of 1…]" in words
     assert "Retry 1 record" in words
-    assert len(why) == 3
+    assert len(why) == 4
 
 
 def test_a_person_is_offered_what_his_role_may_do(world, owner, viewer, as_user):
     words, _why = bar(as_user(owner), world.conflict)
-    assert [word.split()[0] for word in words] == ["Retry", "Synchronize", "[Set", "Remove", "Leave", "Run"]
+    assert [word.split()[0] for word in words] == [
+        "Retry",
+        "Synchronize",
+        "[Set",
+        "[Find",
+        "Remove",
+        "Leave",
+        "Run",
+    ]
     assert bar(as_user(viewer), world.conflict) == ([], [])
 
 
@@ -94,6 +105,7 @@ def test_too_many_are_not_looked_at_before_the_press(world, owner, as_user, monk
         "Retry",
         "Synchronize…",
         "Set Up Coupling…",
+        "Find matches",
         "Remove Coupling…",
         "Leave out on purpose…",
         "Run it now",

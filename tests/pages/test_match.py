@@ -356,3 +356,37 @@ def test_sensitive_values_are_not_shown(apps, browser):
     for name in ("match", "match_records"):
         told = text_of(browser.get(page(name, apps.mapping.pk)))
         assert "name: •••" in told and "name: Jansen" not in told
+
+
+# --- from other pages ------------------------------------------------------------------------------------------------
+
+
+def test_records_of_other_lists_are_asked_about_alone(apps, browser):
+    several(apps)
+    both(apps, "2", name="Beta")
+    row = Coupling.objects.create(mapping=apps.mapping, left_id=new(apps, "3", name="Jansen"), left_key="3")
+    answer = browser.post(
+        reverse("coupling:records"), {"find_matches": "selected", "row": [row.pk]}, follow=True
+    )
+    assert "the preview stands here" in text_of(answer)
+    again = browser.post(
+        reverse("coupling:records"), {"find_matches": "selected", "row": [row.pk]}, follow=True
+    )
+    assert "are being looked for already" in text_of(again)
+    work()
+    told = browser.get(page("match", apps.mapping.pk))
+    assert "only the chosen records were asked about" in text_of(told)
+    assert [[n for _app, n, _url in each.numbers] for each in told.context["lines"]] == [[1, 0]]
+
+
+def test_the_job_lists_what_it_left_alone_and_why(apps, browser):
+    several(apps)
+    browser.post(page("match_run", apps.mapping.pk), {"look": look(apps).pk})
+    work()
+    where = page("job_records", SynchJob.objects.get(verb="match_couple").pk)
+    found = browser.get(f"{where}?note=match_several")
+    assert sorted(row.title for row in found.context["page"].rows) == ["S Jansen", "S1 Jansen", "S2 Jansen"]
+    assert (
+        "Couple by hand" in text_of(found)
+        and f"mapping={apps.mapping.pk}&amp;side=right" in found.content.decode()
+    )
