@@ -41,7 +41,7 @@ LOOK_AGAIN: Final = timedelta(minutes=5)
 #: Verbs that write nothing to an app, or that a person starts to end a stop: they run on a held mapping too.
 _UNHELD: Final = ("check", "allow_once", "purge", "undo_purge")
 #: Verbs that only look, for the person who asked: no problem of the mapping comes of them, and no schedule follows them.
-_LOOKS: Final = ("dry_run", "match_preview")
+_LOOKS: Final = ("dry_run", "match_preview", "count_records")
 
 
 def enqueue(
@@ -79,13 +79,19 @@ def _stopped() -> Any:
 
 def startable() -> Any:
     """Queued jobs that a worker may claim now: their mapping is free and not held. Chosen records first; of one press one
-    job after the other (parents first, or children first where records are deleted).
+    job after the other (parents first, or children first where records are deleted), but for the lines of a full
+    synchronization: these wait only for the lines they refer to.
 
     In a copied database nothing may be claimed, whoever asked for it.
     """
     running = SynchJob.objects.filter(state=SynchJob.State.RUNNING, mapping=OuterRef("mapping"))
     stopped = _stopped().filter(mapping=OuterRef("mapping"))
     before = SynchJob.objects.unfinished().filter(parent=OuterRef("parent"), pk__lt=OuterRef("pk"))
+    again = SynchJob.objects.filter(
+        parent=OuterRef("parent"), mapping=OuterRef("mapping"), pk__gt=OuterRef("pk")
+    )
+    needed = SynchJob.objects.filter(parent=OuterRef("parent"), mapping__needed_by=OuterRef("pk"))
+    unmet = needed.exclude(state=SynchJob.State.FINISHED).filter(~Exists(again))
     is_sweep = Q(scope=SynchJob.Scope.SWEEP)
     by_schedule = Q(verb="synchronise") & ~Q(scope=SynchJob.Scope.ITEMS)
     return (
@@ -96,7 +102,8 @@ def startable() -> Any:
             by_schedule & (Q(mapping__enabled=False) | Q(mapping__integration__paused_since__isnull=False))
         )
         .exclude(by_schedule & Exists(stopped))
-        .exclude(Q(parent__isnull=False) & Exists(before))
+        .exclude(Q(parent__isnull=False, is_line=False) & Exists(before))
+        .exclude(Q(is_line=True) & Exists(unmet))
         .exclude(mapping__integration__paused_reason=MISMATCH)
         .annotate(chosen=Q(scope=SynchJob.Scope.ITEMS))
         .order_by("-chosen", "id")

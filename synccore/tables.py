@@ -267,7 +267,9 @@ class JobRow:
         self.what = str(VERBS.get(job.verb, job.verb.replace("_", " ")))
         of_records = job.scope != SynchJob.Scope.ITEMS and job.connection_id is None
         self.scope = str(job.get_scope_display()) if of_records else ""
-        if job.scope == SynchJob.Scope.SWEEP:
+        if job.verb == "count_records":
+            self.scope = ""
+        elif job.scope == SynchJob.Scope.SWEEP:
             self.what, self.scope = self.scope, ""
         numbers = {name: getattr(job, name) for name in OUTCOMES}
         if job.verb == "dry_run":  # what a run would have ended with; nothing was done

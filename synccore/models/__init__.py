@@ -4,6 +4,7 @@ from .build import brakes_of, rules_of
 from .catalogue import AppTable
 from .checks import SetupCheck
 from .connection import Connection, Instance, Integration
+from .counted import RecordCount
 from .coupling import Coupling
 from .instance import guard_instance, instance_matches
 from .job import JobItem, JobLog, JobQueueEntry, SynchJob
@@ -40,6 +41,7 @@ __all__ = [
     "OwnerCode",
     "PlannedRecord",
     "Problem",
+    "RecordCount",
     "SetupCheck",
     "Stat",
     "SynchJob",

@@ -58,6 +58,10 @@ class SynchJob(models.Model):
     mapping = models.ForeignKey(TableMapping, models.CASCADE, null=True, related_name="jobs")
     connection = models.ForeignKey(Connection, models.CASCADE, null=True, related_name="jobs")
     parent = models.ForeignKey("self", models.CASCADE, null=True, related_name="children")
+    #: A line of a full synchronization: it starts as soon as the lines of ``needs`` in the same press have ended well.
+    #: Other parts of a press start one after the other.
+    is_line = models.BooleanField(default=False, db_default=False)
+    needs = models.ManyToManyField(TableMapping, related_name="needed_by")
     entry = models.ForeignKey("JobQueueEntry", models.SET_NULL, null=True, related_name="jobs")
     origin = models.CharField(max_length=10, choices=Origin, default=Origin.PERSON)
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")

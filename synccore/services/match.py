@@ -174,6 +174,11 @@ def coupling_now(mapping: TableMapping) -> SynchJob | None:
     return SynchJob.objects.unfinished().filter(mapping=mapping, verb="match_couple").order_by("pk").first()
 
 
+def results_of(job: SynchJob) -> int:
+    """How many of the records of a run have a result."""
+    return job.items.filter(purpose=JobItem.Purpose.CHOSEN).exclude(state=JobItem.State.OPEN).count()
+
+
 def run_of(look: SynchJob) -> SynchJob | None:
     """The last run that carried a look out; the look itself where it was made by a run."""
     if look.verb == "match_couple":
@@ -331,6 +336,7 @@ def _enqueue(
         scope=SynchJob.Scope.ITEMS,
         mapping=mapping,
         parent=parent,
+        is_line=parent is not None,
         requested_by=user,
         origin=SynchJob.Origin.PERSON if user else SynchJob.Origin.COMMAND,
         options={

@@ -19,7 +19,9 @@ from synccore.models.scoping import SET_UP, GrantLevel
 from synccore.shapes import Side
 from synccore.tasks import kick_on_commit
 
+from . import match
 from .jobs import NotNow
+from .review import What, needs_of
 from .rights import require, require_on
 from .setup import order_of
 
@@ -111,16 +113,25 @@ class Left:
     reason: str
 
 
-@transaction.atomic
 def start_full(mappings: Iterable[TableMapping], *, user: Any) -> tuple[SynchJob, list[Left]]:
-    """*Run Full Synchronization*: all records of these mappings, parents first, one after the other.
+    """*Run Full Synchronization*: all records of these mappings, parents first. As ``start_review``."""
+    return start_review({mapping: What.FULL for mapping in mappings}, user=user)
+
+
+@transaction.atomic
+def start_review(wanted: Mapping[TableMapping, What], *, user: Any) -> tuple[SynchJob, list[Left]]:
+    """Start what was chosen for each mapping: all its records, or match-based coupling. A line starts when those it refers
+    to have ended well; lines that do not hang together run side by side.
 
     Gives the job that holds them, and what was left out. Raises RightMissing; NotNow ``nothing_to_run`` where nothing is
-    left, ``full_running`` where one of them is in a full synchronization that has not ended.
+    left, ``full_running`` where one of them is in a full synchronization that has not ended, ``match_running``.
     """
-    chosen = order_of(list(mappings))
+    chosen = order_of(list(wanted))
     _may_run_whole(chosen, user)
-    left = [Left(mapping, reason) for mapping in chosen if (reason := jobs.held(mapping))]
+    for mapping in chosen:
+        if wanted[mapping] is What.COUPLE:
+            require_on(user, mapping, match.COUPLE, GrantLevel.RESOLVE)
+    left = [Left(mapping, reason) for mapping in chosen if (reason := in_the_way(mapping, wanted[mapping]))]
     held = {each.mapping.pk for each in left}
     runs = [mapping for mapping in chosen if mapping.pk not in held]
     if not runs:
@@ -135,10 +146,19 @@ def start_full(mappings: Iterable[TableMapping], *, user: Any) -> tuple[SynchJob
         started_at=now,
         pressed_at=now,
     )
+    needs = needs_of(runs)
     for mapping in runs:
-        _line(parent, mapping, user)
+        _line(parent, mapping, user, wanted[mapping]).needs.set(needs[mapping.pk])
     kick_on_commit()
     return parent, left
+
+
+def in_the_way(mapping: TableMapping, what: What) -> str:
+    """Why a line cannot start; "" where it can. Coupling goes on a mapping that is switched off, too."""
+    reason = jobs.held(mapping)
+    if what is What.COUPLE and reason in ("", "disabled"):
+        return "" if mapping.match_criteria.exists() else "match_no_criteria"
+    return reason
 
 
 def _may_run_whole(mappings: Sequence[TableMapping], user: Any) -> None:
@@ -149,8 +169,12 @@ def _may_run_whole(mappings: Sequence[TableMapping], user: Any) -> None:
         require(user, SET_UP)
 
 
-def _line(parent: SynchJob, mapping: TableMapping, user: Any) -> SynchJob:
+def _line(parent: SynchJob, mapping: TableMapping, user: Any, what: What) -> SynchJob:
     """One mapping of a full synchronization: a new job, or the one that waits already."""
+    if what is What.COUPLE:
+        if (busy := match.coupling_now(mapping)) is not None:
+            raise NotNow("match_running", mapping=mapping.name, job=busy.pk)
+        return match.enqueue_match(mapping, user=user, parent=parent)
     job = jobs.enqueue(
         verb="synchronise",
         mapping=mapping,
@@ -159,9 +183,10 @@ def _line(parent: SynchJob, mapping: TableMapping, user: Any) -> SynchJob:
         origin=SynchJob.Origin.PERSON,
         pressed_at=timezone.now(),
         parent=parent,
+        is_line=True,
     )
     if job.parent_id is None:
-        SynchJob.objects.filter(pk=job.pk, state=SynchJob.State.QUEUED).update(parent=parent)
+        SynchJob.objects.filter(pk=job.pk, state=SynchJob.State.QUEUED).update(parent=parent, is_line=True)
     elif job.parent_id != parent.pk:
         raise NotNow("full_running", mapping=mapping.name, job=job.parent_id)
     return job
@@ -175,11 +200,15 @@ def run_line_again(parent: SynchJob, mapping: TableMapping, *, user: Any) -> Syn
     """
     _may_run_whole([mapping], user)
     found = SynchJob.objects.select_for_update().get(pk=parent.pk)
-    if reason := jobs.held(mapping):
-        raise NotNow("held", mapping=mapping.name, reason=reason)
+    last = found.children.filter(mapping=mapping).order_by("-pk").first()
+    what = What.COUPLE if last is not None and last.verb == "match_couple" else What.FULL
+    if what is What.COUPLE:
+        require_on(user, mapping, match.COUPLE, GrantLevel.RESOLVE)
+    if reason := in_the_way(mapping, what):
+        raise NotNow(reason if reason == "match_no_criteria" else "held", mapping=mapping.name, reason=reason)
     if found.children.unfinished().filter(mapping=mapping).exists():
         raise NotNow("still_running", mapping=mapping.name)
-    job = _line(found, mapping, user)
+    job = _line(found, mapping, user, what)
     found.state, found.finished_at, found.kind, found.code = SynchJob.State.RUNNING, None, "", ""
     found.cancel_requested_at = found.cancel_requested_by = None
     found.save(
@@ -189,12 +218,28 @@ def run_line_again(parent: SynchJob, mapping: TableMapping, *, user: Any) -> Syn
     return job
 
 
+@transaction.atomic
+def start_anyway(parent: SynchJob, mapping: TableMapping, *, user: Any) -> SynchJob:
+    """Let a line that waits for others start without them. Raises RightMissing; NotNow ``not_waiting``."""
+    _may_run_whole([mapping], user)
+    job = parent.children.filter(mapping=mapping, is_line=True, state=SynchJob.State.QUEUED).last()
+    if job is None or not job.needs.exists():
+        raise NotNow("not_waiting", mapping=mapping.name)
+    job.needs.clear()
+    kick_on_commit()
+    return job  # type: ignore[no-any-return]
+
+
 def lines_of(parent: SynchJob) -> list[SynchJob]:
     """The last try of each mapping of a full synchronization, in the order they run."""
     last: dict[int, SynchJob] = {}
-    for job in parent.children.select_related(
-        "mapping__integration__left", "mapping__integration__right", "requested_by"
-    ).order_by("pk"):
+    for job in (
+        parent.children.select_related(
+            "mapping__integration__left", "mapping__integration__right", "requested_by"
+        )
+        .prefetch_related("needs")
+        .order_by("pk")
+    ):
         last[job.mapping_id] = job
     return list(last.values())
 

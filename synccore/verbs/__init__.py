@@ -8,6 +8,7 @@ from .again import allow_again, couple_again, take_back
 from .audit import check_set_up
 from .chosen import couple, delete, leave_out, resolve, restore, synchronise_chosen, uncouple
 from .clean_up import purge, retain, undo_purge
+from .counted import count_records
 from .describe import describe
 from .edit import edit
 from .find_deleted import find_deleted
@@ -54,6 +55,7 @@ VERBS: dict[str, Callable[[Run], None]] = {
     "list_choices": list_choices,
     "describe": describe,
     "dry_run": dry_run,
+    "count_records": count_records,
     "allow_once": allow_once,
     "purge": purge,
     "undo_purge": undo_purge,

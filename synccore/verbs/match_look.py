@@ -19,6 +19,7 @@ from synccore.models import JobItem, MatchRecord, MatchSetup, SynchJob, TableMap
 from synccore.models.bulk import dumps
 from synccore.shapes import SIDES, Record, Side
 
+from .counted import keep_count
 from .elsewhere import sharing
 from .lookup import coupled
 from .run import Run
@@ -158,7 +159,9 @@ def look(run: Run, matcher: Matcher, *, chosen: bool = False) -> None:
         if run.job.checkpoint["phase"] == side.value:
             _read(run, matcher, side, chosen=chosen)
     if run.job.checkpoint["phase"] == "both_read":
-        with run.page({**run.job.checkpoint, "phase": "looked"}):
+        with run.page({**run.job.checkpoint, "phase": "looked"}) as at:
+            for side, n in run.job.checkpoint["read"].items():
+                keep_count(run, Side(side), n, at)
             _decide(run, len(matcher.groups), chosen=chosen)
 
 

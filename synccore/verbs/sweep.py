@@ -18,6 +18,7 @@ from synccore.models import TableMapping
 from synccore.shapes import SIDES, Side
 
 from . import problems
+from .counted import keep_count
 from .page import living_couplings
 from .run import Run
 
@@ -86,6 +87,7 @@ def sweep(run: Run) -> None:
             raise stop
         with run.page() as at:
             found = _compare(run, side, flows=rules.direction.allows(side.other) and not rules.only_coupled)
+            keep_count(run, side, rows, at)
             run.log("swept", side=side.value, rows=rows, found=found)
             run.count("unchanged", side, max(rows - found, 0))
             run.count("waiting", side, found)

@@ -1,124 +1,56 @@
-"""*Run Full Synchronization*: of one or several mappings, parents first; what to expect, the question, and how it goes."""
+"""*Full synchronization*: the review with a recommendation per mapping, the question, and how it goes line by line."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import OuterRef, Subquery
-from django.db.models.functions import JSONObject
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from synccore import jobs, roles, services
+from synccore import roles, services
 from synccore.models import SynchJob, TableMapping
 from synccore.models.scoping import GrantLevel
 from synccore.services import runs
 from synccore.services.jobs import NotNow
-from synccore.services.setup import order_of
-from synccore.tables import JobRow, State
+from synccore.services.review import What, start_count
+from synccore.tables import JobRow
 
+from .full_rows import ReviewRow, line_refused, lines_shown, review_rows
 from .jobs import jobs_of
 from .mapping_forms import FORM_VERBS
-from .mapping_rows import MappingRow, mappings_of
 from .sentences import not_now
-
-
-class FullRow:
-    """One mapping that could be synchronized whole, and what is known about it."""
-
-    def __init__(self, mapping: Any, row: MappingRow, reason: str) -> None:
-        self.mapping, self.row, self.pk, self.name = mapping, row, mapping.pk, mapping.name
-        self.reason = not_now("held", {"mapping": mapping.name, "reason": reason}) if reason else ""
-
-    @property
-    def advice(self) -> State:
-        """Whether it is worth it, by what is known."""
-        mapping = self.mapping
-        if self.reason:
-            return State(_("Left out"), "pause", "closed")
-        if not mapping.couplings_counted:
-            return State(_("First synchronization"), "play", "runs")
-        if mapping.last_full is None or mapping.last_full["revision"] < mapping.revision:
-            return State(_("Recommended"), "warning", "waits")
-        return State(_("Not needed"), "check", "good")
-
-    @property
-    def last_full_at(self) -> datetime | None:
-        last = self.mapping.last_full
-        return datetime.fromisoformat(last["finished"]) if last and last["finished"] else None
-
-    @property
-    def why(self) -> str:
-        mapping = self.mapping
-        if self.reason:
-            return self.reason
-        if not mapping.couplings_counted:
-            if mapping.only_coupled:
-                return _("Nothing is coupled yet, and this mapping makes no new records.")
-            if mapping.natural_key is not None:
-                return _(
-                    "Nothing is coupled yet. Records that are the same in both apps are coupled, the others are new."
-                )
-            return _(
-                "Nothing is coupled yet. Where the other app holds records already, the brake asks before any is made."
-            )
-        if mapping.last_full is None:
-            return _("It was never synchronized whole.")
-        if mapping.last_full["revision"] < mapping.revision:
-            return _("Its rules have changed since; records in which nothing changed have not met them.")
-        return _("Its rules have not changed since the last one; runs and sweeps keep it in step.")
-
-
-def _rows(user: Any) -> list[FullRow]:
-    """Every mapping whose records this person may synchronize, parents first, with its last full synchronization that
-    ended well."""
-    may = TableMapping.objects.visible_to(user, GrantLevel.RESOLVE).values("pk")
-    last = SynchJob.objects.filter(
-        mapping=OuterRef("pk"), verb="synchronise", scope=SynchJob.Scope.FULL, state=SynchJob.State.FINISHED
-    ).order_by("-pk")
-    facts = JSONObject(id="pk", revision="mapping_revision", finished="finished_at")
-    found = mappings_of(user).filter(pk__in=may).annotate(last_full=Subquery(last.values(said=facts)[:1]))
-    return [FullRow(mapping, MappingRow(mapping, []), jobs.held(mapping)) for mapping in order_of(found)]
 
 
 @require_http_methods(FORM_VERBS)
 def full(request: HttpRequest) -> HttpResponse:
-    """Choose the mappings, answer the question, start."""
+    """The review: what is recommended for each mapping, the choice, the question, the start."""
     user: Any = request.user
     if not user.has_perm(runs.SYNCHRONIZE):
         raise PermissionDenied(roles.refusal(runs.SYNCHRONIZE))
     sets_up = user.has_perm(roles.SET_UP)
-    rows = _rows(user)
-    wanted = request.POST.getlist("mapping") or request.GET.getlist("mapping")
-    chosen = [row for row in rows if str(row.pk) in wanted]
+    if request.method == "POST" and request.POST.get("do") == "count":
+        return _count(request)
+    rows = review_rows(user)
+    chosen = _chosen(request, rows)
     if request.method == "POST" and request.POST.get("answered"):
-        try:
-            parent, left = runs.start_full([row.mapping for row in chosen], user=user)
-        except NotNow as no:
-            messages.warning(request, _refused(no))
-            return redirect("synccore:full")
-        n = parent.children.count()
-        text = ngettext(
-            "%(n)s mapping is synchronized whole.",
-            "%(n)s mappings are synchronized whole, one after the other.",
-            n,
-        )
-        messages.success(request, " ".join([text % {"n": n}, *(_reason(each) for each in left)]))
-        return redirect("synccore:full_status", pk=parent.pk)
-    usable = [row for row in chosen if not row.reason]
+        return _start(request, {row.mapping: what for row, what in chosen.items()})
+    usable = {row: what for row, what in chosen.items() if not row.refused(what)}
     if len(usable) > 1 and not sets_up:
         raise PermissionDenied(roles.refusal(roles.SET_UP))
     if request.method == "POST" and usable:
         context: dict[str, Any] = {
-            "page_title": _("Run Full Synchronization"),
-            "rows": usable,
-            "left": [row for row in chosen if row.reason],
+            "page_title": _("Full synchronization"),
+            "rows": [(row, what.value, row.does(what)) for row, what in usable.items()],
+            "count": len(usable),
+            "fulls": sum(what is What.FULL for what in usable.values()),
+            "couples": sum(what is What.COUPLE for what in usable.values()),
+            "left": [row.refused(what) for row, what in chosen.items() if row not in usable],
         }
         return render(request, "synccore/full_question.html", context)
     if request.method == "POST":
@@ -126,18 +58,70 @@ def full(request: HttpRequest) -> HttpResponse:
     open_ = jobs_of(user).filter(
         verb="synchronise", scope=SynchJob.Scope.FULL, mapping=None, state=SynchJob.State.RUNNING
     )
+    named = {row.pk for row in chosen} if request.GET.getlist("mapping") else None
+    for row in rows:
+        row.choose(only=named, alone=not sets_up)
     context = {
-        "page_title": _("Run Full Synchronization"),
+        "page_title": _("Full synchronization"),
         "rows": rows,
-        "chosen": {row.pk for row in chosen},
         "sets_up": sets_up,
+        "counting": any(row.counting for row in rows),
         "running": list(open_.order_by("-pk")[:5]),
     }
-    return render(request, "synccore/full.html", context)
+    template = "synccore/full_rows.html" if request.htmx else "synccore/full.html"  # type: ignore[attr-defined]
+    return render(request, template, context)
+
+
+def _chosen(request: HttpRequest, rows: Sequence[ReviewRow]) -> dict[ReviewRow, What]:
+    """What is wanted of which mapping: ``what-<pk>``, or ``mapping`` for a full synchronization."""
+    named = request.POST.getlist("mapping") or request.GET.getlist("mapping")
+    found: dict[ReviewRow, What] = {}
+    for row in rows:
+        wanted = request.POST.get(f"what-{row.pk}", "")
+        if wanted in list(What):
+            found[row] = What(wanted)
+        elif str(row.pk) in named and not wanted:
+            found[row] = What.FULL
+    return found
+
+
+def _count(request: HttpRequest) -> HttpResponse:
+    rows = TableMapping.objects.visible_to(request.user, GrantLevel.RESOLVE)
+    started = start_count(rows.select_related("integration"), user=request.user)
+    text = ngettext(
+        "The records of %(n)s mapping are counted in both apps. Nothing is written.",
+        "The records of %(n)s mappings are counted in both apps. Nothing is written.",
+        len(started),
+    )
+    messages.success(request, text % {"n": len(started)})
+    return redirect("synccore:full")
+
+
+def _start(request: HttpRequest, wanted: dict[TableMapping, What]) -> HttpResponse:
+    try:
+        parent, left = runs.start_review(wanted, user=request.user)
+    except NotNow as no:
+        messages.warning(request, _refused(no))
+        return redirect("synccore:full")
+    lines = runs.lines_of(parent)
+    whole = sum(job.verb != "match_couple" for job in lines)
+    said = []
+    if whole:
+        text = ngettext(
+            "%(n)s mapping is synchronized whole.", "%(n)s mappings are synchronized whole.", whole
+        )
+        said.append(text % {"n": whole})
+    if n := len(lines) - whole:
+        text = ngettext(
+            "%(n)s mapping is coupled by its criteria.", "%(n)s mappings are coupled by their criteria.", n
+        )
+        said.append(text % {"n": n})
+    messages.success(request, " ".join([*said, *(_reason(each) for each in left)]))
+    return redirect("synccore:full_status", pk=parent.pk)
 
 
 def _reason(left: runs.Left) -> str:
-    return not_now("held", {"mapping": left.mapping.name, "reason": left.reason})
+    return line_refused(left.mapping, left.reason)
 
 
 def _refused(no: NotNow) -> str:
@@ -159,36 +143,50 @@ def _parent(request: HttpRequest, pk: int) -> SynchJob:
 def status(request: HttpRequest, pk: int) -> HttpResponse:
     """How it goes, line by line. While one runs, the page asks for its region alone and swaps that."""
     parent = _parent(request, pk)
-    lines = runs.lines_of(parent)
+    jobs_ = runs.lines_of(parent)
+    lines = lines_shown(jobs_)
     context = {
         "page_title": _("Full synchronization, job %(n)s") % {"n": pk},
         "job": parent,
         "row": JobRow(parent),
-        "lines": [(job, JobRow(job)) for job in lines],
-        "done": sum(not job.is_unfinished for job in lines),
+        "lines": lines,
+        "done": sum(not job.is_unfinished for job in jobs_),
         "count": len(lines),
+        "stuck": any(line.stuck for line in lines),
     }
     template = "synccore/full_region.html" if request.htmx else "synccore/full_status.html"  # type: ignore[attr-defined]
     return render(request, template, context)
 
 
-@require_POST
-def again(request: HttpRequest, pk: int, mapping: int) -> HttpResponse:
-    """Run one line again."""
-    parent = _parent(request, pk)
-    found = get_object_or_404(
+def _mapping_of(request: HttpRequest, parent: SynchJob, pk: int) -> TableMapping:
+    found: TableMapping = get_object_or_404(
         TableMapping.objects.visible_to(request.user)
         .select_related("integration")
         .filter(jobs__parent=parent)
         .distinct(),
-        pk=mapping,
+        pk=pk,
     )
+    return found
+
+
+@require_POST
+def again(request: HttpRequest, pk: int, mapping: int) -> HttpResponse:
+    """Run one line again, or let one that waits for others start without them."""
+    parent = _parent(request, pk)
+    found = _mapping_of(request, parent, mapping)
     try:
-        runs.run_line_again(parent, found, user=request.user)
+        if request.POST.get("do") == "start":
+            runs.start_anyway(parent, found, user=request.user)
+            text = _("%(name)s does not wait for the others any more.")
+        else:
+            job = runs.run_line_again(parent, found, user=request.user)
+            text = _("%(name)s is synchronized whole again.")
+            if job.verb == "match_couple":
+                text = _("%(name)s is coupled by its criteria again.")
     except NotNow as no:
         messages.warning(request, not_now(no.code, no.params))
     else:
-        messages.success(request, _("%(name)s is synchronized whole again.") % {"name": found.name})
+        messages.success(request, text % {"name": found.name})
     return redirect("synccore:full_status", pk=pk)
 
 

@@ -43,6 +43,7 @@ VERBS = {
     "check_set_up": gettext_lazy("Check the set-up"),
     "list_choices": gettext_lazy("Ask what there is to choose from"),
     "describe": gettext_lazy("Read the tables"),
+    "count_records": gettext_lazy("Count the records"),
     "dry_run": gettext_lazy("Records to be synchronized"),
     "purge": gettext_lazy("Delete entries"),
     "undo": gettext_lazy("Undo"),

@@ -402,19 +402,3 @@ def test_a_mapping_is_in_one_full_synchronization_at_a_time(apps):
     with pytest.raises(NotNow, match="full_running"):
         runs.start_full([apps.mapping], user=None)
     assert SynchJob.objects.filter(mapping=None, scope="full").count() == 1
-
-
-def test_the_recommendation_follows_from_what_is_known(apps, browser):
-    def advice() -> str:
-        return browser.get(FULL).context["rows"][0].advice.word
-
-    assert advice() == "First synchronization"
-    new(apps, "C1")
-    apps.run()
-    assert advice() == "Recommended"
-    apps.run(scope="full")
-    assert advice() == "Not needed"
-    apps.change_mapping(conflicts="left")
-    assert advice() == "Recommended"
-    TableMapping.objects.update(enabled=False)
-    assert advice() == "Left out"
