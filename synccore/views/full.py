@@ -45,7 +45,7 @@ def full(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied(roles.refusal(roles.SET_UP))
     if request.method == "POST" and usable:
         context: dict[str, Any] = {
-            "page_title": _("Full synchronization"),
+            "page_title": _("Run Full Synchronization"),
             "rows": [(row, what.value, row.does(what)) for row, what in usable.items()],
             "count": len(usable),
             "fulls": sum(what is What.FULL for what in usable.values()),
@@ -62,7 +62,7 @@ def full(request: HttpRequest) -> HttpResponse:
     for row in rows:
         row.choose(only=named, alone=not sets_up)
     context = {
-        "page_title": _("Full synchronization"),
+        "page_title": _("Run Full Synchronization"),
         "rows": rows,
         "sets_up": sets_up,
         "counting": any(row.counting for row in rows),
