@@ -13,7 +13,16 @@ from django.utils import timezone
 
 from synccore import jobs, tasks
 from synccore.failures import Kind
-from synccore.models import Connection, Instance, JobQueueEntry, Problem, SetupCheck, SynchJob, TableMapping
+from synccore.models import (
+    Bucket,
+    Connection,
+    Instance,
+    JobQueueEntry,
+    Problem,
+    SetupCheck,
+    SynchJob,
+    TableMapping,
+)
 from synccore.models.instance import guard_instance
 from synccore.shapes import SIDES
 from synccore.verbs import problems
@@ -176,8 +185,8 @@ def _put_right_since() -> list[Connection]:
 
 
 def _went_wrong_since() -> list[Connection]:
-    """Apps that a set-up fault was met at after the last look at them, where that is long enough ago: jobs that meet
-    faults one after the other have them looked at once, not each time."""
+    """Apps that a set-up fault was met at after the last look at them, be it of one record only, where that is long enough
+    ago: jobs that meet faults one after the other have them looked at once, not each time."""
     of_app = Q(connection=OuterRef("pk"))
     for side in SIDES:
         here = Q(**{f"mapping__integration__{side.value}": OuterRef("pk")})
@@ -185,10 +194,14 @@ def _went_wrong_since() -> list[Connection]:
     looked = SynchJob.objects.filter(verb="check_set_up", connection=OuterRef("pk")).order_by("-pk")
     now = timezone.now()
     faults = Problem.objects.not_ended().of_setup().filter(of_app, kind=Kind.MISCONFIGURED.value)
+    # Records are many: theirs are found by their few buckets.
+    buckets = list(Bucket.objects.filter(kind=Kind.MISCONFIGURED.value).values_list("pk", flat=True))
+    of_records = Problem.objects.not_ended().of_records().filter(of_app, bucket__in=buckets)
     apps = Connection.objects.annotate(looked=Subquery(looked.values("queued_at")[:1]))
     return list(
         apps.filter(looked__lt=now - jobs.LOOK_AGAIN).filter(
             Exists(faults.filter(since__gt=OuterRef("looked")))
+            | Exists(of_records.filter(since__gt=OuterRef("looked")))
         )
     )
 

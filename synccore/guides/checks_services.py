@@ -47,11 +47,11 @@ SERVICES: Final[dict[str, CheckGuide]] = {
         steps=(_("In {app}, set the access mode of {user} to Non-interactive or Read-Write."),),
     ),
     "secret_valid": CheckGuide(
-        _("Client secret"),
-        _("The client secret is accepted."),
-        _("The client secret is refused."),
+        _("Secret of the integration user"),
+        _("The secret is accepted."),
+        _("The secret is refused."),
         _(
-            "The client secret is accepted now. Nobody tells a program when it ends; Microsoft Entra shows it to people."
+            "The secret is accepted now. No program is told when it ends: it stands where the secret was made."
         ),
         _TENANT,
         steps=(_("Look it up under Certificates & secrets of the app registration, and note when it ends."),),

@@ -4,6 +4,7 @@ is looked at by itself."""
 from __future__ import annotations
 
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.db.models import F
@@ -196,6 +197,24 @@ def test_a_fault_met_soon_after_a_look_is_looked_at_a_little_later(clock: Clock)
     assert schedule.start_set_up_checks() == 1
     assert SynchJob.objects.get(verb="check_set_up", state="queued").connection_id == right.pk
     assert schedule.start_set_up_checks() == 0
+
+
+def test_a_fault_of_a_single_record_has_its_app_looked_at_too(clock: Clock):
+    world = World()
+    for side in Side:
+        run("check_set_up", world.mapping.connection(side))
+    SynchJob.objects.filter(verb="check_set_up").update(queued_at=F("queued_at") - timedelta(minutes=6))
+    lacks = {"table": "currency", "user": "tandem", "privilege": "prvAppendToTransactionCurrency"}
+    world.left.put("customer", str(uuid4()), {"no": "C1", "name": "Fabrikam"})
+    world.right.faults.refuse = lambda _operation, _table, _item: Misconfigured(
+        "missing_privilege", lacks, scope=Scope.RECORD
+    )
+    assert world.run().state == "finished"
+    assert world.problem("C1").kind == "misconfigured"
+    assert schedule.start_set_up_checks() == 1
+    assert (
+        SynchJob.objects.get(verb="check_set_up", state="queued").connection_id == world.integration.right_id
+    )
 
 
 @pytest.mark.parametrize("verb", ["check_connection", "list_choices", "describe"])
