@@ -9,7 +9,7 @@ a new connector inherits it in three lines.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Any, ClassVar, Literal, Self
@@ -105,10 +105,10 @@ class Connector(ABC):
     def describe(self) -> dict[str, TableInfo]:
         """Every table and view the integration user can see, by name."""
 
-    def glance(self, table: str = "") -> dict[str, TableInfo]:
-        """What ``describe`` tells, for a page that waits: perhaps some minutes old, and whole for ``table`` only.
+    def glance(self, tables: Collection[str] = (), *, anew: bool = False) -> dict[str, TableInfo]:
+        """What ``describe`` tells, whole for ``tables`` only, and perhaps some minutes old unless ``anew``.
 
-        A connector to which a whole description is costly overrides it.
+        For whoever waits, or looks at a few tables: a connector to which the whole description is costly overrides it.
         """
         return self.describe()
 

@@ -50,7 +50,7 @@ def _whole(app: Connector, table: TableRef, id: str) -> Whole:
     """Runs in a thread of its own and touches nothing of Django."""
     records = app.fetch(table, [id], ALL)
     record = next((each for each in records if each.id == id), None)
-    return Whole(record, app.describe().get(table.name) if record is not None else None)
+    return Whole(record, app.glance([table.name]).get(table.name) if record is not None else None)
 
 
 @transaction.atomic

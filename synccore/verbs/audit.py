@@ -5,6 +5,7 @@ Nothing is written to the app. What cannot be checked is stored as that, never a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
@@ -13,7 +14,7 @@ from synccore.connectors import CONNECTORS
 from synccore.connectors.base import Connector
 from synccore.failures import Failure, Misconfigured
 from synccore.models import Connection, SetupCheck
-from synccore.shapes import CheckState, Finding
+from synccore.shapes import CheckState, Finding, TableInfo
 
 from . import clocks
 from .audit_tables import OF_TABLE, Used, check_tables, merged, uses_of
@@ -64,7 +65,7 @@ def check_set_up(run: Run) -> None:
                 run.renew()
                 found += _rights(connector, each, found)
             run.renew()
-            found += check_tables(connector.describe(), used)
+            found += check_tables(_tables(connector, used), used)
             run.renew()
             app.told_currencies = _told(connector)
             found += check_rates(connector, app)
@@ -87,6 +88,11 @@ def check_set_up(run: Run) -> None:
             look_again(run, app, at)
         if any(code == "exchange_rates" for _mapping, code in passed):
             release_waiting(run, app, at)
+
+
+def _tables(connector: Connector, used: Sequence[Used]) -> dict[str, TableInfo]:
+    """The tables as they are now: a field that is gone must be seen."""
+    return connector.glance({each.use.table.name for each in used}, anew=True)
 
 
 def _replace(app: Connection, found: Found, at: datetime) -> None:

@@ -169,7 +169,7 @@ def _creation(run: Run, each: Undoing, side: Side, id: str, before: Mapping[str,
     described = run.known.setdefault("described", {})
     if side not in described:
         with run.remote(side) as connector:
-            described[side] = connector.describe()
+            described[side] = connector.glance([rules.table(side).name])
     info = described[side].get(rules.table(side).name)
     keeps_id = keeps_its_id(run.mapping, side)
     fields = {

@@ -76,7 +76,7 @@ def live_catalogue(request: HttpRequest, pk: int) -> HttpResponse:
     side = Side(request.GET["side"]) if request.GET.get("side") in list(Side) else Side.LEFT
     # A form sends its own input, named after the side, in the place of what the address said.
     table = (request.GET.get(f"{side.value}_table") or request.GET.get("table", "")).strip()[:200]
-    asked: Answer[dict[str, TableInfo]] = ask({app.pk: (app, lambda connector: connector.glance(table))})[
+    asked: Answer[dict[str, TableInfo]] = ask({app.pk: (app, lambda connector: connector.glance([table]))})[
         app.pk
     ]
     picker = _live_picker(app, side, table, asked)

@@ -8,6 +8,7 @@ processes know. Details that cost a request per table are read when a table is u
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from threading import Lock
@@ -89,19 +90,18 @@ def describe(client: Client) -> dict[str, TableInfo]:
         wanted = [
             each for name, each in known.entities.items() if known.offered is None or name in known.offered
         ]
-        for each in definitions.detailed(client, wanted):
-            known.entities[each.set_name] = each
-            known.detailed.add(each.set_name)
+        _keep(known, definitions.detailed(client, wanted))
     known.generation = _tell(client)
     return _tables(known)
 
 
-def glance(client: Client, table: str = "") -> dict[str, TableInfo]:
-    """The same from the copy that is kept, with the details of one table only: for a page that waits. Raises Failure."""
-    known = _known(client)
-    if (found := known.entities.get(table)) is not None:
-        _with_details(client, known, found)
-    return _tables(known)
+def glance(client: Client, tables: Collection[str] = (), *, anew: bool = False) -> dict[str, TableInfo]:
+    """The same with the details of ``tables`` only; from the copy that is kept, unless ``anew``. Raises Failure."""
+    known = _read(client) if anew else _known(client)
+    wanted = [known.entities[name] for name in tables if name in known.entities]
+    if wanted := [each for each in wanted if known.tells_more and each.set_name not in known.detailed]:
+        _keep(known, definitions.detailed(client, wanted))
+    return _tables(known, tables)
 
 
 def forget(client: Client | None = None) -> None:
@@ -113,9 +113,19 @@ def forget(client: Client | None = None) -> None:
             _kept.pop(_place(client), None)
 
 
-def _tables(known: _Known) -> dict[str, TableInfo]:
-    offered = known.offered
-    return {name: each.table for name, each in known.entities.items() if offered is None or name in offered}
+def _keep(known: _Known, found: Iterable[Entity]) -> None:
+    for each in found:
+        known.entities[each.set_name] = each
+        known.detailed.add(each.set_name)
+
+
+def _tables(known: _Known, named: Collection[str] = ()) -> dict[str, TableInfo]:
+    """Tables that are offered to people, and those somebody has chosen all the same."""
+    return {
+        name: each.table
+        for name, each in known.entities.items()
+        if known.offered is None or name in known.offered or name in named
+    }
 
 
 def _place(client: Client) -> tuple[str, str]:
@@ -208,8 +218,7 @@ def _with_details(client: Client, known: _Known, found: Entity) -> Entity:
         return found
     with known.lock:
         if found.set_name not in known.detailed:
-            known.entities[found.set_name] = definitions.detailed(client, [found])[0]
-            known.detailed.add(found.set_name)
+            _keep(known, definitions.detailed(client, [found]))
     return known.entities[found.set_name]
 
 

@@ -75,8 +75,10 @@ def test_only_the_table_in_use_costs_more_than_the_list(dataverse_server: Datave
         assert not any("contact" in path for path in asked)
         spent = client.requests
         metadata.entity(client, "accounts")
-        metadata.glance(client, "accounts")
+        metadata.glance(client, ["accounts"])
         assert client.requests == spent
+        tables = metadata.glance(client, ["contacts", "nothing"], anew=True)
+        assert (tables["contacts"].fields["jobtitle"].length, client.requests) == (100, spent + 3)
 
 
 def test_all_tables_are_described_in_tens_of_requests(dataverse_server: DataverseServer) -> None:  # noqa: F811
