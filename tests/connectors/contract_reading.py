@@ -186,7 +186,7 @@ class ReadingContract:
         assert (record.id, record.key, record.name, record.owner) == (harness.id("A"), "A", "Bolt", "KIM")
         assert record.modified_by == "somebody"
         assert record.modified_at is not None and record.modified_at.utcoffset() is not None
-        assert before - harness.stamp_precision <= record.modified_at
+        assert before - harness.stamp_precision - harness.clock_precision <= record.modified_at
         assert record.modified_at <= harness.connector.now() + harness.clock_precision
         harness.put("ticket", "5", {"title": None})
         id = harness.id("5", "ticket")

@@ -20,10 +20,13 @@ OUTAGES: Final = 5
 PROBE_EVERY: Final = 60.0
 #: Outages that lie further apart are not in a row.
 FORGOTTEN_AFTER: Final = 600
+#: The code of an outage of which nothing else is known.
+REFUSED: Final = "connection_refused"
 
 _OUTAGE: Final = """
 local n = redis.call('INCR', KEYS[1])
 redis.call('EXPIRE', KEYS[1], ARGV[2])
+redis.call('SET', KEYS[3], ARGV[4], 'EX', ARGV[2])
 if n >= tonumber(ARGV[1]) then redis.call('SET', KEYS[2], '1', 'PX', ARGV[3]) end
 return n
 """
@@ -41,6 +44,7 @@ class _Local:
 
     outages: int = 0
     next_probe: float = 0.0
+    last: str = REFUSED
 
 
 _locals: Final[dict[str, _Local]] = {}
@@ -53,7 +57,7 @@ class Circuit:
     def __init__(
         self, name: str, *, clock: Callable[[], float] = monotonic, every: float = PROBE_EVERY
     ) -> None:
-        self._keys = (f"tandem:odata:{name}:outages", f"tandem:odata:{name}:probe")
+        self._keys = tuple(f"tandem:odata:{name}:{part}" for part in ("outages", "probe", "last"))
         self._clock, self._every = clock, every
         self._seen = 0
         with _lock:
@@ -79,23 +83,34 @@ class Circuit:
         except Away:
             return
 
-    def outage(self) -> None:
-        """No answer came, or only that of somebody in between."""
+    def outage(self, code: str = REFUSED) -> None:
+        """No answer came, or only that of somebody in between; ``code`` of the failure that this is."""
         with _lock:
             self._local.outages += 1
+            self._local.last = code
             if self._local.outages >= OUTAGES:
                 self._local.next_probe = self._clock() + self._every
         self._seen = max(self._seen, 1)
         milliseconds = int(self._every * 1000)
         try:
             shared().run(
-                lambda client: client.eval(_OUTAGE, 2, *self._keys, OUTAGES, FORGOTTEN_AFTER, milliseconds)
+                lambda client: client.eval(
+                    _OUTAGE, 3, *self._keys, OUTAGES, FORGOTTEN_AFTER, milliseconds, code
+                )
             )
         except Away:
             return
 
+    def last(self) -> str:
+        """The code of the last outage that any worker met: what an open circuit says, so that one outage has one name."""
+        try:
+            told = shared().run(lambda client: client.get(self._keys[2]))
+        except Away:
+            told = None
+        return told.decode() if isinstance(told, bytes) else self._local.last
+
     def _enter(self, client: Any) -> tuple[int, bool]:
-        seen, allowed = client.eval(_ENTER, 2, *self._keys, OUTAGES, int(self._every * 1000))
+        seen, allowed = client.eval(_ENTER, 2, *self._keys[:2], OUTAGES, int(self._every * 1000))
         return int(seen), bool(allowed)
 
     def _enter_alone(self) -> tuple[int, bool]:

@@ -262,7 +262,7 @@ class Client:
             except httpx2.HTTPError as error:
                 lost = no_answer(error, about)
                 if isinstance(lost, Transient):
-                    self._circuit.outage()
+                    self._circuit.outage(_name_of_outage(lost))
                 if not isinstance(lost, Transient) or lost.outcome_unknown and not repeatable:
                     raise lost from None
                 doubtful = doubtful or lost.outcome_unknown
@@ -272,7 +272,7 @@ class Client:
                     self._circuit.answered()
                     return answer
                 if is_outage(answer):
-                    self._circuit.outage()
+                    self._circuit.outage(_name_of_outage(translate(answer, about, self.profile)))
                 else:
                     self._circuit.answered()
                 if answer.status == 401 and not renewed and self._sign_in.refused(signed):
@@ -296,7 +296,7 @@ class Client:
             self._rest(pause)
         if answer is not None and lost is None:
             return answer
-        raise lost or Transient("connection_refused", self._address(about), scope=Scope.CONNECTION)
+        raise lost or Transient(self._circuit.last(), self._address(about), scope=Scope.CONNECTION)
 
     def _turn(
         self, request: Request, address: str, signed: Mapping[str, str], about: Situation, until: float
@@ -370,6 +370,12 @@ class Client:
         """An address of the service's own that no request of ours is sent to."""
         message = without_secrets(request.path, about.secrets)
         return Unrecognised("app_answer", {"table": about.table}, app_message=message, scope=Scope.TABLE)
+
+
+def _name_of_outage(failure: Failure) -> str:
+    """Its code, where that says something of the connection as a whole."""
+    whole = isinstance(failure, Transient) and failure.scope is Scope.CONNECTION
+    return failure.code if whole else "connection_lost"
 
 
 @cache

@@ -136,3 +136,25 @@ def test_throttling_is_no_outage():
                 sales.send(Request("GET", "accounts"), operation="read")
         assert sales._circuit.enter()
     assert len(asked) > circuit.OUTAGES
+
+
+def test_an_outage_has_one_name_for_all_workers(where, request):
+    one, other = Circuit(name(request)), Circuit(name(request))
+    assert other.last() == "connection_refused"
+    one.outage("app_starting")
+    assert other.last() == "app_starting"
+
+
+def test_who_meets_an_open_circuit_is_told_what_the_outage_was(monkeypatch):
+    transport = httpx2.MockTransport(lambda request: httpx2.Response(503, text="Service Unavailable"))
+    codes = []
+    for _ in range(4):
+        with (
+            Client(
+                Profile(), app="Sales", root="https://down.example/", transport=transport, rest=lambda s: None
+            ) as sales,
+            pytest.raises(Transient) as caught,
+        ):
+            sales.send(Request("GET", "accounts"), operation="read")
+        codes.append((caught.value.code, caught.value.scope))
+    assert set(codes) == {("app_starting", Scope.CONNECTION)}
