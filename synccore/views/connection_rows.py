@@ -51,6 +51,11 @@ class ConnectionRow:
         if self.app.failed and not (self.test and self.test.job.is_unfinished):
             text = ngettext("%(n)s set-up check failed", "%(n)s set-up checks failed", self.app.failed)
             return State(text % {"n": self.app.failed}, "wrench", "person")
+        return self.test_state
+
+    @property
+    def test_state(self) -> State:
+        """What the last test found, whatever else is wrong."""
         if self.test is None:
             if self.app.checked_at:
                 return State(_("Answered"), "check", "good", self.app.checked_at)

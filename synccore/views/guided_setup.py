@@ -50,7 +50,7 @@ def test(request: HttpRequest, pk: int) -> HttpResponse:
     }
     row = context["row"]
     context["busy"] = bool(row.test and row.test.job.is_unfinished)
-    context["answers_now"] = bool(row.test and row.test.job.state == "finished") and row.state.tone == "good"
+    context["answers_now"] = bool(row.test) and row.test_state.tone == "good"
     template = "synccore/guided_test_region.html" if request.htmx else "synccore/guided_test.html"  # type: ignore[attr-defined]
     return render(request, template, context)
 

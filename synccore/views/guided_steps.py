@@ -65,7 +65,7 @@ def after(app: Connection, current: str) -> str:
 
 
 def words_for_choosing(kind: str) -> str:
-    """What is chosen, as the title of a page: the labels of the options that are listed."""
+    """The title of the page on which something is chosen, or confirmed."""
     found = CONNECTORS.get(kind)
-    labels = [_(option.label) for option in found.options if option.listed] if found else []
-    return _("Choose: %(what)s") % {"what": ", ".join(labels)} if labels else _("Is this the one you mean?")
+    is_chosen = found is not None and any(option.listed for option in found.options)
+    return _("Company or environment") if is_chosen else _("Is this the one you mean?")
