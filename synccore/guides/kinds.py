@@ -1,4 +1,5 @@
-"""What each kind of app needs to have ready before it is connected. ``docs/integration-users.md`` says how it is made."""
+"""What each kind of app needs to have ready before it is connected. ``docs/integration-users.md`` and
+``docs/integration-users-services.md`` say how it is made."""
 
 from __future__ import annotations
 
@@ -12,12 +13,13 @@ from synccore.guides.shape import Text
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """``about``: which apps are meant. ``ready``: what somebody with rights in the app makes first. ``section``: heading of
-    the documentation that says how. ``side``: where such an app usually stands."""
+    """``about``: which apps are meant. ``ready``: what somebody with rights in the app makes first. ``section`` of ``doc``:
+    where the documentation says how. ``side``: where such an app usually stands."""
 
     about: Text
     ready: tuple[Text, ...]
     section: str = ""
+    doc: str = "docs/integration-users-services.md"
     side: str = ""
 
 
@@ -80,6 +82,7 @@ KINDS: Final[dict[str, Kind]] = {
                 " their owner."
             ),
         ),
-        "PostgreSQL",
+        "The account",
+        "docs/integration-users.md",
     ),
 }
