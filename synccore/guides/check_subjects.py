@@ -31,6 +31,7 @@ _OF: Final[dict[str, str]] = {
     "fields": "tables",
     "field_type": "tables",
     "compatible": "tables",
+    "coupled_records": "tables",
     "tracks_changes": "tables",
     "safe_writes": "tables",
     "currencies": "currencies",

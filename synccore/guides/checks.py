@@ -151,6 +151,24 @@ CHECKS: Final[dict[str, CheckGuide]] = {
         ),
         steps=(_("Open the mapping and save it again; Tandem reads the fields anew."),),
     ),
+    "coupled_records": CheckGuide(
+        _("Coupled records in {table}"),
+        _("{there} of {n} that were looked for are there."),
+        _(
+            "None of {n} coupled records that were looked for is there: this may be another company or another copy."
+        ),
+        _NOT_TOLD,
+        _ADMINISTRATOR,
+        warned=_("Of {n} coupled records that were looked for not one is there."),
+        steps=(
+            _(
+                "Compare address and company on Connection Setup with the place where the records were coupled."
+            ),
+            _(
+                "If it is another place: choose the old one again, or connect this one by a connection of its own."
+            ),
+        ),
+    ),
     "compatible": CheckGuide(
         _("Values that flow into {table}"),
         _("Every value fits its field."),

@@ -17,6 +17,7 @@ from synccore.models import Connection, SetupCheck
 from synccore.shapes import CheckState, Finding, TableInfo
 
 from . import clocks
+from .audit_coupled import check_coupled
 from .audit_tables import OF_TABLE, Used, check_tables, merged, uses_of
 from .rates import check_rates, release_waiting
 from .run import Run
@@ -26,7 +27,16 @@ from .set_up import because, connection_of, look_again, signed_in
 FAR_OFF: Final = 10.0
 #: Failures which say that the address is wrong, and those met before anybody was asked. With another one of the set-up,
 #: something answered.
-_WRONG_ADDRESS: Final = frozenset({"unknown_host", "certificate_refused", "wrong_address"})
+_WRONG_ADDRESS: Final = frozenset(
+    {
+        "unknown_host",
+        "certificate_refused",
+        "wrong_address",
+        "tenant_unknown",
+        "environment_unknown",
+        "company_unknown",
+    }
+)
 _NOT_ASKED: Final = frozenset(
     {
         "bad_connection_string",
@@ -36,6 +46,16 @@ _NOT_ASKED: Final = frozenset(
         "credentials_unreadable",
     }
 )
+
+#: Failures of the sign-in which are what a check of its own looks for.
+_FAILS: Final = {
+    "admin_mode": "admin_mode_off",
+    "user_disabled": "user_enabled",
+    "user_unknown": "user_exists",
+    "secret_expired": "secret_valid",
+    "secret_refused": "secret_valid",
+    "password_expired": "password_valid",
+}
 
 #: Which check, of which mapping (None: of the app).
 Key = tuple[int | None, str]
@@ -66,16 +86,16 @@ def check_set_up(run: Run) -> None:
                 found += _rights(connector, each, found)
             run.renew()
             found += check_tables(_tables(connector, used), used)
+            for each in used:
+                run.renew()
+                found += check_coupled(connector, each)
             run.renew()
             app.told_currencies = _told(connector)
             found += check_rates(connector, app)
     except Failure as met:
         failure = met
         if not found:
-            state = CheckState.FAIL if isinstance(met, Misconfigured) else CheckState.UNKNOWN
-            found += [
-                (None, each) for each in (*_reached(app, met), Finding("signs_in", state, because(met)))
-            ]
+            found += [(None, each) for each in _refused(app, met)]
     found += _not_made(app, found, used, failure)
     with run.page() as at:
         if clock is not None:
@@ -135,6 +155,18 @@ def _reached(app: Connection, failure: Failure | None) -> list[Finding]:
         found.append(_passed("certificate", address=where))
     elif where.startswith("http://"):
         found.append(Finding("certificate", CheckState.WARN, {"address": where}))
+    return found
+
+
+def _refused(app: Connection, failure: Failure) -> list[Finding]:
+    """What a failure says that was met before anybody was signed in."""
+    is_certain = isinstance(failure, Misconfigured) and failure.code not in _WRONG_ADDRESS
+    found = _reached(app, failure)
+    found.append(Finding("signs_in", CheckState.FAIL if is_certain else CheckState.UNKNOWN, because(failure)))
+    kind = CONNECTORS.get(app.kind)
+    if kind is not None and _FAILS.get(failure.code) in kind.audits:
+        facts = {"user": failure.params.get("user") or app.integration_user}
+        found.append(Finding(_FAILS[failure.code], CheckState.FAIL, {**facts, **because(failure)}))
     return found
 
 

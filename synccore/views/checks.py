@@ -61,6 +61,7 @@ _OF_APP = {
     "currencies": "currencies",
     "base_currency": "currencies",
     "address": "edit_connection",
+    "coupled_records": "edit_connection",
     "certificate": "edit_connection",
     "signs_in": "credentials",
 }

@@ -11,6 +11,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from synccore import jobs, schedule
+from synccore.connectors.memory import MemoryApp, MemoryConnector
 from synccore.engine.serial import dump_info
 from synccore.failures import Misconfigured, Scope, Transient
 from synccore.models import Connection, FieldMapping, SetupCheck, SynchJob
@@ -18,6 +19,7 @@ from synccore.shapes import Choice, FieldInfo, FieldType, Side
 from tests import factories as make
 
 from .conftest import Clock
+from .helpers import new
 from .world import World
 
 pytestmark = pytest.mark.django_db
@@ -164,6 +166,57 @@ def test_an_address_without_encryption_is_a_warning(monkeypatch, address, state)
     assert SetupCheck.objects.get(connection=app_of(world), code="certificate").state == state
 
 
+@pytest.mark.parametrize(
+    ("code", "check"), [("admin_mode", "admin_mode_off"), ("user_disabled", "user_enabled")]
+)
+def test_a_refusal_at_the_door_fails_the_check_that_looks_for_it(monkeypatch, code, check):
+    world = World()
+    monkeypatch.setattr(MemoryConnector, "audits", ("admin_mode_off", "user_enabled"))
+    world.left.faults.fail = [Misconfigured(code, {"user": "tandem"}, scope=Scope.CONNECTION)]
+    run("check_set_up", app_of(world))
+    states = {row.code: row.state for row in SetupCheck.objects.filter(connection=app_of(world))}
+    assert (states[check], states["signs_in"], states["address"]) == ("fail", "fail", "pass")
+
+
+def test_a_place_that_is_not_there_is_the_addresss_fault_and_no_refused_sign_in():
+    world = World()
+    world.left.faults.fail = [Misconfigured("company_unknown", {}, scope=Scope.CONNECTION)]
+    run("check_set_up", app_of(world))
+    states = {row.code: row.state for row in SetupCheck.objects.filter(connection=app_of(world))}
+    assert (states["address"], states["signs_in"]) == ("fail", "unknown")
+
+
+# --- the records themselves ----------------------------------------------------------------------------
+
+
+def coupled(world: World) -> str:
+    run("check_set_up", app_of(world))
+    found = SetupCheck.objects.filter(connection=app_of(world), code="coupled_records").first()
+    return found.state if found else ""
+
+
+def test_coupled_records_that_are_all_gone_say_that_this_is_another_place():
+    world = World()
+    assert coupled(world) == ""  # nothing is coupled yet
+    ids = [new(world, f"C{n}") for n in range(4)]
+    world.run()
+    assert coupled(world) == "pass"
+    for id in ids[:-1]:
+        world.left.remove("customer", id)
+    assert coupled(world) == "pass"  # some were deleted
+    world.left.remove("customer", ids[-1])
+    assert coupled(world) == "fail"
+
+
+def test_two_records_that_are_gone_are_a_warning_only():
+    world = World()
+    ids = [new(world, f"C{n}") for n in range(2)]
+    world.run()
+    for id in ids:
+        world.left.remove("customer", id)
+    assert coupled(world) == "warn"
+
+
 # --- how often -----------------------------------------------------------------------------------------
 
 
@@ -220,8 +273,6 @@ def test_a_fault_of_a_single_record_has_its_app_looked_at_too(clock: Clock):
 @pytest.mark.parametrize("verb", ["check_connection", "list_choices", "describe"])
 def test_a_job_of_the_connection_that_ends_misconfigured_has_it_looked_at_too(verb):
     app = make.make_connection("Lonely", options={"name": "lonely"})
-    from synccore.connectors.memory import MemoryApp
-
     MemoryApp.get("lonely").faults.fail = [Misconfigured("sign_in_refused", {}, scope=Scope.CONNECTION)]
     assert run(verb, app).kind == "misconfigured"
     assert SynchJob.objects.get(verb="check_set_up").connection_id == app.pk
