@@ -155,7 +155,7 @@ CHECKS: Final[dict[str, CheckGuide]] = {
         _("Coupled records in {table}"),
         _("{there} of {n} that were looked for are there."),
         _(
-            "None of {n} coupled records that were looked for is there: this may be another company or another copy."
+            "Of {n} coupled records that were looked for not one is there: this may be another company, or a copy."
         ),
         _NOT_TOLD,
         _ADMINISTRATOR,
