@@ -3,9 +3,48 @@
 from __future__ import annotations
 
 import re
-from typing import ClassVar, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar, Final
+from urllib.parse import quote, urlencode
 
+from synccore.connectors.odata.addresses import (
+    BUSINESS_CENTRAL,
+    business_central_api,
+    business_central_root,
+)
+from synccore.connectors.odata.declared import (
+    CLIENT,
+    READING,
+    RECORD_URL,
+    TENANT,
+    TOKENS,
+    WAITING,
+    token_address_of,
+)
 from synccore.connectors.odata.profile import BLANK_GUID, Profile
+from synccore.connectors.options import Option
+from synccore.connectors.options import gettext_noop as _
+
+if TYPE_CHECKING:
+    from synccore.connectors.odata.model import Entity
+
+#: Where the pages of Business Central online are, and which page shows a record of a set: its card, or its list.
+WEB_CLIENT: Final = "https://businesscentral.dynamics.com"
+PAGES: Final = {
+    "contacts": 5050,
+    "countriesRegions": 10,
+    "currencies": 5,
+    "customers": 21,
+    "employees": 5200,
+    "itemCategories": 5733,
+    "items": 30,
+    "paymentMethods": 427,
+    "paymentTerms": 4,
+    "salespeoplePurchasers": 5116,
+    "shipmentMethods": 11,
+    "unitsOfMeasure": 209,
+    "vendors": 26,
+}
 
 #: What the metadata does not tell: fields without which no record is made, and fields that are worked out, by set.
 _REQUIRED: Final = {
@@ -88,9 +127,66 @@ class BusinessCentralProfile(Profile):
         # Batches are of the service, each address in them names its company.
         return root.partition("companies(")[0]
 
+    # -- set-up --------------------------------------------------------------------------------------------------------
+    options: ClassVar[tuple[Option, ...]] = (
+        Option(
+            "address", _("Address"), required=True, address=True,
+            placeholder="https://businesscentral.dynamics.com/contoso.com/Production",
+            help=_("Of the app's pages or of its API: copy it from your browser."),
+        ),
+        replace(TENANT, required=False),
+        *CLIENT,
+        Option("environment", _("Environment"), listed=True),
+        Option("company", _("Company"), listed=True),
+        Option("company_name", _("Name of the company"), listed=True, help=_("As its pages' addresses say it.")),
+        Option(
+            "user", _("User"), address=True, advanced=True, group=_("An installation of your own"),
+            help=_("With a web service access key, where there is no client."),
+        ),
+        Option("password", _("Web service access key"), secret=True, advanced=True),
+        Option(
+            "api", _("API"), default="v2.0", advanced=True, placeholder="v2.0",
+            help=_("Of pages of your own: publisher/group/version."),
+        ),
+        *TOKENS,
+        *READING,
+        *WAITING,
+        RECORD_URL,
+    )  # fmt: skip
+
+    def root(self) -> str:
+        return business_central_root(self.values)
+
+    def lacks(self) -> str:
+        return "" if self.values.get("company") else "company"
+
     def scope(self) -> str:
-        return str(self.values.get("scope") or "https://api.businesscentral.dynamics.com/.default")
+        return str(self.values.get("scope") or "") or f"{BUSINESS_CENTRAL}/.default"
+
+    def token_address(self) -> str:
+        if self.values.get("user"):
+            return ""
+        return str(self.values.get("token_address") or "") or token_address_of(self.values.get("tenant"))
 
     def headers(self) -> dict[str, str]:
         # The language fixes the texts and formats of errors.
         return {"Accept": "application/json", "Accept-Language": "en-US"}
+
+    def sign_of_life(self) -> str:
+        company = self.values.get("company")
+        api = business_central_api(self.values)
+        return f"{api}companies({company})?$select=id" if company else f"{api}companies?$select=id&$top=1"
+
+    def record_url(self, entity: Entity | None, set_name: str, id: str) -> str | None:
+        if self.values.get("record_url"):
+            return super().record_url(entity, set_name, id)
+        page, name = PAGES.get(set_name), str(self.values.get("company_name") or "")
+        if page is None or str(self.values.get("address") or "").rstrip("/") != BUSINESS_CENTRAL:
+            return None
+        path = "".join(
+            f"/{quote(str(self.values[each]), safe='')}"
+            for each in ("tenant", "environment")
+            if self.values.get(each)
+        )
+        about = {**({"company": name} if name else {}), "page": page, "filter": f"'SystemId' IS '{id}'"}
+        return f"{WEB_CLIENT}{path}/?{urlencode(about, quote_via=quote)}"

@@ -3,9 +3,25 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+from urllib.parse import urlencode
 
+from synccore.connectors.odata.addresses import dataverse_root
+from synccore.connectors.odata.declared import (
+    CLIENT,
+    READING,
+    RECORD_URL,
+    TENANT,
+    TOKENS,
+    WAITING,
+    token_address_of,
+)
 from synccore.connectors.odata.profile import Profile
+from synccore.connectors.options import Option
+from synccore.connectors.options import gettext_noop as _
+
+if TYPE_CHECKING:
+    from synccore.connectors.odata.model import Entity
 
 
 class DataverseProfile(Profile):
@@ -56,6 +72,35 @@ class DataverseProfile(Profile):
     #: The service takes 52; its makers start around ten in parallel, and people use it too.
     at_once = 16
 
+    # -- set-up --------------------------------------------------------------------------------------------------------
+    options: ClassVar[tuple[Option, ...]] = (
+        Option(
+            "address", _("Address"), required=True, address=True, placeholder="https://contoso.crm4.dynamics.com",
+            help=_("Of the environment: copy it from your browser."),
+        ),
+        TENANT,
+        *CLIENT,
+        *TOKENS,
+        *READING,
+        *WAITING,
+        RECORD_URL,
+    )  # fmt: skip
+
+    def root(self) -> str:
+        return dataverse_root(self.values)
+
+    def sign_of_life(self) -> str:
+        return "WhoAmI"
+
+    def scope(self) -> str:
+        return (
+            str(self.values.get("scope") or "")
+            or f"{str(self.values.get('address') or '').rstrip('/')}/.default"
+        )
+
+    def token_address(self) -> str:
+        return str(self.values.get("token_address") or "") or token_address_of(self.values.get("tenant"))
+
     def headers(self) -> dict[str, str]:
         return {
             "Accept": "application/json",
@@ -64,3 +109,22 @@ class DataverseProfile(Profile):
             # Else an expanded collection may come from a cache.
             "If-None-Match": "null",
         }
+
+    def record_url(self, entity: Entity | None, set_name: str, id: str) -> str | None:
+        if self.values.get("record_url"):
+            return super().record_url(entity, set_name, id)
+        name = entity.logical_name if entity is not None and entity.logical_name else _logical_name(set_name)
+        about = urlencode({"etn": name, "id": id, "pagetype": "entityrecord"})
+        return f"{str(self.values.get('address') or '').rstrip('/')}/main.aspx?{about}"
+
+
+def _logical_name(set_name: str) -> str:
+    """The name of one record's type, as the platform makes the set's name from it."""
+    if set_name.endswith("ies"):
+        return set_name[:-3] + "y"
+    stem = set_name.removesuffix("es")
+    return (
+        stem
+        if stem != set_name and stem.endswith(("ss", "us", "x", "z", "ch", "sh"))
+        else set_name.removesuffix("s")
+    )

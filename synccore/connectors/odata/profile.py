@@ -120,10 +120,20 @@ class Profile:
 
     def __init__(self, values: Mapping[str, Any] | None = None) -> None:
         self.values: dict[str, Any] = dict(values or {})
+        if page_size := self.values.get("page_size"):
+            self.page_max = min(int(page_size), type(self).page_max)
 
     def root(self) -> str:
         """Address of the service root, ending in ``/``. Raises Misconfigured ``bad_connection_options``."""
         return str(self.values.get("address") or "").rstrip("/") + "/"
+
+    def lacks(self) -> str:
+        """The option that has to be chosen before a table can be read; "" where none is missing."""
+        return ""
+
+    def sign_of_life(self) -> str:
+        """Path of the cheapest reading that proves an answer and a sign-in."""
+        return ""
 
     def batch_base(self, root: str) -> str:
         """The service root that batches are sent to, and that the addresses in them are relative to."""

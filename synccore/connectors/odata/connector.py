@@ -1,0 +1,319 @@
+"""The connector for apps that speak OData V4, and its three kinds. What differs between them is in their profiles."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Final, Literal, Self, TypeVar
+from uuid import uuid4
+
+from synccore.connectors.base import Connector, WriteResult
+from synccore.connectors.odata import audit, changes, discover, metadata, reading, searching, writing
+from synccore.connectors.odata.addresses import tidy_business_central, tidy_dataverse, tidy_plain
+from synccore.connectors.odata.auth import ClientCredentials, SignIn, fixed_headers
+from synccore.connectors.odata.business_central import BusinessCentralProfile
+from synccore.connectors.odata.client import Client, Request
+from synccore.connectors.odata.dataverse import DataverseProfile
+from synccore.connectors.odata.declared import check_address, check_times
+from synccore.connectors.odata.errors import BadAnswer, translate
+from synccore.connectors.odata.model import Entity
+from synccore.connectors.odata.plain import PlainProfile
+from synccore.connectors.odata.profile import Profile
+from synccore.connectors.odata.source import Source
+from synccore.connectors.options import Option, bad_option
+from synccore.connectors.options import gettext_noop as _
+from synccore.failures import Failure, Misconfigured, Scope, Transient, Unrecognised
+from synccore.shapes import (
+    Choice,
+    CreateItem,
+    Currencies,
+    DeleteItem,
+    FieldType,
+    Filter,
+    Finding,
+    Page,
+    Record,
+    TableInfo,
+    TableRef,
+    TableUse,
+    UpdateItem,
+    Value,
+    VersionPage,
+)
+
+T = TypeVar("T")
+
+#: An ETag that no record has.
+_NOBODYS: Final = 'W/"tandem-asks-for-its-rights"'
+#: The clock that services tell has whole seconds, cut off.
+_HALF_A_SECOND: Final = timedelta(milliseconds=500)
+_HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}\Z")
+
+
+class ODataConnector(Connector):
+    """Reads and writes the entity sets of one OData V4 service, with the rights of one sign-in.
+
+    A table is an entity set, a record's id its key as text, its version the ETag as the service gives it.
+    """
+
+    profile_class: ClassVar[type[Profile]]
+    page_size = 1000
+
+    def __init__(self, client: Client, *, overlap: int = 300) -> None:
+        self.client = client
+        self._source = Source(client, timedelta(seconds=overlap), self._entity)
+
+    @classmethod
+    def open(cls, values: Mapping[str, Any], *, app: str) -> Self:
+        profile = cls.profile_class(values)
+        sign_in = sign_in_of(profile)
+        check_times(values)
+        has_secrets = bool(sign_in.secrets)
+        check_address("address", profile.root(), secrets=has_secrets)
+        client = Client(
+            profile,
+            app=app,
+            sign_in=sign_in,
+            connect_timeout=values["connect_timeout"],
+            request_timeout=values["request_timeout"],
+        )
+        return cls(client, overlap=values["overlap"])
+
+    def before_requests(self, hook: Callable[[], None]) -> None:
+        self.client.before_call = hook
+
+    def close(self) -> None:
+        self.client.close()
+
+    # -- knowing the app -----------------------------------------------------------------------------------------------
+
+    def check(self, table: TableRef | None = None, *, write: bool = False) -> None:
+        if table is None:
+            # A person presses Test Connection, or the tick looks whether it may go on: the service is asked in any case.
+            self._run("connect", lambda: self._ask(self.client.profile.sign_of_life(), "connect", probe=True))
+        else:
+            self._run("read", lambda: self._check(table, write), table)
+
+    def _check(self, ref: TableRef, write: bool) -> None:
+        self._chosen()
+        table = self._source.table(ref)
+        select = ",".join(table.select_versions())
+        self._ask(f"{table.name}?$select={select}&$top=1", "read", table.name)
+        if not write:
+            return
+        if not table.entity.table.writable:
+            raise Misconfigured("not_writable", {"table": table.name})
+        if table.key.info.type is FieldType.GUID:
+            path, condition = table.address(str(uuid4())), "*"
+        else:
+            path, condition = table.address(_some_key(key.info.type)), _NOBODYS
+        self._probe(Request("PATCH", path, {"If-Match": condition}, b"{}"), "update", table.name)
+        self._probe(Request("DELETE", path, {"If-Match": condition}), "delete", table.name)
+
+    def _probe(self, request: Request, operation: str, table: str) -> None:
+        """A change of a record that is not there, to hear whether it would be allowed. Raises where it is not, and where
+        nobody answers; any other refusal is not about rights."""
+        try:
+            self.client.send(request, operation=operation, table=table)
+        except (Misconfigured, Transient):
+            raise
+        except Failure:
+            return
+
+    def _ask(self, path: str, operation: str, table: str = "", *, probe: bool = False) -> None:
+        self.client.send(Request("GET", path), operation=operation, table=table, probe=probe)
+
+    def now(self) -> datetime:
+        return self._run("connect", self._now)
+
+    def _now(self) -> datetime:
+        self.client.last_date = None
+        self._ask(self.client.profile.sign_of_life(), "connect", probe=True)
+        if self.client.last_date is None:
+            raise Unrecognised("app_answer", {"table": ""}, app_message="Date", scope=Scope.CONNECTION)
+        return self.client.last_date[0] + _HALF_A_SECOND
+
+    def describe(self) -> dict[str, TableInfo]:
+        return self._run("read", lambda: metadata.describe(self.client))
+
+    def audit(self, uses: Sequence[TableUse]) -> list[Finding]:
+        return self._run("read", lambda: audit.audit(self.client, uses))
+
+    def choices(self) -> list[Choice]:
+        return self._run("connect", lambda: discover.choices(self.client))
+
+    def currencies(self) -> Currencies | None:
+        return self._run("read", lambda: audit.currencies(self.client))
+
+    def record_url(self, table: TableRef, id: str) -> str | None:
+        return self.client.profile.record_url(None, table.name, id)
+
+    # -- reading -------------------------------------------------------------------------------------------------------
+
+    def changes(
+        self,
+        table: TableRef,
+        fields: Sequence[str],
+        filter: Filter = (),
+        cursor: Mapping[str, Any] | None = None,
+        *,
+        limit: int | None = None,
+    ) -> Page:
+        size = limit or self.page_size
+        return self._run(
+            "read", lambda: changes.changes(self._source, table, fields, filter, cursor or {}, size), table
+        )
+
+    def cursor_at(self, table: TableRef, moment: datetime) -> dict[str, Any] | None:
+        return self._run("read", lambda: changes.cursor_at(self._source, table, moment), table)
+
+    def fetch(
+        self, table: TableRef, ids: Sequence[str], fields: Sequence[str] | Literal["*"]
+    ) -> list[Record]:
+        return self._run("read", lambda: reading.fetch(self._source, table, ids, fields), table)
+
+    def find(
+        self, table: TableRef, field: str, values: Sequence[Value], fields: Sequence[str]
+    ) -> list[Record]:
+        return self._run("read", lambda: reading.find(self._source, table, field, values, fields), table)
+
+    def search(self, table: TableRef, text: str, fields: Sequence[str], *, limit: int = 20) -> list[Record]:
+        return self._run("read", lambda: searching.search(self._source, table, text, fields, limit), table)
+
+    def versions(
+        self,
+        table: TableRef,
+        filter: Filter = (),
+        cursor: Mapping[str, Any] | None = None,
+        *,
+        limit: int | None = None,
+    ) -> VersionPage:
+        return self._run(
+            "read", lambda: reading.versions(self._source, table, filter, cursor or {}, limit), table
+        )
+
+    # -- writing -------------------------------------------------------------------------------------------------------
+
+    def create(
+        self, table: TableRef, items: Sequence[CreateItem], fields: Sequence[str]
+    ) -> list[WriteResult]:
+        return self._run("create", lambda: writing.create(self._source, table, items, fields), table)
+
+    def update(
+        self, table: TableRef, items: Sequence[UpdateItem], fields: Sequence[str]
+    ) -> list[WriteResult]:
+        return self._run("update", lambda: writing.update(self._source, table, items, fields), table)
+
+    def delete(self, table: TableRef, items: Sequence[DeleteItem]) -> list[None | Failure]:
+        return self._run("delete", lambda: writing.delete(self._source, table, items), table)
+
+    def _entity(self, name: str) -> Entity:
+        self._chosen()
+        return metadata.entity(self.client, name)
+
+    def _chosen(self) -> None:
+        """Tables are of what people choose when they set the app up. Raises Misconfigured where they have not yet."""
+        if missing := self.client.profile.lacks():
+            raise bad_option(missing, "required")
+
+    def _run(self, operation: str, work: Callable[[], T], table: TableRef | None = None) -> T:
+        """An answer that nobody further down could make sense of is a failure of the call as a whole."""
+        try:
+            return work()
+        except BadAnswer as bad:
+            about = self.client.situation(operation, table.name if table else "")
+            raise translate(bad.answer, about, self.client.profile) from bad  # type: ignore[arg-type]
+
+
+class PlainODataConnector(ODataConnector):
+    kind = "odata"
+    label = _("OData V4 service")
+    profile_class = PlainProfile
+    options: ClassVar[tuple[Option, ...]] = PlainProfile.options
+    audits = ("certificate_ends",)
+
+    @classmethod
+    def tidy(cls, options: Mapping[str, Any]) -> dict[str, Any]:
+        return tidy_plain(options)
+
+
+class BusinessCentralConnector(ODataConnector):
+    kind = "business_central"
+    label = _("Business Central")
+    profile_class = BusinessCentralProfile
+    options: ClassVar[tuple[Option, ...]] = BusinessCentralProfile.options
+    lists_choices = True
+    audits = ("certificate_ends", "user_exists", "user_enabled", "not_superuser", "secret_valid")
+
+    @classmethod
+    def tidy(cls, options: Mapping[str, Any]) -> dict[str, Any]:
+        return tidy_business_central(options)
+
+
+class DataverseConnector(ODataConnector):
+    kind = "dataverse"
+    label = _("Dataverse")
+    profile_class = DataverseProfile
+    options: ClassVar[tuple[Option, ...]] = DataverseProfile.options
+    lists_choices = True
+    reports_deletions = True
+    audits = (
+        "certificate_ends", "user_exists", "user_enabled", "user_access_mode", "not_superuser", "secret_valid",
+        "admin_mode_off", "quota_left",
+    )  # fmt: skip
+
+    @classmethod
+    def tidy(cls, options: Mapping[str, Any]) -> dict[str, Any]:
+        return tidy_dataverse(options)
+
+
+def sign_in_of(profile: Profile) -> SignIn:
+    """How the connection signs in. Raises Misconfigured ``bad_connection_options`` where its answers do not go together."""
+    values = profile.values
+    headers = _headers_of(values.get("headers"))
+    if not values.get("client_id"):
+        if profile.name == "dataverse" or profile.name == "business_central" and not values.get("user"):
+            raise bad_option("client_id", "required")
+        if values.get("user") and not values.get("password"):
+            raise bad_option("password", "required")
+        return fixed_headers(headers, user=values.get("user") or "", password=values.get("password") or "")
+    if values.get("user"):
+        raise bad_option("user", "not_together")
+    if not values.get("client_secret"):
+        raise bad_option("client_secret", "required")
+    token_address = profile.token_address()
+    if not token_address:
+        names = {option.name for option in profile.options}
+        raise bad_option("tenant" if "tenant" in names else "token_address", "required")
+    check_address("token_address", token_address, secrets=True)
+    return ClientCredentials(
+        token_address=token_address,
+        client_id=values["client_id"],
+        client_secret=values["client_secret"],
+        scope=profile.scope(),
+        headers=headers,
+    )
+
+
+def _headers_of(said: Any) -> dict[str, str]:
+    """Headers as they were typed: a JSON object of names and texts. Raises Misconfigured."""
+    if not said:
+        return {}
+    try:
+        found = json.loads(said) if isinstance(said, str) else said
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise bad_option("headers", "wrong_shape")
+    for name, value in found.items():
+        text = isinstance(value, str) and value.isprintable() and value.isascii() and value.strip() == value
+        if not text or not _HEADER.match(name):
+            raise bad_option("headers", "wrong_shape")
+    return dict(found)
+
+
+def _some_key(type: FieldType) -> str:
+    """A key that hardly any record has; what is sent with it changes none in any case."""
+    return "0" if type in (FieldType.INTEGER, FieldType.DECIMAL) else uuid4().hex[:8]
