@@ -108,7 +108,7 @@ class ODataConnector(Connector):
         if table.key.info.type is FieldType.GUID:
             path, condition = table.address(str(uuid4())), "*"
         else:
-            path, condition = table.address(_some_key(key.info.type)), _NOBODYS
+            path, condition = table.address(_some_key(table.key.info.type)), _NOBODYS
         self._probe(Request("PATCH", path, {"If-Match": condition}, b"{}"), "update", table.name)
         self._probe(Request("DELETE", path, {"If-Match": condition}), "delete", table.name)
 
