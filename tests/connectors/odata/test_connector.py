@@ -84,7 +84,7 @@ def ready(server: Server, kind: str, **more: Any) -> ODataConnector:
     typed = answers(server, kind) | more
     with open_with(kind, **typed) as first:
         choices = first.choices()
-    chosen = dict(choices[0].options) if choices else {}
+    chosen = dict(choices[0].answers) if choices else {}
     return open_with(kind, **{**typed, **chosen})
 
 
@@ -292,7 +292,7 @@ def test_each_request_of_a_call_holds_the_job_s_lease(connector):
 
     connector.before_requests(lost)
     with pytest.raises(LeaseLost):
-        connector.fetch(TABLES[connector.kind], ["00000000-0000-4000-8000-000000000000"], ["name"])
+        connector.versions(TABLES[connector.kind])
 
 
 def test_a_service_that_is_gone_is_a_temporary_fault(connector, server):
