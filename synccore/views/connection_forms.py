@@ -207,6 +207,7 @@ def option_refused(failure: Misconfigured, label: str, app: str) -> str:
         "wrong_shape": _("It does not have the form that is asked for."),
         "no_address": _("It must be an address that begins with https://."),
         "not_encrypted": _("Secrets are only sent to an address that begins with https://."),
+        "not_together": _("It cannot be used beside another way to sign in."),
         "is_secret": _("It is a secret and belongs into its own field."),
         "is_not_secret": _("It is no secret and belongs into its own field."),
         "address_changed": _(

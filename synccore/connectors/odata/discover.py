@@ -109,7 +109,7 @@ def _of_environment(client: Client, values: Mapping[str, Any], name: str, kind: 
     found = [
         Choice(
             _text(row.get("displayName")) or _text(row.get("name")) or _text(row.get("id")),
-            {**environment, "company": _text(row.get("id"))},
+            {**environment, "company": _text(row.get("id")), "company_name": _text(row.get("name"))},
             detail,
         )
         for row in rows

@@ -71,10 +71,11 @@ def test_business_central_lists_the_companies_of_every_environment(central, erp)
     [only] = choices(central(tenant=erp.tenant))
     assert only == Choice(
         only.label,
-        {"environment": "production", "company": erp.company},
+        {"environment": "production", "company": erp.company, "company_name": only.answers["company_name"]},
         "production",
     )
     assert only.label
+    assert only.answers["company_name"]
 
 
 def test_the_environment_that_was_named_comes_first_and_one_that_is_not_there_is_left_out(central, erp):
