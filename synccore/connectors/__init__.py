@@ -7,11 +7,19 @@ from typing import Any
 
 from synccore.connectors.base import Connector, WriteResult
 from synccore.connectors.memory import MemoryConnector
+from synccore.connectors.odata import (
+    BusinessCentralConnector,
+    DataverseConnector,
+    PlainODataConnector,
+)
 from synccore.connectors.options import Option, OptionType, read_options
 from synccore.connectors.postgresql import PostgresqlConnector
 from synccore.failures import Misconfigured, Scope
 
 CONNECTORS: dict[str, type[Connector]] = {
+    "business_central": BusinessCentralConnector,
+    "dataverse": DataverseConnector,
+    "odata": PlainODataConnector,
     "postgresql": PostgresqlConnector,
     "memory": MemoryConnector,
 }
