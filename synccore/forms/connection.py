@@ -163,6 +163,13 @@ def _of(option: str) -> str:
     return f"option_{option}"
 
 
+class SecretArea(forms.Textarea):
+    """Several lines that are never sent back to the page, like a password."""
+
+    def format_value(self, value: Any) -> str:
+        return ""
+
+
 def _field(option: Option, *, is_set: bool) -> forms.Field:
     """Text of whatever kind; what it must be is the connector's to judge, in its own words."""
     help_text = _(option.help) if option.help else ""
@@ -174,7 +181,7 @@ def _field(option: Option, *, is_set: bool) -> forms.Field:
         widget: forms.Widget = forms.PasswordInput(attrs={"autocomplete": "new-password"})
         if option.type is OptionType.JSON:
             more = {"rows": 3, "spellcheck": "false", "class": "code", "placeholder": _(option.placeholder)}
-            widget = forms.Textarea(attrs={"autocomplete": "off", **more})
+            widget = SecretArea(attrs={"autocomplete": "off", **more})
         text = f"{state} {help_text}".strip()
         return forms.CharField(label=label, required=False, strip=False, widget=widget, help_text=text)
     if option.type is OptionType.BOOLEAN:

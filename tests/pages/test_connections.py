@@ -17,6 +17,7 @@ from synccore.connectors.memory import MemoryApp
 from synccore.connectors.options import OptionType
 from synccore.connectors.postgresql import PostgresqlConnector
 from synccore.failures import Misconfigured, Scope
+from synccore.forms.connection import SecretArea
 from synccore.models import Connection, Problem, SetupCheck, SynchJob
 from synccore.services import connections as services
 from synccore.services.rights import RightMissing
@@ -116,10 +117,10 @@ def test_the_form_asks_for_what_the_kind_declares(world, administrator, as_user,
     declared = [option for option in CONNECTORS[kind].options if not option.listed]
     assert asked == {option.name for option in declared}
     for option in declared:
-        is_password = (
-            form.fields[f"option_{option.name}"].widget.input_type == "password" if option.secret else None
-        )
-        assert is_password in (True, None)
+        widget = form.fields[f"option_{option.name}"].widget
+        if option.secret:
+            assert isinstance(widget, SecretArea) or widget.input_type == "password"
+            assert "typed-before" not in widget.render("x", "typed-before")
         if option.type is OptionType.CHOICE:
             assert all(f'value="{choice}"' in str(form[f"option_{option.name}"]) for choice in option.choices)
 
