@@ -1,11 +1,11 @@
-"""What a service lists for people to choose from when they connect it, and what it tells of its currencies."""
+"""What a service lists for people to choose from when they connect it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from synccore.connectors.odata.addresses import (
     BUSINESS_CENTRAL,
@@ -15,7 +15,7 @@ from synccore.connectors.odata.addresses import (
 from synccore.connectors.odata.client import Client, Request
 from synccore.connectors.odata.errors import BadAnswer, translate
 from synccore.failures import Failure, Misconfigured
-from synccore.shapes import Choice, Currencies
+from synccore.shapes import Choice
 
 #: So many environments are asked for their companies; whoever has more names one in the address.
 MOST_ENVIRONMENTS: Final = 20
@@ -31,28 +31,6 @@ def choices(client: Client) -> list[Choice]:
             return [_organization(client)]
         case _:
             return []
-
-
-def currencies(client: Client) -> Currencies | None:
-    """Base currency and exchange rates as the service tells them; None where it does not. Raises Failure."""
-    match client.profile.name:
-        case "business_central":
-            [*rows] = _rows(client, "companyInformation?$select=currencyCode")
-            base = _text(rows[0].get("currencyCode")) if rows else ""
-            rates = Currencies(base, "currencies", "currencyExchangeRates", "currencyCode")
-            return rates if base else None
-        case "dataverse":
-            [*rows] = _rows(client, "organizations?$select=_basecurrencyid_value")
-            id = _text(rows[0].get("_basecurrencyid_value")) if rows else ""
-            if not id:
-                return None
-            row = _read(client, f"transactioncurrencies({quote(id, safe='-')})?$select=isocurrencycode")
-            base = _text(row.get("isocurrencycode"))
-            # Every currency of Dataverse has its rate in its own row.
-            own = Currencies(base, "transactioncurrencies", "transactioncurrencies", "isocurrencycode")
-            return own if base else None
-        case _:
-            return None
 
 
 # -- Business Central --------------------------------------------------------------------------------------------------

@@ -15,11 +15,12 @@ from synccore.connectors.odata.addresses import (
     dataverse_root,
     tidy_business_central,
 )
+from synccore.connectors.odata.audit import currencies
 from synccore.connectors.odata.auth import ClientCredentials
 from synccore.connectors.odata.business_central import BusinessCentralProfile
 from synccore.connectors.odata.client import Client
 from synccore.connectors.odata.dataverse import DataverseProfile
-from synccore.connectors.odata.discover import choices, currencies
+from synccore.connectors.odata.discover import choices
 from synccore.connectors.odata.plain import PlainProfile
 from synccore.failures import Failure, Misconfigured
 from synccore.shapes import Choice, Currencies
