@@ -11,6 +11,8 @@ from django.db.utils import InternalError
 from django.test.utils import CaptureQueriesContext
 from django.urls import get_resolver, reverse
 
+from synccore.connectors import CONNECTORS
+
 pytestmark = pytest.mark.usefixtures("clean_up", "full")
 
 PAGES = {
@@ -86,7 +88,7 @@ PAGES = {
     "synccore:connections": [""],
     "synccore:connection": [""],
     "synccore:currencies": [""],
-    "synccore:new_connection": ["", "?kind=postgresql"],
+    "synccore:new_connection": ["", *(f"?kind={kind}" for kind in CONNECTORS)],
     "synccore:edit_connection": [""],
     "synccore:credentials": [""],
     "synccore:choose": [""],
