@@ -224,7 +224,7 @@ class ODataConnector(Connector):
             return work()
         except BadAnswer as bad:
             about = self.client.situation(operation, table.name if table else "")
-            raise translate(bad.answer, about, self.client.profile) from bad  # type: ignore[arg-type]
+            raise translate(bad.answer, about, self.client.profile) from bad
 
 
 class PlainODataConnector(ODataConnector):
