@@ -18,9 +18,10 @@ from django.utils.translation import gettext as _
 
 from synccore import guides
 from synccore.engine.compare import Fate, FieldView, UnitView
+from synccore.engine.fit_lists import option_text
 from synccore.engine.rules import FieldRule
 from synccore.services.comparing import Pair, reference_name
-from synccore.shapes import SIDES, FieldType, Side
+from synccore.shapes import SIDES, FieldInfo, FieldType, Side
 from synccore.tables import app_names
 from synccore.verbs.seen import digest
 
@@ -161,8 +162,7 @@ class Reader:
     def plain(self, rule: FieldRule, side: Side, text: str) -> str:
         if rule.reference is not None and (name := reference_name(self.pair, rule.reference, side, text)):
             return name
-        info = rule.info(side)
-        return readable(text, info.type if info else None)
+        return readable(text, rule.info(side))
 
 
 def build(pair: Pair, *, see_sensitive: bool, choices: Mapping[str, str]) -> Comparison:
@@ -322,12 +322,15 @@ def _is_text(rule: FieldRule, side: Side) -> bool:
     return rule.reference is None and info is not None and info.type is FieldType.TEXT
 
 
-def readable(text: str, kind: FieldType | None) -> str:
-    """A canonical text as people write it, in their format."""
+def readable(text: str, info: FieldInfo | None) -> str:
+    """A canonical text as people write it, in their format; a value of a list with its caption."""
+    kind = info.type if info else None
     try:
         value = json.loads(text, parse_float=Decimal)
     except (ValueError, InvalidOperation):
         return text
+    if info is not None and (caption := dict(info.options).get(str(value))):
+        return option_text(str(value), caption)
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     if isinstance(value, int | Decimal):

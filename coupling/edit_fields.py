@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from synccore import guides
 from synccore.connectors.values import fit, written
+from synccore.engine.fit_lists import option_text
 from synccore.engine.serial import dump_info, load_info
 from synccore.failures import Rejected
 from synccore.services.editing import Whole
@@ -113,7 +114,8 @@ class RecordForm(forms.Form):
         self.digests = dict(digests or {name: digest(text) for name, text in (initial or {}).items()})
         self.changes: dict[str, Value] = {}
         for name, info in self.infos.items():
-            self.fields[name] = _field(info)
+            typed_now = data.get(self.add_prefix(name), "") if data is not None else ""
+            self.fields[name] = _field(info, str((initial or {}).get(name) or typed_now))
 
     def add_prefix(self, field_name: str) -> str:
         return f"field:{field_name}"
@@ -161,10 +163,13 @@ def typed(table: str, info: FieldInfo, text: str) -> Value:
     return fit(table, info, text if info.type is FieldType.TEXT else text.strip())
 
 
-def _field(info: FieldInfo) -> forms.Field:
+def _field(info: FieldInfo, now: str) -> forms.Field:
+    """``now``: the value that the record holds, as text; a list of values offers it too."""
     label = info.label or info.name
     widget: forms.Widget
     match info.type:
+        case _ if info.options:
+            widget = forms.Select(choices=_choices(info, now))
         case FieldType.BOOLEAN:
             choices = [("true", _("yes")), ("false", _("no"))]
             if not info.required:
@@ -184,9 +189,18 @@ def _field(info: FieldInfo) -> forms.Field:
             widget = forms.Textarea(attrs={"rows": 2})
         case _:
             widget = forms.TextInput()
-    if info.type is FieldType.TEXT and info.length is not None:
+    if info.type is FieldType.TEXT and info.length is not None and not info.options:
         widget.attrs["maxlength"] = info.length
     return forms.CharField(label=label, required=False, strip=False, widget=widget, help_text=_limits(info))
+
+
+def _choices(info: FieldInfo, now: str) -> list[tuple[str, str]]:
+    choices = [(text, option_text(text, caption)) for text, caption in info.options if text]
+    if not info.required or now == "":
+        choices.insert(0, ("", _("empty")))
+    if now and now not in dict(choices):
+        choices.append((now, now))
+    return choices
 
 
 def _limits(info: FieldInfo) -> str:

@@ -104,7 +104,7 @@ def _value(told: dict[str, Any], rule: FieldRule | None, side: Side, see_sensiti
     if text is None:
         return Value(note=_("empty"))
     info = rule.info(side) if rule is not None else None
-    return Value(readable(text, info.type if info else None))
+    return Value(readable(text, info))
 
 
 def _stamp(coupling: Coupling, problem: Problem, side: Side) -> Record:

@@ -15,7 +15,7 @@ from synccore.failures import Transient
 from synccore.models import Connection, FieldMapping, JobItem, Problem, SynchJob
 from synccore.models.scoping import GrantLevel
 from synccore.services import live
-from synccore.shapes import FieldType, Side
+from synccore.shapes import FieldInfo, FieldType, Side
 from tests import factories as make
 from tests.jobs.helpers import pair
 from tests.jobs.world import World
@@ -561,7 +561,18 @@ def test_only_formatting(left, right, same):
     ],
 )
 def test_values_read_as_people_write_them(text, kind, shown):
-    assert readable(text, kind).endswith(shown)
+    assert readable(text, FieldInfo("f", kind)).endswith(shown)
+
+
+def test_a_value_of_a_list_is_shown_with_its_caption():
+    codes = FieldInfo("f", FieldType.INTEGER, options=(("3", "Customer"), ("100000000", "Reseller")))
+    names = FieldInfo("f", FieldType.TEXT, options=(("", ""), ("Ship", "Ship")))
+    assert [readable(text, codes) for text in ("3", "100000000", "4")] == [
+        "3 Customer",
+        "100000000 Reseller",
+        "4",
+    ]
+    assert readable('"Ship"', names) == "Ship"
 
 
 def test_a_pair_that_cannot_be_compared_says_why(duo, people, as_user):

@@ -244,6 +244,18 @@ def test_nonsense_is_refused_by_name(kind, options, text, code):
     assert refused.value.code == code
 
 
+def test_a_field_of_a_list_is_chosen_from_it_and_a_value_outside_it_is_not_lost():
+    kinds = FieldInfo("kind", FieldType.INTEGER, options=(("3", "Customer"), ("11", "Vendor")))
+    first = RecordForm(infos={"kind": kinds}, initial={"kind": "7"})
+    page = str(first)
+    assert '<option value="3">3 Customer</option>' in page and '<option value="7" selected>7</option>' in page
+    assert '<option value="">empty</option>' in page
+    again = RecordForm({"field:kind": "7"}, infos={"kind": kinds}, digests=first.digests)
+    assert again.is_valid() and not again.changes and '<option value="7" selected>7</option>' in str(again)
+    posted = RecordForm({"field:kind": "11"}, infos={"kind": kinds}, digests=first.digests)
+    assert posted.is_valid() and posted.changes == {"kind": 11}
+
+
 def test_line_ends_of_a_browser_are_no_change():
     infos = {"note": FieldInfo("note", FieldType.TEXT)}
     first = RecordForm(infos=infos, initial={"note": "one\ntwo"})

@@ -253,7 +253,8 @@ class _Builder:
             unique=unique,
             label=_label(declared.annotations),
             native=declared.type.removeprefix("Edm.") if enum is None else declared.type.rpartition(".")[2],
-            options=tuple((text, text) for text in members.values()),
+            # Of a flags enumeration several members may be set at once: no list of single values.
+            options=tuple((text, text) for text in members.values()) if enum and not enum.flags else (),
             **self._digits(type, width, declared, facets),
         )
         return Property(
