@@ -71,9 +71,11 @@ def translate(answer: Answered, now: Situation, profile: Profile) -> Failure:
     An answer below 400 is one that could not be read: a page instead of data, a body that was cut.
     """
     said = told(answer.status, answer.headers, answer.body, now.secrets)
-    if not now.id and (key := key_in(answer.request.path)):
+    if now.writes and not now.id and (key := key_in(answer.request.path)):
         now = _with_id(now, key)
     meaning = _unreadable(said) if answer.status < 400 else _recognise(said, now, profile)
+    if meaning.failure is Stale and not (now.writes or now.id and said.status == 404):
+        meaning = _not_known(said)  # nothing was written that could be stale
     return _failure(meaning, said, now, answer)
 
 
@@ -177,8 +179,12 @@ def _by_status(said: Told, now: Situation, profile: Profile) -> Meaning:
         return BY_STATUS[status]
     if status >= 500 and not (now.writes and said.is_the_services):
         return Meaning(Transient, "app_fault")
-    # A refusal, or a fault of one record that the service describes: in its own words, to a person.
-    return Meaning(Unrecognised, "app_answer", params={"status": status, "answer_code": said.code})
+    return _not_known(said)
+
+
+def _not_known(said: Told) -> Meaning:
+    """A refusal, or a fault of one record that the service describes: in its own words, to a person."""
+    return Meaning(Unrecognised, "app_answer", params={"status": said.status, "answer_code": said.code})
 
 
 def _not_found(said: Told, now: Situation) -> Meaning:

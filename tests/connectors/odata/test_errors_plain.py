@@ -73,6 +73,18 @@ def test_row(row: Row) -> None:
     check(row, PLAIN, "orders")
 
 
+@pytest.mark.parametrize("status", [409, 412, 428])
+@pytest.mark.parametrize("doing", [READ, READ_ONE, {"operation": "connect"}, {"operation": "batch"}], ids=str)
+def test_what_was_only_read_is_never_stale(status: int, doing: dict[str, str]) -> None:
+    check(
+        Row("", status, b"", doing, Unrecognised, "app_answer", TABLE if doing is not READ_ONE else RECORD),
+        PLAIN,
+        "orders",
+    )
+    found = translate(answer(status, b"", path="orders(7)"), situation("orders", operation="read"), PLAIN)
+    assert found.code == "app_answer"
+
+
 # -- every table ------------------------------------------------------------------------------------------------------
 
 
