@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from time import monotonic
 from typing import Any, Final
 
+from synccore.connectors.odata import filtering
 from synccore.connectors.odata.client import Answer, Client, Request
 from synccore.connectors.odata.errors import BadAnswer, translate
 from synccore.connectors.odata.links import next_link, query
@@ -203,13 +204,15 @@ def equal_to(
     address may hold and the service takes."""
     found: list[str] = []
     chain: list[str] = []
+    bare = length = len(query(table.name, select=select, filter=" "))
     for each in literals:
         condition = f"{property.read_path} eq {each}"
-        longer = query(table.name, select=select, filter=" or ".join([*chain, condition]))
-        if chain and (len(chain) >= table.profile.or_chain or len(longer) > longest):
+        own = len(filtering.query({"o": f"{condition} or "}))
+        if chain and (len(chain) >= table.profile.or_chain or length + own > longest):
             found.append(query(table.name, select=select, filter=" or ".join(chain)))
-            chain = []
+            chain, length = [], bare
         chain.append(condition)
+        length += own
     if chain:
         found.append(query(table.name, select=select, filter=" or ".join(chain)))
     return found

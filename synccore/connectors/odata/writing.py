@@ -114,9 +114,19 @@ class Writer:
     results: dict[int, Result] = field(default_factory=dict)
     _etags: dict[int, str] = field(default_factory=dict)
     properties: list[Property] = field(init=False)
+    _select: list[str] = field(init=False)
+    _prefer: str = field(init=False)
+    #: Which of the stored values come back, where the service lets us say so.
+    _selected: str = field(init=False)
 
     def __post_init__(self) -> None:
+        profile = self.table.profile
         self.properties = self.table.properties(self.names)
+        self._select = self.table.select(self.names)
+        prefer = ["return=representation" if profile.asks_representation else ""]
+        self._prefer = ",".join(filter(None, [*prefer, self.table.annotations(self.names)]))
+        selected = self.source.selected(self.table, self._select) if profile.selects_stored else ()
+        self._selected = query("", select=selected)
 
     def told(self, number: int) -> list[WriteResult]:
         found = [self.results[position] for position in range(number)]
@@ -188,14 +198,9 @@ class Writer:
             if info.required and (value is None or value == "" and profile.empty_text_is_null):
                 raise refuse("value_required", table.name, info, "", limit="")
         members = write_fields(table.entity, values, profile, creating=creating)
-        prefer = ["return=representation"] if profile.asks_representation else []
-        if annotations := table.annotations(self.names):
-            prefer.append(annotations)
-        if prefer:
-            headers = {**headers, "Prefer": ",".join(prefer)}
-        if profile.selects_stored:
-            path = query(path, select=self.source.selected(table, table.select(self.names)))
-        return Request(method, path, headers, dumps(members))
+        if self._prefer:
+            headers = {**headers, "Prefer": self._prefer}
+        return Request(method, path + self._selected, headers, dumps(members))
 
     # -- sending -------------------------------------------------------------------------------------------------------
 
@@ -245,7 +250,7 @@ class Writer:
     def _stored(self, answer: Answer) -> Record | None:
         """The record as the answer tells it; None where it does not tell all of it."""
         row = _row(answer)
-        if row is None or any(name not in row for name in self.table.select(self.names)):
+        if row is None or any(name not in row for name in self._select):
             return None
         if not self.table.etag(row):
             # Its version has to be the one that a list of records will tell: the ETag of the header, or one of our making.
