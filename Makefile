@@ -34,7 +34,7 @@ fmt: venv ## format and sort imports
 	$(PY) -m ruff check --fix-only .
 	$(PY) -m ruff format .
 
-bench: venv ## measure the lists and the engine on generated data
+bench: venv ## measure the engine, runs between databases and OData services, and the lists
 	@exec $(PY) -m tandem.runtime run --profile bench -- $(PY) -m bench
 
 picture: venv ## draw docs/console.webp from the demo that runs

@@ -41,6 +41,7 @@ def changes(
         page = delta.changes(source, table, fields, filter, cursor, limit)
         if page is not None:
             return page
+        cursor = {}
     return _Pass(source, table, fields, filter, cursor, limit).page()
 
 

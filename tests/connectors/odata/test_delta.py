@@ -120,6 +120,15 @@ def test_a_table_that_is_not_tracked_is_read_by_stamps():
     assert numbers(read(app.source)) == [1] and len(app.asked) == 2
 
 
+def test_tracking_that_was_switched_off_leads_back_to_stamps():
+    gone_link = (410, {"error": {"code": "", "message": "Gone"}})
+    app = script(gone_link, page(), page(row(1), next="people?$skiptoken=1"), page(row(2)))
+    first = read(app.source, {"delta": LINK})
+    assert numbers(first) == [1] and "delta" not in first.cursor
+    assert numbers(read(app.source, first.cursor)) == [2]
+    assert app.paths[3] == "people?$skiptoken=1" and "track" not in app.preferences[3]
+
+
 def test_a_promise_of_links_without_a_link_falls_back_to_stamps():
     app = script((200, page(row(1)), TRACKED))
     assert read(app.source).watermark == {"low": "2026-11-25T09:55:00+00:00"}
