@@ -20,7 +20,7 @@ from synccore.connectors.odata.source import Source
 from synccore.connectors.odata.tables import MADE, Row, Table
 from synccore.connectors.odata.values import dumps, write_fields
 from synccore.connectors.values import refuse
-from synccore.failures import Failure, Rejected, Scope, Stale, Transient
+from synccore.failures import Failure, Rejected, Scope, Stale, Transient, Unrecognised
 from synccore.shapes import CreateItem, DeleteItem, Record, TableRef, UpdateItem, Value
 
 _ETAG: Final = re.compile(r'(W/)?"[\x21\x23-\x7e\x80-\xff ]*"\Z')
@@ -238,10 +238,14 @@ class Writer:
         """The failure as the contract words it."""
         if self.operation != "create":
             return failure
-        params = {"table": self.table.name, "field": "", "value": "", "limit": ""}
-        if isinstance(failure, Stale):  # "a record with this key exists already"
-            known = failure
-            failure = Rejected("duplicate_key", params, app_message=known.app_message, debug=known.debug)
+        if isinstance(failure, Stale):
+            # Nothing is there that could have moved: the id is taken, or what the new record points to is not there.
+            message, debug = failure.app_message, failure.debug
+            params: dict[str, Any] = {"table": self.table.name}
+            if failure.params.get("gone"):
+                return Unrecognised("app_answer", params, app_message=message, debug=debug)
+            params |= {"field": "", "value": "", "limit": ""}
+            failure = Rejected("duplicate_key", params, app_message=message, debug=debug)
         if failure.code == "duplicate_key" and not failure.params.get("field") and operation.id is not None:
             key = self.table.key.name
             failure.params |= {"field": key, "fields": [key], "value": operation.id}

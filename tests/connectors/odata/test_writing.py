@@ -12,7 +12,7 @@ import pytest
 from synccore.connectors.odata import reading, writing
 from synccore.connectors.odata.business_central import BusinessCentralProfile
 from synccore.connectors.odata.dataverse import DataverseProfile
-from synccore.failures import Failure, Misconfigured, Rejected, Stale, Transient
+from synccore.failures import Failure, Misconfigured, Rejected, Scope, Stale, Transient, Unrecognised
 from synccore.shapes import CreateItem, DeleteItem, Record, TableRef, UpdateItem
 from tests.connectors.odata.scripted import FIELDS, PERSON, ROOT, Script, id, page, row
 
@@ -162,6 +162,13 @@ def test_an_id_that_exists_is_refused_by_name(answer):
     [result] = create(script, CreateItem("k", {"name": "a"}, id(1)))
     assert isinstance(result, Rejected) and result.code == "duplicate_key"
     assert (result.params["field"], result.params["value"]) == ("id", id(1))
+
+
+def test_a_new_record_is_never_stale():
+    script = Script(refused(404, "", "Resource not found"), profile=DataverseProfile())
+    [result] = create(script, CreateItem("k", {"name": "a"}, id(1)))
+    assert isinstance(result, Unrecognised) and result.scope is Scope.RECORD
+    assert result.app_message == "Resource not found"
 
 
 def test_a_duplicate_of_another_key_names_that_one():
