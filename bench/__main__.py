@@ -1,6 +1,7 @@
-"""``python -m bench [rows [many]]``: engine alone, then whole runs against the bare program, then the lists at size.
+"""``python -m bench [rows [many]]``: engine alone, then whole runs against the bare program, between two databases and
+between two OData services, then the lists at size.
 
-``python -m bench lists [problems [entries]]``: the lists alone.
+``python -m bench lists [problems [entries]]``: the lists alone. ``python -m bench odata [rows]``: the services alone.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tandem.settings")
     django.setup()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    from bench import engine, lists, synchronise
+    from bench import engine, lists, odata, synchronise
 
     if sys.argv[1:2] == ["lists"]:
         lists.main(*[int(text) for text in sys.argv[2:]])
+    elif sys.argv[1:2] == ["odata"]:
+        odata.main(*[int(text) for text in sys.argv[2:]])
     else:
         engine.main()
         synchronise.main(*[int(text) for text in sys.argv[1:]])
+        odata.main()
         lists.main()
