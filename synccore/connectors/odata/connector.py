@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final, Literal, Self, TypeVar
 from uuid import uuid4
@@ -137,6 +137,9 @@ class ODataConnector(Connector):
 
     def describe(self) -> dict[str, TableInfo]:
         return self._run("read", lambda: metadata.describe(self.client))
+
+    def glance(self, tables: Collection[str] = (), *, anew: bool = False) -> dict[str, TableInfo]:
+        return self._run("read", lambda: metadata.glance(self.client, tables, anew=anew))
 
     def audit(self, uses: Sequence[TableUse]) -> list[Finding]:
         return self._run("read", lambda: audit.audit(self.client, uses))

@@ -245,6 +245,18 @@ def test_it_answers_signs_in_and_tells_its_time(connector, server):
     assert TABLES[connector.kind].name in connector.describe()
 
 
+def test_a_glance_tells_the_same_of_a_table_and_costs_nothing_the_second_time(
+    connector: ODataConnector,
+) -> None:
+    name = TABLES[connector.kind].name
+    whole = connector.describe()
+    spent = connector.client.requests
+    assert connector.glance([name])[name] == whole[name] and set(connector.glance()) == set(whole)
+    assert connector.client.requests == spent
+    assert connector.glance([name], anew=True)[name] == whole[name]
+    assert spent < connector.client.requests <= spent + 3
+
+
 def test_a_table_can_be_read_and_written_and_nothing_is_left_behind(connector, server):
     table = TABLES[connector.kind]
     before = {name: dict(server.rows(name)) for name in (table.name,)}
