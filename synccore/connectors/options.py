@@ -62,6 +62,9 @@ class Option:
     listed: bool = False
 
 
+#: Options that say who signs in, the likelier first: then nobody asks for the integration user's name besides.
+WHO_SIGNS_IN: Final = ("user", "client_id")
+
 _EMPTY: Final = (None, "")
 
 

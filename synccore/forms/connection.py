@@ -12,7 +12,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from synccore.connectors.options import Option, OptionType
+from synccore.connectors.options import WHO_SIGNS_IN, Option, OptionType
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class ConnectionForm(forms.Form):
         super().__init__(data, initial=known)
         self.declared = tuple(option for option in options if not option.listed)
         self.asks_same_records = False
-        if any(option.name == "user" for option in self.declared):
+        if any(option.name in WHO_SIGNS_IN for option in self.declared):
             del self.fields["integration_user"]
         for option in self.declared:
             if option.type is OptionType.JSON and isinstance(known.get(_of(option.name)), dict | list):

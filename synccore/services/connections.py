@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from synccore import crypto, jobs
 from synccore.connectors import CONNECTORS, connect, read_options
-from synccore.connectors.options import Option, bad_option
+from synccore.connectors.options import WHO_SIGNS_IN, Option, bad_option
 from synccore.failures import Kind, Misconfigured
 from synccore.models import Connection, Problem, SynchJob, TableMapping
 from synccore.models.scoping import SET_UP
@@ -112,8 +112,9 @@ def save_connection(
         row.overlap_seconds = int(row.options.pop(OVERLAP))
     elif _asks_overlap(row.kind):
         row.overlap_seconds = Connection._meta.get_field("overlap_seconds").get_default()
-    asks_user = any(option.name == "user" for option in declared)
-    row.integration_user = str(clean.get("user", "")) if asks_user else integration_user
+    told = [option.name for option in declared if option.name in WHO_SIGNS_IN]
+    named = next((str(clean[name]) for name in WHO_SIGNS_IN if name in told and clean.get(name)), "")
+    row.integration_user = named if told else integration_user
     if secrets or forget or row.pk is None:
         row.set_secrets(merged)
         row.secrets_at = timezone.now() if merged else None

@@ -173,9 +173,9 @@ class BusinessCentralProfile(Profile):
         return {"Accept": "application/json", "Accept-Language": "en-US"}
 
     def sign_of_life(self) -> str:
-        company = self.values.get("company")
-        api = business_central_api(self.values)
-        return f"{api}companies({company})?$select=id" if company else f"{api}companies?$select=id&$top=1"
+        if self.lacks():
+            return f"{business_central_api(self.values)}companies?$select=id&$top=1"
+        return f"{self.root().rstrip('/')}?$select=id"
 
     def record_url(self, entity: Entity | None, set_name: str, id: str) -> str | None:
         if self.values.get("record_url"):
