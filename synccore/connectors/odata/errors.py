@@ -71,7 +71,7 @@ def translate(answer: Answered, now: Situation, profile: Profile) -> Failure:
     An answer below 400 is one that could not be read: a page instead of data, a body that was cut.
     """
     said = told(answer.status, answer.headers, answer.body, now.secrets)
-    if now.writes and not now.id and (key := key_in(answer.request.path)):
+    if not now.id and (key := key_in(answer.request.path)):
         now = _with_id(now, key)
     meaning = _unreadable(said) if answer.status < 400 else _recognise(said, now, profile)
     if meaning.failure is Stale and not (now.writes or now.id and said.status == 404):

@@ -85,6 +85,13 @@ def test_what_was_only_read_is_never_stale(status: int, doing: dict[str, str]) -
     assert found.code == "app_answer"
 
 
+def test_a_record_that_is_asked_for_by_its_key_and_is_not_there_is_gone() -> None:
+    found = translate(
+        answer(404, b"", path="orders(7)?$select=id"), situation("orders", operation="read"), PLAIN
+    )
+    assert isinstance(found, Stale) and found.params == {"table": "orders", "id": "7", "gone": True}
+
+
 # -- every table ------------------------------------------------------------------------------------------------------
 
 
