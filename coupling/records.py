@@ -149,7 +149,9 @@ class RecordsPage(RecordListPage):
     def extra(self) -> dict[str, Any]:
         asked = self.params.get("q", "").strip()[:200]
         chosen = [each for each in self.mappings_in_view() if self.params.get("mapping")]
-        return {"searches": [_search(each, asked) for each in chosen] if asked else [], "asked": asked,
+        one = self.mappings_in_view()
+        return {"matchable": one[0] if len(one) == 1 else None,
+                "searches": [_search(each, asked) for each in chosen] if asked else [], "asked": asked,
                 "look": self.params.get("look") == "1", "choose_mapping": bool(asked) and not chosen}  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from synccore.models import (
     Integration,
     JobQueueEntry,
     Journal,
+    MatchSetup,
     Problem,
     SynchJob,
     TableMapping,
@@ -320,9 +321,12 @@ def delete_mapping(mapping: TableMapping, *, user: Any) -> None:
 
 @transaction.atomic
 def copy_mapping(mapping: TableMapping, *, user: Any, name: str) -> TableMapping:
-    """The same rules under another name, switched off, without anything coupled. Raises RightMissing, Wrong, NotNow."""
+    """The same rules and match criteria under another name, switched off, without anything coupled. Raises RightMissing,
+    Wrong, NotNow."""
     row = _row(mapping, user)
     fields, old = list(row.field_mappings.all()), row.pk
+    criteria, setup = list(row.match_criteria.all()), MatchSetup.objects.filter(mapping=row).first()
+    copies: dict[int, FieldMapping] = {}
     row.pk, row._state.adding = None, True
     row.name, row.enabled, row.revision, row.swept_at = name, False, 1, None
     row.left_watermark = row.right_watermark = None
@@ -330,12 +334,18 @@ def copy_mapping(mapping: TableMapping, *, user: Any, name: str) -> TableMapping
     _store(row)
     for each in fields:
         was, each.pk, each._state.adding = each.pk, None, True
+        copies[was] = each
         each.mapping, each.revision = row, 1
         if each.reference_id == old:
             each.reference = row
         each.save()
         if was == wanted:
             row.natural_key = each.pk
+    for criterion in criteria:
+        criterion.field = copies[criterion.field_id]
+    for part in (*criteria, *([setup] if setup is not None else ())):
+        part.pk, part._state.adding, part.mapping = None, True, row
+        part.save()
     row.save(update_fields=["natural_key"])
     now = timezone.now()
     for entry in JobQueueEntry.objects.filter(mapping_id=old):

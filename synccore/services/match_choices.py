@@ -81,7 +81,8 @@ def choose(
     )
     can = candidates(rows)
     changed, refused = 0, []
-    for row in rows:
+    # A form tells of every record it shows; those it leaves as they were must not take back what another one says of them.
+    for row in [row for row in rows if choices[row.pk] != _chosen(mapping, row)]:
         row.refresh_from_db()  # an earlier one of these choices may be about it
         wanted = choices[row.pk]
         if wanted == _chosen(mapping, row):

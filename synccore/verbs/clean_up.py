@@ -14,7 +14,7 @@ from django.db import connection
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from synccore.models import DeletedEntry, SynchJob, SynchJobError
+from synccore.models import DeletedEntry, MatchRecord, SynchJob, SynchJobError
 
 from .rights import still_allowed
 from .run import Run
@@ -24,6 +24,8 @@ PURGE_BATCH = 10_000
 KEPT_DELETED: Final = timedelta(days=30)
 #: Entries that no open problem tells of any more are kept for so long.
 KEPT_CLOSED: Final = timedelta(days=180)
+#: The records of a look for matches are kept for so long after its job has ended.
+KEPT_MATCHES: Final = timedelta(days=7)
 
 
 def purge(run: Run) -> None:
@@ -92,8 +94,12 @@ def undo_purge(run: Run) -> None:
 
 
 def retain(run: Run) -> None:
-    """Forget what has been kept long enough: deleted entries after 30 days, entries of what is over after 180 days."""
-    forget, closed = overdue()
+    """Forget what has been kept long enough: deleted entries after 30 days, entries of what is over after 180 days, and the
+    records of looks for matches after 7."""
+    forget, closed, matches = overdue()
+    while ids := _batch(run, matches, 0):
+        with run.page():
+            run.count("deleted", "", MatchRecord.objects.filter(pk__in=ids).delete()[0])
     while ids := _batch(run, forget, 0):
         with run.page():
             run.count("deleted", "", DeletedEntry.objects.filter(pk__in=ids).delete()[0])
@@ -106,11 +112,14 @@ def retain(run: Run) -> None:
             run.count("deleted", "", gone.delete()[0])
 
 
-def overdue() -> tuple[Any, Any]:
-    """Deleted entries, and entries of the diary, that have been kept long enough."""
+def overdue() -> tuple[Any, Any, Any]:
+    """Deleted entries, entries of the diary, and records of looks for matches, that have been kept long enough. The last
+    hold people's data, and nobody carries them out any more."""
     now = timezone.now()
     closed = SynchJobError.objects.filter(at__lt=now - KEPT_CLOSED).no_longer_relevant()
-    return DeletedEntry.objects.filter(deleted_at__lt=now - KEPT_DELETED), closed
+    ended = SynchJob.objects.filter(finished_at__lt=now - KEPT_MATCHES)
+    matches = MatchRecord.objects.filter(job__in=ended)
+    return DeletedEntry.objects.filter(deleted_at__lt=now - KEPT_DELETED), closed, matches
 
 
 def _batch(run: Run, rows: Any, after: int) -> list[int]:

@@ -17,6 +17,7 @@ from django.db import connection
 from synccore.engine.matching import Matcher
 from synccore.engine.rules import Resolution
 from synccore.models import Coupling, JobItem, MatchChoice, MatchRecord, SynchJob
+from synccore.models.bulk import update
 from synccore.shapes import SIDES, Side
 
 from . import items, lookup, problems
@@ -188,7 +189,7 @@ def _couple(run: Run, terms: Terms, pairs: Sequence[Pair]) -> None:
             pair.item.coupling = coupling
             if not terms.synchronise:
                 pair.item.state, pair.item.note = JobItem.State.DONE, "match_coupled"
-        JobItem.objects.bulk_update([pair.item for pair in pairs], ["state", "note", "coupling"])
+        _store([pair.item for pair in pairs])
         _count(run, terms, pairs, made)
         if not terms.synchronise:  # the next run compares them
             items.find(run, [(coupling, Side.LEFT, coupling.left_id or "") for _pair, coupling in made])
@@ -257,12 +258,21 @@ def _remember(run: Run, terms: Terms, ids: Mapping[Side, set[str]], outcome: Mat
         MatchChoice.objects.filter(mapping=run.mapping, **of_side).delete()
 
 
+def _store(items: Sequence[JobItem]) -> None:
+    """Results of items, in one statement."""
+    update(
+        JobItem,
+        ("state", "note", "coupling"),
+        [[item.pk, item.state, item.note, item.coupling_id] for item in items],
+    )
+
+
 def _say(candidates: Sequence[Candidate], note: str, _at: datetime) -> None:
     """Items of records that went well say how."""
     done = [c.item for c in candidates if c.item is not None and c.item.state == JobItem.State.DONE]
     for item in done:
         item.note = item.note or note
-    JobItem.objects.bulk_update(done, ["note"])
+    _store(done)
 
 
 # -- records without a match -------------------------------------------------------------------------------------------
@@ -333,6 +343,6 @@ def _created(
         elif candidate.coupling is not None and candidate.coupling.pk:
             item.coupling = candidate.coupling
     changed = [*closed, *(c.item for c in candidates if c.item is not None)]
-    JobItem.objects.bulk_update(changed, ["state", "note", "coupling"])
+    _store(changed)
     run.count("skipped", side.other, len(closed))
     _remember(run, terms, {side: made}, MatchRecord.Outcome.CREATED)

@@ -229,6 +229,8 @@ def _facts(run: Run) -> dict[str, Any]:
 def _decide(run: Run, groups: int, *, chosen: bool) -> None:
     facts = {**_facts(run), "chosen": chosen}
     with connection.cursor() as cursor:
+        # The rows came a moment ago; without numbers about them the joins below would be planned for a few.
+        cursor.execute("ANALYZE synccore_matchrecord")
         if chosen:
             cursor.execute(_SUBJECTS, facts)
         for side in SIDES:

@@ -10,11 +10,13 @@ from uuid import uuid4
 from django.db.models import Q
 
 from synccore.models import Coupling, JobItem, Journal, Problem
+from synccore.models.bulk import reserve
 from synccore.shapes import SIDES, Record, Side
 
 from . import problems
 from .elsewhere import coupled_elsewhere
 from .run import Run
+from .write import store_rows
 
 
 @dataclass(slots=True, eq=False)
@@ -119,6 +121,7 @@ def note_coupled(run: Run, made: Sequence[tuple[Pair, Coupling]], at: datetime) 
     """A journal row per coupling: it can be undone."""
     rows = [
         Journal(
+            id=pk,
             job=run.job,
             mapping=run.mapping,
             coupling=coupling,
@@ -126,11 +129,15 @@ def note_coupled(run: Run, made: Sequence[tuple[Pair, Coupling]], at: datetime) 
             operation=Journal.Operation.COUPLE,
             record_id=coupling.left_id or "",
             before={**{side.value: pair.ids[side] for side in SIDES}, "removed": pair.was_removed},
+            version_after="",
             key=uuid4(),
             state=Journal.State.DONE,
             at=at,
             settled_at=at,
         )
-        for pair, coupling in made
+        for pk, (pair, coupling) in zip(reserve(Journal, len(made)), made, strict=True)
     ]
-    run.settled += Journal.objects.bulk_create(rows)
+    if rows:
+        store_rows(rows)
+    # Settled with the page, which seals them.
+    run.settled += rows

@@ -23,7 +23,7 @@ from synccore.shapes import SIDES, CreateItem, DeleteItem, KeyKind, Record, Side
 from .candidate import Write
 from .run import Run
 
-_COLUMNS = (
+COLUMNS = (
     "id", "job", "mapping", "coupling", "side", "operation", "record_id", "version",
     "before", "values", "overwrites", "basis", "key", "state", "at",
 )  # fmt: skip
@@ -60,8 +60,13 @@ def intend(run: Run, writes: Sequence[Write]) -> None:
                 at=at,
             )
             rows.append(write.row)
-        insert(Journal, _COLUMNS, ([_column(row, name) for name in _COLUMNS] for row in rows))
+        store_rows(rows)
     run.observe("intended")
+
+
+def store_rows(rows: Sequence[Journal]) -> None:
+    """Journal rows that have their id, in one statement."""
+    insert(Journal, COLUMNS, ([_column(row, name) for name in COLUMNS] for row in rows))
 
 
 def _column(row: Journal, name: str) -> Any:

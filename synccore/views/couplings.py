@@ -23,6 +23,7 @@ class CouplingsPage(RecordListPage):
     title = _("Couplings")
     intro = _("Which records belong together, when they last agreed, and which were taken apart.")
     permission = "synccore.view"
+    template_name = "synccore/couplings.html"
     table_class = CouplingTable
     filter_class = CouplingFilter
     actions = (*ON_COUPLINGS, *ON_REMOVED)
@@ -73,6 +74,10 @@ class CouplingsPage(RecordListPage):
             return (live,)
         # one range of the index coupling_by_agreement per mapping
         return tuple(live & Q(mapping_id=each.pk) for each in self.mappings)
+
+    def extra(self) -> dict[str, Any]:
+        in_view = self.mappings_in_view()
+        return {"matchable": in_view[0] if len(in_view) == 1 else None}
 
     def present(self, rows: Sequence[Any]) -> Sequence[Any]:
         return [CouplingRow(coupling) for coupling in rows]

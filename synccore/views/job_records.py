@@ -80,6 +80,8 @@ class ItemRow:
         self.compare_url = reverse("coupling:compare", args=[item.coupling_id]) if moved else ""
         alone = item.coupling_id is None and item.note in UNMATCHED
         self.couple_url = _couple_url(item) if alone else ""
+        if item.note in UNMATCHED:
+            self.state = State(_("Left alone"), *ITEM_LOOKS[state])
 
 
 def _couple_url(item: JobItem) -> str:

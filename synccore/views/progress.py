@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from synccore import jobs
@@ -85,6 +86,8 @@ def _doing(row: JobRow, children: list[JobRow]) -> str:
     if children:
         over = sum(not child.job.is_unfinished for child in children)
         return _("%(n)s of %(total)s parts have ended.") % {"n": over, "total": len(children)}
+    if job.verb in ("match_preview", "match_couple") and (words := _matching(job, row.apps)):
+        return words
     if job.verb == "synchronise" and job.scope == SynchJob.Scope.SWEEP:
         app = row.apps[Side.RIGHT.value if job.pages else Side.LEFT.value]
         return _("Compares all records of %(app)s with the memory.") % {"app": app}
@@ -101,6 +104,17 @@ def _doing(row: JobRow, children: list[JobRow]) -> str:
     if job.verb.startswith("check"):
         return _("Asks the app.")
     return str(known.get(job.verb, _("Works.")))
+
+
+def _matching(job: SynchJob, apps: dict[str, str]) -> str:
+    """What a look for matches does now, with how many records it has read; "" where a run couples."""
+    phase = str(job.checkpoint.get("phase", ""))
+    if phase in ("left", "right"):
+        told = {"app": apps[phase], "n": number_format(job.checkpoint.get("read", {}).get(phase, 0))}
+        return _("Reads the records of %(app)s and keeps what they are matched by: %(n)s so far.") % told
+    if phase == "both_read":
+        return _("Compares the records of both apps.")
+    return _("Couples what matches.") if phase == "frozen" else ""
 
 
 def _phase(job: SynchJob, apps: dict[str, str]) -> str:

@@ -499,6 +499,15 @@ def test_a_candidate_goes_to_one_record_only() -> None:
     assert outcomes(job) == {"1": "taken", "2": "chosen"}, "from the other side the choice is moved"
 
 
+def test_what_a_form_leaves_as_it_was_takes_nothing_back() -> None:
+    world = World()
+    job, row = several(world)
+    first, second = candidates([row])[row.pk]
+    told = {row.pk: first.record_id, first.pk: "undecided", second.pk: "undecided"}
+    assert choose(world.mapping, user=None, look=job.pk, choices=told) == (1, [])
+    assert outcomes(job, R) == {"S1": "chosen", "S2": "taken"}
+
+
 def test_a_pair_can_be_declined() -> None:
     world = World()
     both(world, "1", name="Alpha")
@@ -570,3 +579,31 @@ def test_both_sides_are_streamed_in_pages(monkeypatch: pytest.MonkeyPatch) -> No
     done = couple(world)
     assert (done.coupled, done.pages > 4) == (10, True)
     assert {side: len(world.rows(side)) for side in SIDES} == {L: 10, R: 10}
+
+
+def test_the_records_of_a_look_are_forgotten_after_a_week() -> None:
+    from datetime import timedelta
+
+    from django.utils import timezone
+
+    world = World()
+    both(world, "1", name="Alpha")
+    criteria(world, ("name",))
+    job = look(world)
+    world.run("retain", "items", mapping=None)
+    assert MatchRecord.objects.count() == 2
+    SynchJob.objects.filter(pk=job.pk).update(finished_at=timezone.now() - timedelta(days=8))
+    world.run("retain", "items", mapping=None)
+    assert MatchRecord.objects.count() == 0 and match.latest_look(world.mapping) is None
+
+
+def test_a_copied_mapping_has_the_same_criteria() -> None:
+    from synccore.services import mappings
+
+    world = World()
+    criteria(world, ("name",), ("phone", 2, "phone"), create_right=True, after="left")
+    copy = mappings.copy_mapping(world.mapping, user=None, name="Copy")
+    lines = list(copy.match_criteria.values_list("field__left_field", "field__mapping", "group", "compare"))
+    assert lines == [("name", copy.pk, 1, "text"), ("phone", copy.pk, 2, "phone")]
+    assert (copy.match_setup.create_right, copy.match_setup.after) == (True, "left")
+    assert world.mapping.match_criteria.count() == 2
