@@ -77,6 +77,12 @@ class ReadingContract:
             for fact in ("type", "length", "precision", "scale", "required", "unique"):
                 assert getattr(found, fact) == getattr(expected, fact), (expected.name, fact)
 
+    def test_a_glance_tells_of_a_table_what_the_description_tells(self, connector: Connector) -> None:
+        described = connector.describe()
+        assert connector.glance(["item"])["item"] == described["item"]
+        assert connector.glance(["item", "nothing"], anew=True)["item"] == described["item"]
+        assert set(connector.glance()) == set(described)
+
     def test_what_it_describes_survives_being_stored(self, connector: Connector) -> None:
         for name, table in connector.describe().items():
             assert load_table(json.loads(json.dumps(dump_table(table)))) == table, name

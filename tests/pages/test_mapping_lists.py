@@ -115,3 +115,32 @@ def test_the_page_of_a_table_lists_the_values_of_its_lists_also_as_last_read(
     assert "As last read." in page and "accounts in" in page
     assert "<li>3 Customer</li>" in page and "whole number, list of" in page
     assert "text, up to 160" in page
+
+
+def test_the_pickers_ask_the_service_itself_for_one_table(db, browser) -> None:
+    with DataverseServer() as server:
+        assert server.tokens
+        app = make.make_connection(
+            "Sales",
+            kind="dataverse",
+            options={"address": server.url, "token_address": server.token_url, "scope": server.tokens.scope,
+                     "client_id": server.client_id},
+            secrets={"client_secret": server.client_secret},
+        )  # fmt: skip
+        where = reverse("synccore:live_catalogue", args=[app.pk])
+        page = text_of(browser.get(where, {"side": "right", "table": "accounts"}))
+        assert (
+            "As Sales describes it now" in page
+            and "text, up to 160" in page
+            and "<li>3 Customer</li>" in page
+        )
+        asked = [
+            path for _method, path in server.requests if "Metadata" in path or "EntityDefinitions" in path
+        ]
+        assert not any("contact" in path for path in asked)
+        spent = len(server.requests)
+        part = text_of(
+            browser.get(where, {"side": "right", "table": "accounts"}, headers={"HX-Request": "true"})
+        )
+        assert 'label="name · Account Name · text, up to 160"' in part
+        assert len(server.requests) == spent
