@@ -24,6 +24,7 @@ from tests.odata.store import Key, Row
 from tests.odata.wire import Answer, Call, Refused, key_literal
 
 ANNOTATION = "Microsoft.Dynamics.CRM"
+FORMATTED = "OData.Community.Display.V1.FormattedValue"
 LONGEST_ADDRESS = 32_768
 
 
@@ -122,6 +123,10 @@ class Dataverse(Writing, Functions, Service):
                 target = self.target_of(prop, row.values)
                 if target is not None:
                     name = f"_{prop.name}_value@{ANNOTATION}"
+                    row_of = self.store.tables[target].rows[row.values[prop.name]]
+                    shown[f"_{prop.name}_value@{FORMATTED}"] = row_of.values.get(
+                        self.shapes[target].primary_name
+                    )
                     shown[f"{name}.lookuplogicalname"] = self.shapes[target].type_name
                     shown[f"{name}.associatednavigationproperty"] = dict(csdl.navigations(prop))[target]
             return shown

@@ -158,11 +158,12 @@ class Table:
         )
 
     def _changed_by(self, row: Row) -> str | None:
-        """Who changed the record: a lookup's name where the service tells it, which people know better than an id."""
+        """Who changed the record, for people: a lookup's name where the service tells it, else its value as it stands."""
         if self._person is None:
             return None
-        name = row.get(f"{self._person.read_path}@{FORMATTED}")
-        return name if isinstance(name, str) and name else self._text(self._person.name, row)
+        path = self._person.read_path
+        found = row.get(f"{path}@{FORMATTED}") or row.get(path)
+        return None if found is None or found == "" else str(found)
 
     def _text(self, name: str | None, row: Row) -> str | None:
         value = self.value(self.entity.properties[name], row) if name else None
