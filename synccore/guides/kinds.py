@@ -42,8 +42,8 @@ KINDS: Final[dict[str, Kind]] = {
             ),
             _("The environment's name, or simply the address of the web client from a browser."),
         ),
-        "Business Central",
-        "left",
+        section="Business Central",
+        side="left",
     ),
     "dataverse": Kind(
         _("Microsoft Dataverse and what stands on it, such as Dynamics 365 Sales, by its Web API."),
@@ -58,8 +58,8 @@ KINDS: Final[dict[str, Kind]] = {
             ),
             _("The environment's address, or simply the address of the app from a browser."),
         ),
-        "Dataverse",
-        "right",
+        section="Dataverse",
+        side="right",
     ),
     "odata": Kind(
         _("Any service that speaks OData V4."),
@@ -71,7 +71,7 @@ KINDS: Final[dict[str, Kind]] = {
             ),
             _("An account of its own for Tandem, with rights on the mapped tables only."),
         ),
-        "Any OData V4 service",
+        section="Any OData V4 service",
     ),
     "postgresql": Kind(
         _("An app that keeps its records in a PostgreSQL database, version 12 or newer."),
@@ -82,7 +82,7 @@ KINDS: Final[dict[str, Kind]] = {
                 " their owner."
             ),
         ),
-        "The account",
-        "docs/integration-users.md",
+        section="The account",
+        doc="docs/integration-users.md",
     ),
 }

@@ -106,11 +106,12 @@ def _context(app: Connection, request: HttpRequest, typed: dict[str, str], *, gu
     )
     labels = {option.name: option for option in declared_of(app.kind) if option.listed}
     listed = listed_of(app)
+    offered = listed.current or (listed.offers[0] if len(listed.offers) == 1 else None)
     return {
         "page_title": words_for_choosing(app.kind),
         "app": app,
         "listed": listed,
-        "chosen": request.POST.get("choice", listed.current.value if listed.current else ""),
+        "chosen": request.POST.get("choice", offered.value if offered else ""),
         "typed": [(name, _(option.label), typed[name]) for name, option in labels.items()],
         "is_typed": bool(request.POST.get("typed")),
         "records": coupled_records(app),

@@ -9,7 +9,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
@@ -138,16 +138,15 @@ def _say_what_was_tidied(
     request: HttpRequest, form: ConnectionForm, saved: Connection, before: Mapping[str, Any]
 ) -> None:
     """An address that was pasted from a browser is stored as the service's; that is said, so that nobody wonders."""
-    typed = form.answers()
+    typed, parts = form.answers(), []
     for option in CONNECTORS[saved.kind].options:
         was, now = str(typed.get(option.name) or ""), str(saved.options.get(option.name) or "")
-        if now and was != now and option.name in typed:
-            text = _("{label}: what you typed was turned into {value}.")
-        elif now and option.name not in typed and before.get(option.name) != now:
-            text = _("{label}: {value}, as the address said.")
-        else:
-            continue
-        messages.info(request, format_html(text, label=_(option.label), value=now))
+        is_new = option.name not in typed and before.get(option.name) != now
+        if now and (is_new or option.name in typed and was != now):
+            parts.append((_(option.label), now))
+    if parts:
+        said = format_html_join("; ", "{}: {}", parts)
+        messages.info(request, format_html(_("What you typed was turned into {parts}."), parts=said))
 
 
 def refuse(form: ConnectionForm | SecretsForm, bad: services.BadOptions, *, app: str) -> None:

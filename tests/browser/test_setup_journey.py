@@ -64,7 +64,7 @@ def test_two_apps_are_connected_from_an_empty_installation(page, erp, crm):
     check(page, "journey-form")
     page.get_by_role("button", name="Save and test").click()
     expect(page.get_by_role("heading", level=1, name="Test the connection to ERP")).to_be_visible()
-    expect(page.get_by_text("what you typed was turned into")).to_be_visible()
+    expect(page.get_by_text("What you typed was turned into")).to_be_visible()
     work()
     expect(page.get_by_text("Test failed")).to_be_visible()
     expect(page.get_by_role("link", name="Go on")).to_have_count(0)
@@ -77,7 +77,7 @@ def test_two_apps_are_connected_from_an_empty_installation(page, erp, crm):
     expect(page.locator("#guided-region").get_by_text("Answers", exact=True)).to_be_visible()
     page.get_by_role("link", name="Go on").click()
     expect(page.get_by_role("heading", level=1, name="Company or environment")).to_be_visible()
-    page.get_by_role("radio").first.check()
+    expect(page.get_by_role("radio")).to_be_checked()  # there is one only
     check(page, "journey-company")
     page.get_by_role("button", name="Use this one").click()
     expect(page.get_by_role("heading", level=1, name="Set-up checks of ERP")).to_be_visible()
@@ -111,6 +111,7 @@ def test_two_apps_are_connected_from_an_empty_installation(page, erp, crm):
     assert left.options["company"] == erp.company
     assert left.options["environment"] == erp.environment
     assert (left.address, right.address) == (erp.address, crm.address)
+    assert left.integration_user == erp.client_id
     assert left.secrets() == {"client_secret": erp.client_secret}
     for app in Connection.objects.all():
         states = dict(SetupCheck.objects.filter(connection=app).values_list("code", "state"))

@@ -83,7 +83,7 @@ def test_from_nothing_to_a_checked_connection_and_a_pair(browser, books):
     answer = browser.post(f"{NEW}?kind=memory", typed(), follow=True)
     app = Connection.objects.get()
     assert answer.redirect_chain == [(at(app, "guided_test"), 302)]
-    assert "Name: what you typed was turned into books." in said(answer)
+    assert "What you typed was turned into Name: books." in said(answer)
     assert "Being tested" in answer.content.decode() and 'hx-trigger="every 1s"' in answer.content.decode()
     assert at(app, "guided_choose") not in answer.content.decode().split("guided-region")[1]  # not yet
 

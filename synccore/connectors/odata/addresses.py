@@ -48,6 +48,9 @@ def tidy_business_central(options: Mapping[str, Any]) -> dict[str, Any]:
     if company := _COMPANY.fullmatch(parse_qs(parts.query).get("company", [""])[0]):
         named["company"] = company[1].lower()
     found["address"] = _join(parts, "/".join(base))
+    if named.get("environment", "") not in ("", str(found.get("environment") or named.get("environment"))):
+        # A company of another environment: it is chosen anew.
+        found = {name: value for name, value in found.items() if name not in ("company", "company_name")}
     return {**found, **named}
 
 

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 from synccore.connectors.odata.addresses import (
     BUSINESS_CENTRAL,
     business_central_api,
+    business_central_environments,
     business_central_root,
 )
 from synccore.connectors.odata.declared import (
@@ -130,7 +131,7 @@ class BusinessCentralProfile(Profile):
     # -- set-up --------------------------------------------------------------------------------------------------------
     options: ClassVar[tuple[Option, ...]] = (
         Option(
-            "address", _("Address"), required=True, address=True,
+            "address", _("Address"), required=True, address=True, place=True,
             placeholder="https://businesscentral.dynamics.com/contoso.com/Production",
             help=_("Of the app's pages or of its API: copy it from your browser."),
         ),
@@ -173,6 +174,9 @@ class BusinessCentralProfile(Profile):
         return {"Accept": "application/json", "Accept-Language": "en-US"}
 
     def sign_of_life(self) -> str:
+        if not self.values.get("environment") and self.values.get("address") in (None, "", BUSINESS_CENTRAL):
+            # Online, before anybody chose: what there is to choose from.
+            return business_central_environments(self.values)
         if self.lacks():
             return f"{business_central_api(self.values)}companies?$select=id&$top=1"
         return f"{self.root().rstrip('/')}?$select=id"

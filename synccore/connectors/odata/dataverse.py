@@ -75,7 +75,7 @@ class DataverseProfile(Profile):
     # -- set-up --------------------------------------------------------------------------------------------------------
     options: ClassVar[tuple[Option, ...]] = (
         Option(
-            "address", _("Address"), required=True, address=True, placeholder="https://contoso.crm4.dynamics.com",
+            "address", _("Address"), required=True, address=True, place=True, placeholder="https://contoso.crm4.dynamics.com",
             help=_("Of the environment: copy it from your browser."),
         ),
         TENANT,

@@ -19,7 +19,7 @@ class PlainProfile(Profile):
 
     options: ClassVar[tuple[Option, ...]] = (
         Option(
-            "address", _("Address"), required=True, address=True, placeholder="https://erp.example.com/odata/v4",
+            "address", _("Address"), required=True, address=True, place=True, placeholder="https://erp.example.com/odata/v4",
             help=_("The service root: the address that ends where $metadata begins."),
         ),
         Option(

@@ -14,6 +14,7 @@ from synccore.connectors.odata.addresses import (
     tidy_dataverse,
     tidy_plain,
 )
+from synccore.connectors.odata.business_central import BusinessCentralProfile
 
 TENANT = "7d4f5a4e-58ab-4b9c-9c0a-0f8a4bb3a111"
 COMPANY = "0b5e2a3c-1d7f-4c52-8a0e-9e7d0f3a6b22"
@@ -74,6 +75,22 @@ def test_what_the_address_names_replaces_what_stood_there():
     assert tidy_business_central(typed) == {
         "address": ONLINE, "environment": "Sandbox", "tenant": "contoso.com",
     }  # fmt: skip
+
+
+def test_another_environment_forgets_the_company_of_the_one_before():
+    chosen = {"environment": "Production", "company": COMPANY, "company_name": "CRONUS"}
+    again = tidy_business_central({**chosen, "address": f"{ONLINE}/v2.0/Production/api/v2.0"})
+    assert again == {"address": ONLINE, **chosen}
+    moved = tidy_business_central({**chosen, "address": f"{ONLINE}/v2.0/Sandbox/api/v2.0"})
+    assert moved == {"address": ONLINE, "environment": "Sandbox"}
+
+
+def test_before_an_environment_is_chosen_the_list_of_them_is_the_sign_of_life():
+    assert BusinessCentralProfile({"address": ONLINE}).sign_of_life() == f"{ONLINE}/environments/v1.2"
+    chosen = BusinessCentralProfile({"address": ONLINE, "environment": "P"})
+    assert chosen.sign_of_life() == f"{ONLINE}/v2.0/P/api/v2.0/companies?$select=id&$top=1"
+    own = BusinessCentralProfile({"address": "https://nav.example.com:7048/BC"})
+    assert own.sign_of_life() == "https://nav.example.com:7048/BC/api/v2.0/companies?$select=id&$top=1"
 
 
 @pytest.mark.parametrize(
