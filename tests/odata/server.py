@@ -14,6 +14,7 @@ from typing import Any, Self
 from urllib.parse import unquote
 
 from tests.odata.faults import Faults, Trouble
+from tests.odata.pages import page_of
 from tests.odata.schema import EntitySet
 from tests.odata.service import Service
 from tests.odata.store import Key, Stamp, canonical
@@ -142,6 +143,8 @@ class Server:
         parts = path.split("/")
         if self.tokens and parts[2:] == ["oauth2", "v2.0", "token"] and method == "POST":
             return self.tokens.answer(unquote(parts[1]), headers, body)
+        if method == "GET" and (page := page_of(self.service, path, query)) is not None:
+            return page
         self.requests.append((method, target))
         trouble = self.faults.next(method, target)
         time.sleep(self.faults.seconds + (trouble.seconds if trouble else 0.0))

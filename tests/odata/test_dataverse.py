@@ -363,3 +363,9 @@ def test_a_unit_group_makes_its_base_unit(server: DataverseServer, client: Clien
     bind = {"uomscheduleid@odata.bind": f"/uomschedules({unit['_uomscheduleid_value']})"}
     assert error(client.send("POST", "uoms", {"name": "PCS", **bind})) == (412, "0x80040237")
     assert client.send("POST", "uoms", {"name": "BOX", "quantity": 12, **bind}).status_code == 204
+
+
+def test_a_record_has_the_address_that_people_open(server: DataverseServer, client: Client) -> None:
+    [id] = accounts(server, "Adatum")
+    page = client.http.get(f"{server.address}/main.aspx?etn=account&id={id.upper()}&pagetype=entityrecord")
+    assert page.status_code == 200 and "<h1>Adatum</h1>" in page.text

@@ -96,6 +96,18 @@ def test_gzip_the_clock_and_the_log_of_requests(client: Client, server: PlainSer
     assert server.requests == [("GET", "/odata/Products")]
 
 
+def test_a_record_has_a_page_for_people(client: Client, server: PlainServer) -> None:
+    server.put("Categories", "A/b", {"Name": "<Nuts> & bolts"})
+    page = client.http.get(f"{server.address}/record/Categories/A%2Fb")
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert "<h1>&lt;Nuts&gt; &amp; bolts</h1>" in page.text
+    assert client.http.get(f"{server.address}/record/Categories/none").status_code == 404
+    assert client.http.get(f"{server.address}/record/nothing/1").status_code == 404
+    server.put("Products", 7, {"Code": "S", "Name": "Seven"})
+    assert "Seven" in client.http.get(f"{server.address}/record/Products/7").text
+    assert server.requests == []  # nobody's API request
+
+
 def test_rows_are_kept_in_a_file(tmp_path: Path) -> None:
     file = tmp_path / "rows"
     kept, gone = str(uuid4()), str(uuid4())
