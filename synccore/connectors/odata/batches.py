@@ -293,7 +293,8 @@ class _Work:
     def _situation(self, position: int) -> Situation:
         if position < len(self.about):
             return self.about[position]
-        return self.client.situation(self.operation, self.table)
+        reads = self.operations[position].method == "GET"
+        return self.client.situation("read" if reads else self.operation, self.table)
 
 
 def _like(failure: Failure) -> Failure:

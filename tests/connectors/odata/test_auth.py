@@ -154,7 +154,7 @@ def test_many_who_need_a_token_at_once_wait_for_one_fetch():
 
 def test_many_who_wait_for_a_token_that_is_refused_are_told_by_one_fetch():
     service = Service()
-    service.slow = 0.3
+    service.slow = 1.0
     service.token_answers = [httpx2.Response(401, json={"error": "invalid_client"}) for _ in range(9)]
     failures = []
     started = threading.Barrier(6)

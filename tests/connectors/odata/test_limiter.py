@@ -74,28 +74,28 @@ def test_a_place_is_given_back_when_the_request_fails(where, name):
 
 
 def test_a_place_of_a_worker_that_died_is_free_again(where, name, monkeypatch):
-    monkeypatch.setattr(limiter, "LEASE", 0.3)
+    monkeypatch.setattr(limiter, "LEASE", 1.5)
     limit = Limiter(name, window=None, at_once=1)
     monkeypatch.setattr(limit, "_give_back", lambda place: None)
     with limit.turn(soon()):
         pass
     with pytest.raises(TooLong), limit.turn(soon(0.05)):
         pass
-    with limit.turn(soon(2)):
+    with limit.turn(soon(20)):
         pass
 
 
 def test_no_more_in_a_window_than_the_service_takes(where, name):
-    one, other = (Limiter(name, window=(5, 2), at_once=9) for _ in range(2))
+    one, other = (Limiter(name, window=(5, 3), at_once=9) for _ in range(2))
     started = time.monotonic()
     for _ in range(5):
         with one.turn(soon()):
             pass
     with pytest.raises(TooLong) as caught, other.turn(soon()):
         pass
-    assert 1 < caught.value.seconds <= 2
-    with other.turn(soon(5)):
-        assert time.monotonic() - started > 1.5
+    assert 0.15 < caught.value.seconds <= 3
+    with other.turn(soon(20)):
+        assert time.monotonic() - started > 2.5
 
 
 def test_a_request_that_found_the_window_full_leaves_its_place(where, name):
@@ -110,16 +110,16 @@ def test_a_request_that_found_the_window_full_leaves_its_place(where, name):
 
 def test_a_pause_is_for_all_workers(where, name):
     one, other = (Limiter(name, window=None, at_once=4) for _ in range(2))
-    one.pause(0.4)
+    one.pause(2)
     one.pause(0.1)  # a shorter one ends no longer one
     one.pause(0)
     started = time.monotonic()
     for each in (one, other):
         with pytest.raises(TooLong) as caught, each.turn(soon(0.1)):
             pass
-        assert 0.1 < caught.value.seconds <= 0.4
-    with other.turn(soon(2)):
-        assert time.monotonic() - started >= 0.3
+        assert 0.1 < caught.value.seconds <= 2
+    with other.turn(soon(20)):
+        assert time.monotonic() - started >= 1.9
 
 
 def test_a_pause_of_another_connection_is_not_ours(where, name):
@@ -242,7 +242,7 @@ def test_a_429_pauses_every_client_of_the_connection(where):
             started = time.monotonic()
             with pytest.raises(Transient) as caught:
                 each.send(Request("GET", "accounts"), operation="read", table="accounts")
-            assert time.monotonic() - started < 0.5, (
+            assert time.monotonic() - started < 4, (
                 "longer than the call may wait: the job ends, and is tried again"
             )
             assert caught.value.scope is Scope.CONNECTION
