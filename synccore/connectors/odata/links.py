@@ -32,6 +32,12 @@ def joined(*conditions: str) -> str:
     return " and ".join(f"({each})" if len(parts) > 1 and " or " in each else each for each in parts)
 
 
+def ends_or_goes_on(body: dict[str, Any]) -> bool:
+    """Whether an answer says where it goes on, or says nothing of it: a link that is no text is not the last page."""
+    names = [f"@{prefix}{name}" for prefix in ("odata.", "") for name in ("nextLink", "deltaLink")]
+    return all(body.get(name) is None or isinstance(body[name], str) for name in names)
+
+
 def next_link(body: dict[str, Any], *, requested: str, root: str) -> str | None:
     """The address of the next page, if the answer names one."""
     return _link(body, "nextLink", requested, root)

@@ -12,7 +12,7 @@ from typing import Any, Final
 from synccore.connectors.odata import filtering
 from synccore.connectors.odata.client import Answer, Client, Request
 from synccore.connectors.odata.errors import BadAnswer, translate
-from synccore.connectors.odata.links import next_link, query
+from synccore.connectors.odata.links import ends_or_goes_on, next_link, query
 from synccore.connectors.odata.model import Entity, Property
 from synccore.connectors.odata.profile import Profile
 from synccore.connectors.odata.tables import Row, Table
@@ -112,6 +112,8 @@ class Source:
             rows = body.get("value")
             if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
                 raise BadAnswer(answer, "no list of records")
+            if not ends_or_goes_on(body):
+                raise BadAnswer(answer, "a link that is none")
         except BadAnswer as bad:
             raise self.failure(table, answer) from bad
         if rows:

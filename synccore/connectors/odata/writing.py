@@ -293,6 +293,8 @@ class Writer:
             record = None if row is None else self.table.record(row, self.properties)
             if record is not None and etag and self.table.etag(row or {}) not in ("", etag):
                 record = None  # somebody wrote since: what is there now is not what we stored
+            if record is not None and _untouched(record, operation):
+                record = None  # whoever answered, nothing was stored
             self.results[operation.position] = record or self._unknown(id, failure)
 
     def _unknown(self, id: str, why: Failure | None) -> Failure:
@@ -359,6 +361,15 @@ class Writer:
         for place, id in moved.items():
             if id not in there:
                 self.results[place] = None
+
+
+def _untouched(record: Record, operation: Operation) -> bool:
+    """Whether a record is as it was before a change that was told to be done."""
+    if not operation.version or record.version != operation.version:
+        return False
+    return any(
+        name in record.fields and record.fields[name] != value for name, value in operation.values.items()
+    )
 
 
 def stale(table: Table, id: str) -> Stale:
