@@ -25,7 +25,7 @@ from synccore.tables import app_names
 
 from .live_catalogue import stored_picker
 from .mapping_forms import FORM_VERBS, moved
-from .mapping_words import OPERATORS, example, sentences, type_words
+from .mapping_words import OPERATORS, example, option_words, sentences, type_words
 from .mappings import mapping_or_404
 
 CONDITION = lines.Shape(("field", "operator", "value"))
@@ -43,6 +43,7 @@ class ConditionLine:
         self.name = line["field"] or _("new condition")
         self.rows = max(1, min(8, line["value"].count("\n") + 1))
         self.type, self.example = type_words(info), example(info)
+        self.options = option_words(info)
         self.errors = errors.get(self.at, [])
 
 

@@ -134,6 +134,8 @@ def field_hint(info: FieldInfo) -> str:
 
 def example(info: FieldInfo | None) -> str:
     """How a value of the field is typed; "" where any text is one."""
+    if info is not None and (first := next((text for text, _label in info.options if text), "")):
+        return first
     return str(_EXAMPLES.get(info.type, "")) if info else ""
 
 

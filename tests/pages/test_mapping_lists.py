@@ -97,6 +97,13 @@ def test_values_of_a_list_are_shown_and_a_conversion_starts_with_those_that_matc
     ]  # nothing of the two matches
 
 
+def test_a_condition_on_a_list_shows_its_values(mapping: TableMapping, browser) -> None:
+    mapping.right_filter = [{"field": "customertypecode", "operator": "eq", "value": "3"}]
+    mapping.save(update_fields=["right_filter"])
+    page = text_of(browser.get(reverse("synccore:mapping_filters", args=[mapping.pk])))
+    assert "<li>3 Customer</li>" in page and 'placeholder="1"' in page
+
+
 def test_the_pickers_tell_type_length_and_what_is_required(mapping: TableMapping, browser) -> None:
     page = text_of(browser.get(reverse("synccore:mapping_fields", args=[mapping.pk])))
     assert 'value="displayName" label="displayName · ' in page

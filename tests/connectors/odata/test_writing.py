@@ -296,3 +296,16 @@ def test_where_lists_tell_no_etag_the_record_is_looked_at_before_it_is_written(h
     assert isinstance(stale, Stale)
     assert delete(script, DeleteItem(id(1), record.version)) == [None]
     assert [request.method for request in script.asked] == ["GET", "GET", "PATCH", "GET", "GET"]
+
+
+def test_a_field_that_has_gone_from_the_metadata_is_a_set_up_fault_and_is_not_sent():
+    script = Script()
+    for write in (
+        lambda: update(script, UpdateItem(id(1), ETAG, {"city": "x", "gone": "x"})),
+        lambda: create(script, CreateItem("k", {"gone": "x"}, id(9))),
+    ):
+        with pytest.raises(Misconfigured) as caught:
+            write()
+        assert (caught.value.code, caught.value.params["field"]) == ("unknown_field", "gone")
+        assert caught.value.scope is Scope.TABLE
+    assert not script.asked
