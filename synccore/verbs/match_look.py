@@ -149,10 +149,12 @@ def look(run: Run, matcher: Matcher, *, chosen: bool = False) -> None:
     ``chosen``: only the records frozen into the job are asked about. It goes on from the job's checkpoint, whose phase is
     ``looked`` afterwards. Raises Failure where an app cannot be read, Interrupted between two pages.
     """
-    checkpoint = dict(run.job.checkpoint)
-    if "phase" not in checkpoint:
-        run.job.options |= {"groups": matcher.described(), "fields": matcher.told()}
-        with run.page({"phase": Side.LEFT.value, "read": {}}):
+    criteria = setup_of(run.mapping).revision
+    if (
+        run.job.checkpoint.get("criteria") != criteria
+    ):  # a look that goes on under other criteria would mix two
+        run.job.options |= {"criteria": criteria, "groups": matcher.described(), "fields": matcher.told()}
+        with run.page({"phase": Side.LEFT.value, "read": {}, "criteria": criteria}):
             MatchRecord.objects.filter(job=run.job).delete()
             run.job.save(update_fields=["options"])
     for side in SIDES:
@@ -178,8 +180,8 @@ def _read(run: Run, matcher: Matcher, side: Side, *, chosen: bool) -> None:
         cursor = page.cursor
         rows = _rows(matcher, side, page.records)
         read[side.value] = read.get(side.value, 0) + len(rows)
-        place = {"phase": after} if page.complete else {"phase": side.value, "cursor": cursor}
-        with run.page({**place, "read": read}):
+        place: dict[str, Any] = {"phase": after} if page.complete else {"phase": side.value, "cursor": cursor}
+        with run.page({**place, "read": read, "criteria": run.job.options["criteria"]}):
             _keep(run, side, rows, chosen=chosen)
         run.observe("matched page")
         if page.complete:
@@ -200,8 +202,8 @@ def _rows(matcher: Matcher, side: Side, records: Sequence[Record]) -> dict[str, 
     return {
         record.id: {
             "id": record.id,
-            "key": record.key,
-            "name": record.name,
+            "key": _storable(record.key),
+            "name": _storable(record.name),
             "keys": matcher.keys(side, record, refs),
             "shown": {rule: _short(text) for rule, text in matcher.shown(side, record, written).items()},
         }
@@ -209,17 +211,22 @@ def _rows(matcher: Matcher, side: Side, records: Sequence[Record]) -> dict[str, 
     }
 
 
+def _storable(text: str) -> str:
+    """Without what PostgreSQL keeps in no text: NUL, and halves of characters."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
+
+
 def _short(text: str) -> str:
+    text = _storable(text)
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
 def _keep(run: Run, side: Side, rows: dict[str, dict[str, Any]], *, chosen: bool) -> None:
     if not rows:
         return
-    # PostgreSQL keeps no NUL in a text.
-    document = dumps(list(rows.values())).replace("\\u0000", "")
+    facts = {**_facts(run), "side": side.value, "subject": not chosen, "rows": dumps(list(rows.values()))}
     with connection.cursor() as cursor:
-        cursor.execute(_MET, {**_facts(run), "side": side.value, "subject": not chosen, "rows": document})
+        cursor.execute(_MET, facts)
 
 
 def _facts(run: Run) -> dict[str, Any]:

@@ -136,7 +136,8 @@ def _context(request: HttpRequest, found: TableMapping, look: SynchJob | None) -
     side = request.GET.get("side", "")
     side = side if side in list(Side) else ""
     asked = request.GET.get("q", "").replace("\x00", "").strip()[:200]
-    rows, after = _page(look, outcome, side, asked, request.GET.get("after", ""))
+    seen = MatchRecord.objects.visible_to(request.user).filter(job=look, outcome=outcome, subject=True)
+    rows, after = _page(seen, outcome, side, asked, request.GET.get("after", "")) if outcome else ([], None)
     there = candidates([row for row in rows if row.state == MatchRecord.State.FREE])
     no = declined(found, rows)
     others, groups = counterparts(rows), groups_of(look) if look else []
@@ -177,12 +178,9 @@ def _context(request: HttpRequest, found: TableMapping, look: SynchJob | None) -
 
 
 def _page(
-    look: SynchJob | None, outcome: str, side: str, asked: str, after: str
+    found: QuerySet[Any], outcome: str, side: str, asked: str, after: str
 ) -> tuple[list[MatchRecord], int | None]:
     """A page by key, and the key after which the next one begins."""
-    if look is None or not outcome:
-        return [], None
-    found: QuerySet[MatchRecord] = MatchRecord.objects.filter(job=look, outcome=outcome, subject=True)
     if side or outcome in _OF_PAIRS:  # a pair stands in the list once
         found = found.filter(side=side or Side.LEFT.value)
     for word in asked.split():
@@ -237,9 +235,8 @@ def _leave_out(request: HttpRequest, found: TableMapping, look: SynchJob | None)
     if not user.has_perm(LEAVE_OUT):
         raise PermissionDenied(roles.refusal(LEAVE_OUT))
     wanted = [int(pk) for pk in request.POST.getlist("record") if pk.isdecimal() and len(pk) < 16]
-    rows = list(
-        MatchRecord.objects.filter(job=look, pk__in=wanted, state=MatchRecord.State.FREE).order_by("pk")
-    )
+    seen = MatchRecord.objects.visible_to(user).filter(job=look, state=MatchRecord.State.FREE)
+    rows = list(seen.filter(pk__in=wanted).order_by("pk"))
     if not rows:
         messages.warning(request, _("Tick the records to leave out first."))
         return _back(request, found)

@@ -607,3 +607,83 @@ def test_a_copied_mapping_has_the_same_criteria() -> None:
     assert lines == [("name", copy.pk, 1, "text"), ("phone", copy.pk, 2, "phone")]
     assert (copy.match_setup.create_right, copy.match_setup.after) == (True, "left")
     assert world.mapping.match_criteria.count() == 2
+
+
+#: Names as apps send them → what is said of two records of that name. One that could not arrive in the other app, because
+#: it is too long for the field or no text at all, matches nothing.
+HOSTILE = [
+    ("A\0B", "one"),
+    ("\\u0000", "one"),
+    ("</script>", "one"),
+    ("\u202eevil", "one"),
+    ("'; DROP TABLE x; --", "one"),
+    ('{"a": 1}', "one"),
+    ("\ud800 half", "none"),
+    ("x" * 5_000, "none"),
+]
+
+
+@pytest.mark.parametrize(("name", "outcome"), HOSTILE, ids=range(len(HOSTILE)))
+def test_whatever_an_app_calls_its_records_is_looked_at(name: str, outcome: str) -> None:
+    world = World()
+    both(world, "1", name=name)
+    both(world, "2", name="Another")
+    criteria(world, ("name",))
+    job = look(world)
+    assert outcomes(job) == {"1": outcome, "2": "one"}
+
+
+def test_a_run_whose_worker_dies_goes_on_and_couples_each_pair_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from synccore import jobs
+
+    world = World(fields=("name", "city"))
+    for n in range(7):
+        new(world, f"{n}", name=f"Firm {n}", city="Gent")
+        new(world, f"R{n}", R, name=f"FIRM {n}", city="Brugge")
+    monkeypatch.setattr("synccore.connectors.memory.connector.MemoryConnector.page_size", 3)
+    criteria(world, ("name",), after="left")
+    done = match.start_match(world.mapping, user=None, look=look(world).pk)
+    for nth in (4, 10, 18):
+        seen = iter(range(1, 1_000))
+
+        def die(_point: str, nth: int = nth, seen: Any = seen) -> None:
+            if next(seen) == nth:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            jobs.run(done.pk, observe=die)
+        SynchJob.objects.filter(pk=done.pk).update(lease_until=world.left.now())
+        jobs.take_over()
+    work()
+    done.refresh_from_db()
+    assert (done.state, Coupling.objects.live().paired().count()) == ("finished", 7)
+    assert Journal.objects.filter(operation="couple").count() == 7
+    world.settle()
+    assert {row["city"] for row in world.rows(R).values()} == {"Gent"}
+    assert {row["name"] for row in world.rows(R).values()} == {f"Firm {n}" for n in range(7)}
+    assert verify_journal().broken is None
+
+
+def test_of_two_presses_the_second_is_told() -> None:
+    world = World()
+    both(world, "1", name="Alpha")
+    criteria(world, ("name",))
+    job = look(world)
+    match.start_match(world.mapping, user=None, look=job.pk)
+    with pytest.raises(NotNow, match="match_running"):
+        match.start_match(world.mapping, user=None, look=job.pk)
+    work()
+    assert Coupling.objects.count() == 1
+
+
+def test_criteria_that_change_while_a_look_waits_are_those_it_looks_by() -> None:
+    world = World()
+    both(world, "1", name="Alpha", phone="1")
+    both(world, "2", name="Beta", phone="1")
+    criteria(world, ("phone",))
+    job = match.start_look(world.mapping, user=None)
+    criteria(world, ("name",))
+    work()
+    job.refresh_from_db()
+    assert outcomes(job) == {"1": "one", "2": "one"}
+    assert match.stale(world.mapping, job) == ""
