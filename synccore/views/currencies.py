@@ -21,13 +21,13 @@ from synccore.services import connections as services
 
 
 class CurrenciesForm(forms.Form):
-    """All of it, or no mapping: then nothing is checked."""
+    """All of it, or no mapping: then it is as the app itself tells; or nothing is to be checked."""
 
     mapping = forms.ModelChoiceField(
         label=gettext_lazy("Mapping of the currencies"),
         queryset=TableMapping.objects.none(),
         required=False,
-        empty_label=gettext_lazy("do not check"),
+        empty_label=gettext_lazy("as the app itself tells"),
         help_text=gettext_lazy("Its coupled records are the currencies that need a rate."),
     )
     base = forms.CharField(
@@ -42,9 +42,15 @@ class CurrenciesForm(forms.Form):
         help_text=gettext_lazy("The integration user needs SELECT on this table."),
     )  # fmt: skip
 
+    skip = forms.BooleanField(
+        label=gettext_lazy("No amounts are kept in step: check nothing"),
+        required=False,
+        widget=forms.CheckboxInput(attrs={"class": "form-check-input"}),
+    )
+
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
-        if data.get("mapping"):
+        if data.get("mapping") and not data.get("skip"):
             for name in ("base", "table", "field"):
                 if not data.get(name) and name not in self.errors:
                     self.add_error(name, _("It must be filled in."))
@@ -63,9 +69,9 @@ def currencies(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         services.save_currencies(app, user=request.user, **form.cleaned_data)
         text = (
-            _("Saved. Check the set-up to see whether every currency of %(app)s has a rate.")
-            if form.cleaned_data["mapping"]
-            else _("Saved. The currencies of %(app)s are not checked.")
+            _("Saved. The currencies of %(app)s are not checked.")
+            if form.cleaned_data["skip"]
+            else _("Saved. Check the set-up to see whether every currency of %(app)s has a rate.")
         )
         messages.success(request, text % {"app": app.name})
         return redirect("synccore:connection", pk=pk)

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from synccore.forms.mapping import IntegrationForm
 from synccore.guides.kinds import KINDS
 from synccore.models import Connection, Integration
-from synccore.services import catalogue, mappings
+from synccore.services import catalogue, mappings, standard
 from synccore.services import connections as services
 from synccore.services.mappings import Wrong
 
@@ -101,7 +101,7 @@ def what_next(request: HttpRequest, pk: int) -> HttpResponse:
         "page_title": _("What next for %(app)s") % {"app": app.name},
         "app": app,
         "steps": steps_of(app, "next"),
-        "pairs": pairs,
+        "pairs": [(pair, standard.standard_of(pair) is not None) for pair in pairs],
         "others": others,
         "form": form,
     }

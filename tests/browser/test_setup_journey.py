@@ -104,6 +104,8 @@ def test_two_apps_are_connected_from_an_empty_installation(page, erp, crm):
     page.get_by_role("button", name="Make them a pair").click()
     expect(page.get_by_role("link", name="New mapping")).to_be_visible()
     check(page, "journey-pair")
+    page.get_by_role("link", name="Use Default Synchronization Setup").click()
+    expect(page.get_by_role("heading", level=1, name="Use Default Synchronization Setup")).to_be_visible()
 
     pair = Integration.objects.get()
     left, right = pair.left, pair.right

@@ -493,3 +493,20 @@ def test_currencies_are_asked_whole_or_not_at_all(world, administrator, as_user)
     assert Connection.objects.get(pk=app.pk).currencies == {**whole, "mapping": world.mapping.pk}
     browser.post(where, {"mapping": ""})
     assert Connection.objects.get(pk=app.pk).currencies == {}
+    answer = browser.post(where, {"mapping": "", "skip": "on"}, follow=True)
+    assert Connection.objects.get(pk=app.pk).currencies == {"skip": True}
+    assert "This app holds no amounts" in answer.content.decode()
+
+
+def test_what_the_app_tells_of_its_currencies_is_said_where_one_would_type_it(world, administrator, as_user):
+    app = world.mapping.integration.left
+    browser = as_user(administrator)
+    assert "did not tell where they are" in browser.get(page(app, "currencies")).content.decode()
+    told = {"base": "EUR", "table": "currencies", "rates": "<b>rates", "field": "code"}
+    Connection.objects.filter(pk=app.pk).update(told_currencies=told)
+    text = browser.get(page(app, "currencies")).content.decode()
+    assert "base currency EUR, exchange rates in &lt;b&gt;rates" in text
+    assert (
+        "Base currency EUR, exchange rates in &lt;b&gt;rates, as the app tells."
+        in browser.get(page(app)).content.decode()
+    )

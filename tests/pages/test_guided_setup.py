@@ -240,6 +240,26 @@ def test_the_services_check_the_right_themselves(world, owner):
         services.replace_secrets(app, user=owner, secrets={}, revision=services.revision_of(app))
 
 
+def test_a_pair_that_has_a_standard_is_led_to_it(browser):
+    erp = make.make_connection("ERP", kind="business_central")
+    crm = make.make_connection("CRM", kind="dataverse")
+    pair = make.make_integration(erp, crm)
+    standard = reverse("synccore:standard", args=[pair.pk])
+    assert f'href="{standard}"' in browser.get(at(crm, "guided_next")).content.decode()
+    other = make.make_integration(make.make_connection("Books"), make.make_connection("Shop"))
+    assert (
+        "Use Default Synchronization Setup" not in browser.get(at(other.left, "guided_next")).content.decode()
+    )
+
+
+def test_the_usual_sides_are_proposed_whichever_came_first(browser):
+    crm = make.make_connection("CRM", kind="dataverse")
+    erp = make.make_connection("ERP", kind="business_central")
+    for app in (crm, erp):
+        proposed = browser.get(at(app, "guided_next")).context["form"].initial
+        assert (proposed["left"], proposed["right"]) == (erp, crm)
+
+
 # --- choosing ------------------------------------------------------------------------------------------
 
 
