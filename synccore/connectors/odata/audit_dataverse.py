@@ -20,6 +20,8 @@ _SYSTEM_CUSTOMIZER: Final = "119f245c-3cc8-4b62-b31c-d1a046ced15d"
 _NAMES: Final = {"system administrator": _SYSTEM_ADMINISTRATOR, "system customizer": _SYSTEM_CUSTOMIZER}
 #: ``accessmode`` of accounts that may work with records: read-write, non-interactive.
 _WORKS: Final = (0, 4)
+#: Whom the lookup of a record's owner points to: a user or a team.
+_OWNER: Final = "principal"
 #: Less than this share of what an account may do in five minutes is worth a word.
 _FEW_REQUESTS: Final = 600
 _FEW_SECONDS: Final = 120
@@ -125,6 +127,9 @@ class _Me:
             for name in use.written
             if (found := entity.properties.get(name)) and (bind := found.bind)
         ]
+        if _OWNER in lookups:  # a record is assigned to its owner, not appended to him
+            wanted.append("Assign")
+            lookups = [target for target in lookups if target != _OWNER]
         needed = {
             each: self._named(entity.logical_name, each) for each in wanted + ["Append"] * bool(lookups)
         }

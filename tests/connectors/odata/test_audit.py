@@ -121,6 +121,15 @@ def test_every_privilege_that_is_missing_is_named(dataverse_server: DataverseSer
     )
 
 
+def test_an_owner_is_assigned(dataverse_server: DataverseServer) -> None:  # noqa: F811
+    fields = ("name", "ownerid")
+    use = TableUse(TableRef("accounts", modified_field="modifiedon"), fields, fields, write=True)
+    assert state(look(dataverse_server, DataverseProfile(), use), "privileges", "accounts") is PASS
+    dataverse_server.faults.deny("accounts", "assign")
+    missing = look(dataverse_server, DataverseProfile(), use)["privileges", "accounts"]
+    assert missing.params["privilege"] == ["prvAssignAccount"]
+
+
 def test_an_administrator_is_told_and_hides_administration_mode(dataverse_server: DataverseServer) -> None:  # noqa: F811
     dataverse_server.faults.administrator = True
     found = look(dataverse_server, DataverseProfile(), ACCOUNTS)
