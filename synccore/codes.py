@@ -169,9 +169,7 @@ CODES: Final[dict[str, Code]] = {
         "reason",
         "others",
     ),
-    "coupled_elsewhere": _code(
-        Kind.BLOCKED, _RECORD, "mapping", "mapping_name", "side", "record", "record_name", "hopeless"
-    ),
+    "coupled_elsewhere": _code(Kind.BLOCKED, _RECORD, "mapping_name", "side", "record_name", "hopeless"),
     "precondition_missing": _code(
         Kind.BLOCKED, _RECORD, "what", "value", "side", "table", "field", "hopeless", "others"
     ),

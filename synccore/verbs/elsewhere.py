@@ -57,10 +57,8 @@ def taken(run: Run, candidates: Sequence[Candidate]) -> dict[int, Blocked]:
 
 def _failure(coupling: Coupling, side: Side) -> Blocked:
     params = {
-        "mapping": coupling.mapping_id,
         "mapping_name": coupling.mapping.name,
         "side": side.value,
-        "record": str(coupling.of(side, "id")),
         "record_name": coupling.title(side.other),
         "hopeless": True,
     }
