@@ -5,7 +5,7 @@ Every function runs inside the page transaction of its caller.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
@@ -288,22 +288,28 @@ def end_setup_problems(
     now: datetime,
     job: SynchJob,
     kinds: tuple[Kind, ...],
-    connections: bool = False,
+    asked: Collection[Side] = (),
 ) -> int:
-    """A job of the mapping got through (or its check passed): its set-up problems of these kinds are over."""
+    """A job of the mapping got through (or its check passed): its set-up problems of these kinds are over, and those of the
+    apps that it ``asked``."""
     problems = Problem.objects.not_ended().of_setup().filter(kind__in=[kind.value for kind in kinds])
     found = problems.filter(mapping=mapping).select_for_update()
     n = end(found, Problem.Ending.FIXED, tally=tally, now=now, job=job)
-    if connections:
-        n += end_connection_problems(mapping, tally=tally, now=now, job=job, kinds=kinds)
-    return n
+    return n + end_connection_problems(mapping, tally=tally, now=now, job=job, kinds=kinds, asked=asked)
 
 
 def end_connection_problems(
-    mapping: TableMapping, *, tally: Tally, now: datetime, job: SynchJob, kinds: tuple[Kind, ...]
+    mapping: TableMapping,
+    *,
+    tally: Tally,
+    now: datetime,
+    job: SynchJob,
+    kinds: tuple[Kind, ...],
+    asked: Collection[Side],
 ) -> int:
-    """Both apps of the mapping answer and sign us in: what held their connections is over."""
-    apps = [mapping.integration.left_id, mapping.integration.right_id]
+    """These apps of the mapping answer and sign us in: what held their connections is over. A run that had nothing to ask
+    of an app (nothing changed in the other one) knows nothing of it."""
+    apps = [getattr(mapping.integration, f"{side.value}_id") for side in asked]
     held = Problem.objects.not_ended().of_setup().filter(mapping=None, connection__in=apps)
     held = held.filter(kind__in=[kind.value for kind in kinds]).select_for_update()
     return end(held, Problem.Ending.FIXED, tally=tally, now=now, job=job)

@@ -101,6 +101,7 @@ class Run:
         self.observe = observe
         self._connect = connect or (lambda mapping, side: mapping.connection(side).connect())
         self._connectors: dict[Side, Connector] = {}
+        self._asked: set[Side] = set()
         self._rules: Compiled | None = None
         self.counts: dict[str, Counter[str]] = defaultdict(Counter)
         self.tally = Tally()
@@ -148,6 +149,11 @@ class Run:
                 raise
         return self._connectors[side]
 
+    @property
+    def asked(self) -> frozenset[Side]:
+        """The sides whose app this run has asked something."""
+        return frozenset(self._asked)
+
     @contextmanager
     def remote(self, side: Side) -> Iterator[Connector]:
         """The connector of a side for one remote call: the lease is renewed first, the failure says which app it was.
@@ -157,6 +163,7 @@ class Run:
         self.renew()
         try:
             yield self.connector(side)
+            self._asked.add(side)
         except Failure as failure:
             failure.params.setdefault("side", side.value)
             raise

@@ -95,7 +95,7 @@ def sweep(run: Run) -> None:
                 TableMapping.objects.filter(pk=run.mapping.pk).update(swept_at=at)
     with run.page() as at:
         problems.end_setup_problems(
-            run.mapping, tally=run.tally, now=at, job=run.job, kinds=(Kind.TRANSIENT,), connections=True
+            run.mapping, tally=run.tally, now=at, job=run.job, kinds=(Kind.TRANSIENT,), asked=run.asked
         )
     if run.job.waiting:
         run.queue_next.add((run.mapping.pk, "due"))

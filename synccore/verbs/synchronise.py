@@ -77,7 +77,7 @@ def succeeded(run: Run) -> None:
             now=at,
             job=run.job,
             kinds=(Kind.TRANSIENT, Kind.MISCONFIGURED, Kind.BUG, Kind.UNRECOGNISED, Kind.REJECTED),
-            connections=True,
+            asked=run.asked,
         )
 
 

@@ -27,7 +27,9 @@ def check(run: Run) -> None:
     with run.page() as at:
         # The apps answer. What their tables refuse is this mapping's own trouble and must not hold the others.
         kinds = (Kind.TRANSIENT, Kind.MISCONFIGURED)
-        problems.end_connection_problems(run.mapping, tally=run.tally, now=at, job=run.job, kinds=kinds)
+        problems.end_connection_problems(
+            run.mapping, tally=run.tally, now=at, job=run.job, kinds=kinds, asked=SIDES
+        )
     for side in SIDES:
         with run.remote(side) as connector:
             connector.check(rules.table(side), write=rules.direction.allows(side))
@@ -39,7 +41,7 @@ def check(run: Run) -> None:
             now=at,
             job=run.job,
             kinds=(Kind.TRANSIENT, Kind.MISCONFIGURED),
-            connections=True,
+            asked=SIDES,
         )
         # Records that one missing right held back are tried again now that the table's rights are there.
         Problem.objects.of_records().filter(

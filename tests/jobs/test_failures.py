@@ -12,6 +12,7 @@ from synccore.failures import Failure, Misconfigured, Rejected, Scope, Transient
 from synccore.models import CallStack, Coupling, Journal, Problem, SynchJob, SynchJobError
 from synccore.models.ledger import read_ledger
 from synccore.shapes import Side
+from tests.factories import make_problem
 
 from .conftest import Clock
 from .helpers import accept, contact, contacts_of, new, only_problem, pair, refuse, tick, try_again, work
@@ -122,6 +123,21 @@ def test_an_app_that_is_away_touches_no_record_and_is_asked_for_ever(clock: Cloc
 
 
 # -- Blocked --------------------------------------------------
+
+
+def test_a_run_that_had_nothing_to_ask_of_an_app_does_not_say_that_it_is_well() -> None:
+    """A mapping that flows one way and finds no change has not spoken to the other app at all."""
+    world = World(direction="to_right")
+    new(world, "1001")
+    world.run()
+    make_problem(
+        connection=world.integration.right, kind="misconfigured", code="secret_expired", state="retrying"
+    )
+    world.run()
+    assert Problem.objects.not_ended().get().code == "secret_expired"
+    new(world, "1002")
+    world.run()
+    assert not Problem.objects.not_ended().exists()
 
 
 def test_a_child_waits_and_is_released_in_the_transaction_that_stores_its_parent(clock: Clock) -> None:
