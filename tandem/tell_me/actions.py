@@ -238,6 +238,16 @@ ACTIONS: Final[tuple[Entry, ...]] = (
         on=_QUEUE,
     ),
     action(
+        "Use Default Synchronization Setup",
+        "Standaardsynchronisatie-instellingen gebruiken",
+        "Bruk standard synkroniseringsoppsett",
+        "synccore:mappings",
+        permission=SET_UP,
+        icon="mapping",
+        also=("Default mappings", "Reset to default", "Standard set-up"),
+        on=_MAPPINGS,
+    ),
+    action(
         "Run Full Synchronization",
         "Volledige synchronisatie uitvoeren",
         "Kjør full synkronisering",
