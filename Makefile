@@ -1,5 +1,6 @@
 # The menu. Every target prepares .venv by itself; only Python 3.11+ and make are needed.
 #   PORT=9000 make demo         another port (default: 8000, or the next free one)
+#   make demo APPS=dataverse    Business Central and Dataverse instead of two databases
 #   PYTHON=python3.13 make test another interpreter for .venv
 #   PYTEST_ARGS="-k retry"      more arguments for pytest
 
@@ -13,11 +14,11 @@ PY = .venv/bin/python
 help: ## show this menu
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
 
-demo: venv ## start everything with two demo apps; Ctrl-C ends it, PORT= chooses the port
-	@exec $(PY) -m tandem.runtime demo --end-with-parent
+demo: venv ## start everything with two demo apps; Ctrl-C ends it, PORT= and APPS= choose
+	@APPS='$(APPS)' exec $(PY) -m tandem.runtime demo --end-with-parent
 
-demo-reset: venv ## forget the demo's data; the next make demo starts afresh
-	@exec $(PY) -m tandem.runtime demo-reset
+demo-reset: venv ## forget the demo's data (that of APPS=); the next make demo starts afresh
+	@APPS='$(APPS)' exec $(PY) -m tandem.runtime demo-reset
 
 test: venv ## run every test; PYTEST_ARGS= for more arguments
 	@exec $(PY) -m pytest $(PYTEST_ARGS)

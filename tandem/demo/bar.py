@@ -12,7 +12,7 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
 
 from synccore.models import JobQueueEntry
-from tandem.demo import steps
+from tandem.demo.shows import show
 from tandem.demo.users import PEOPLE
 
 #: Cookies: is the bar folded away, and is the card unfolded. They hold no more than that.
@@ -32,7 +32,7 @@ def _bar(request: HttpRequest) -> dict[str, Any]:
         return {"is_anonymous": True}
     if request.COOKIES.get(BAR_COOKIE) == "away":
         return {"is_away": True}
-    done = steps.look()
+    done = show().steps()
     return {
         "people": _people(request.user.get_username()),
         "next_run": _next_run(request.user),

@@ -10,7 +10,7 @@ from django.utils.functional import Promise
 from psycopg import sql
 
 from tandem.demo import stage
-from tandem.demo.apps import App, Apps
+from tandem.demo.apps import App
 from tandem.demo.stage import Sight
 
 Text = str | Promise
@@ -32,7 +32,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Fault:
-    """One real fault of the demo's apps.
+    """One real fault of the demo's apps (``Apps`` or ``OnlineApps``, with what was seen of them).
 
     Args:
         name: part of its address.
@@ -55,10 +55,10 @@ class Fault:
     right: Text
     break_label: Text
     right_label: Text
-    cause: Callable[[Apps, str], Text]
-    put_right: Callable[[Apps], Text]
-    now: Callable[[Apps, Seen], Text]
-    statement: Callable[[Apps], str] = lambda _apps: ""
+    cause: Callable[[Any, str], Text]
+    put_right: Callable[[Any], Text]
+    now: Callable[[Any, Any], Text]
+    statement: Callable[[Any], str] = lambda _apps: ""
 
 
 def on_server(app: App, statement: str, **names: sql.Composable) -> None:

@@ -58,15 +58,19 @@ def put_all_right(apps: Apps) -> None:
     break_outage.DOWN.put_right(apps)  # an app must be up to be put right
     for fault in FAULTS.values():
         fault.put_right(apps)
-    for app in apps:
-        for connection in Connection.objects.filter(integration_user=app.integration):
-            for verb in ("check_connection", "check_set_up"):
-                jobs.enqueue(verb=verb, connection=connection, origin=SynchJob.Origin.ENGINE)
-    of_demo = [app.integration for app in apps]
+    users = [app.integration for app in apps]
+    look_again(list(Connection.objects.filter(integration_user__in=users).values_list("pk", flat=True)))
+
+
+def look_again(connections: list[int]) -> None:
+    """Tandem looks at these apps at once, and what a brake holds of them is allowed once."""
+    for connection in Connection.objects.filter(pk__in=connections):
+        for verb in ("check_connection", "check_set_up"):
+            jobs.enqueue(verb=verb, connection=connection, origin=SynchJob.Origin.ENGINE)
     held = (
         Problem.objects.not_ended()
         .of_setup()
-        .filter(kind=Kind.STOPPED.value, mapping__integration__left__integration_user__in=of_demo)
+        .filter(kind=Kind.STOPPED.value, mapping__integration__left__in=connections)
     )
     for problem in held.select_related("mapping"):
         jobs.enqueue(

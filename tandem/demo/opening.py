@@ -23,11 +23,11 @@ SWEEPS_AFTER: Final = timedelta(seconds=0)
 CHANGES_AFTER: Final = timedelta(seconds=12)
 
 
-def levels() -> list[list[TableMapping]]:
+def levels(integration: str = INTEGRATION) -> list[list[TableMapping]]:
     """The demo's mappings, parents before those that refer to them; those of one level do not wait for each other."""
     waiting = {
         mapping.pk: mapping
-        for mapping in TableMapping.objects.filter(integration__name=INTEGRATION).order_by("pk")
+        for mapping in TableMapping.objects.filter(integration__name=integration).order_by("pk")
     }
     parents: dict[int, set[int]] = {pk: set() for pk in waiting}
     for child, parent in FieldMapping.objects.filter(reference__isnull=False).values_list(
@@ -42,9 +42,9 @@ def levels() -> list[list[TableMapping]]:
     return found
 
 
-def first_pass(say: Say, *, pause: Pause = time.sleep) -> None:
+def first_pass(say: Say, *, pause: Pause = time.sleep, integration: str = INTEGRATION) -> None:
     """A full synchronization of every mapping that has not been read through yet, parents first."""
-    for level in levels():
+    for level in levels(integration):
         new = [
             mapping for mapping in level if mapping.left_watermark is None and mapping.right_watermark is None
         ]
@@ -59,12 +59,12 @@ def first_pass(say: Say, *, pause: Pause = time.sleep) -> None:
             )
 
 
-def start_schedules() -> None:
+def start_schedules(integration: str = INTEGRATION) -> None:
     """The schedules of the demo begin now; one that began already keeps its times."""
     now = timezone.now()
     for scope, after in ((SynchJob.Scope.SWEEP, SWEEPS_AFTER), (SynchJob.Scope.CHANGES, CHANGES_AFTER)):
         JobQueueEntry.objects.filter(
-            mapping__integration__name=INTEGRATION, scope=scope, last_run=None, next_run__gt=now + after
+            mapping__integration__name=integration, scope=scope, last_run=None, next_run__gt=now + after
         ).update(next_run=now + after)
 
 

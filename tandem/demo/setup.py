@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any, Final
 
@@ -44,7 +45,7 @@ def make_integration(apps: Apps) -> bool:
     made: dict[str, TableMapping] = {}
     for spec in MAPPINGS:
         made[spec.name] = _mapping(integration, spec, made)
-    _schedules(made)
+    make_schedules(made.values())
     for app, field in ((left, "currency_code"), (right, "iso_code")):
         rates = {"mapping": made["Currencies"].pk, "base": "EUR", "table": "exchange_rate", "field": field}
         Connection.objects.filter(pk=app.pk).update(currencies=rates)
@@ -99,11 +100,11 @@ def _mapping(integration: Integration, spec: TableSpec, made: dict[str, TableMap
     return mapping
 
 
-def _schedules(made: dict[str, TableMapping]) -> None:
+def make_schedules(made: Iterable[TableMapping]) -> None:
     """Changes and sweeps once a minute. They begin when the first pass is through (``opening``), else in ten minutes."""
     begin = timezone.now() + timedelta(minutes=10)
-    for mapping in made.values():
+    for mapping in made:
         for scope in (SynchJob.Scope.CHANGES, SynchJob.Scope.SWEEP):
-            JobQueueEntry.objects.create(
-                mapping=mapping, scope=scope, interval_seconds=INTERVAL, next_run=begin
+            JobQueueEntry.objects.update_or_create(
+                mapping=mapping, scope=scope, defaults={"interval_seconds": INTERVAL, "next_run": begin}
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from synccore.failures import Kind
 from synccore.models import Problem, SynchJob
-from tandem.demo.cases import CASES, case
+from tandem.demo.cases import CASES, Case
 from tandem.demo.fault import Text
 
 
@@ -100,9 +101,12 @@ class Done:
     is_done: bool
 
 
-def look() -> list[Done]:
-    """The steps with what was done so far; one question to the database."""
-    cases = [each.key for each in CASES]
+def look(
+    steps: Sequence[Step] = STEPS, cases: Sequence[Case] = CASES, broken: Sequence[str] = _BROKEN
+) -> list[Done]:
+    """The steps with what was done so far; one question to the database. ``broken``: codes of what can be broken."""
+    keys = [each.key for each in cases]
+    stopped = next(each.mapping for each in cases if each.setup)
     ended: QuerySet[Problem] = Problem.objects.filter(state=Problem.State.ENDED)
     conflicts = ended.filter(kind=Kind.CONFLICT.value, ended_by__isnull=False)
     restored = SynchJob.objects.filter(verb="restore", state=SynchJob.State.FINISHED).filter(
@@ -113,10 +117,10 @@ def look() -> list[Done]:
         "conflict": conflicts,
         "restored": restored,
         "set_up": ended.of_setup().filter(code="missing_privilege"),  # type: ignore[attr-defined]
-        "own": conflicts.exclude(coupling__left_key__in=cases).exclude(coupling__right_key__in=cases),
+        "own": conflicts.exclude(coupling__left_key__in=keys).exclude(coupling__right_key__in=keys),
         "broken": ended.of_setup().filter(  # type: ignore[attr-defined]
-            Q(code__in=_BROKEN) | Q(code="missing_privilege") & ~Q(mapping__name=case("right").mapping)
+            Q(code__in=broken) | Q(code="missing_privilege") & ~Q(mapping__name=stopped)
         ),
     }
     row = get_user_model().objects.values(**{name: Exists(facts[name]) for name in facts}).first() or {}
-    return [Done(step, bool(row.get(step.name))) for step in STEPS]
+    return [Done(step, bool(row.get(step.name))) for step in steps]

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-import psycopg
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login
@@ -20,12 +19,11 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from synccore.models import Connection
-from tandem.demo.apps import Apps, DemoProblem
+from tandem.demo.apps import DemoProblem
 from tandem.demo.bar import BAR_COOKIE, person_named
 from tandem.demo.fault import Fault, Place
-from tandem.demo.faults import FAULTS, Standing, standings
-from tandem.demo.faults import put_all_right as all_right
+from tandem.demo.faults import Standing
+from tandem.demo.shows import Show, show
 
 _BACKEND = "django.contrib.auth.backends.ModelBackend"
 
@@ -46,59 +44,53 @@ def only_in_the_demo(view: Callable[..., HttpResponse]) -> Callable[..., HttpRes
 @require_safe
 def break_something(request: HttpRequest) -> HttpResponse:
     """What can be broken, as it is written; how it stands is asked by the fragment."""
-    found = [Standing(fault, is_known=False) for fault in FAULTS.values()]
-    return render(request, "demo/break.html", _context(found) | {"load_live": True})
+    now = show()
+    found = [Standing(fault, is_known=False) for fault in now.faults.values()]
+    return render(request, "demo/break.html", _context(now, found) | {"load_live": True})
 
 
 @only_in_the_demo
 @require_safe
 def live_faults(request: HttpRequest) -> HttpResponse:
     """How every fault stands in the apps now: the region alone for the page, a whole page without JavaScript."""
+    now = show()
     try:
-        context = _context(list(standings(Apps.of_environment())))
-    except (DemoProblem, psycopg.Error) as fault:
-        found = [Standing(each, is_known=False) for each in FAULTS.values()]
-        context = _context(found) | {"trouble": _sentence(fault)}
+        context = _context(now, list(now.standings(now.apps())))
+    except now.troubles as fault:
+        found = [Standing(each, is_known=False) for each in now.faults.values()]
+        context = _context(now, found) | {"trouble": _sentence(fault)}
     template = "demo/faults.html" if request.htmx else "demo/break.html"  # type: ignore[attr-defined]
     answer = render(request, template, context)
     answer["Cache-Control"] = "no-store"
     return answer
 
 
-def _context(found: list[Standing]) -> dict[str, Any]:
+def _context(now: Show, found: list[Standing]) -> dict[str, Any]:
     try:
-        apps = {app.kind: app for app in Apps.of_environment()}
+        apps = now.apps()
+        pages = now.connections(apps)
     except DemoProblem:
-        apps = {}
-    connections = {
-        row.integration_user: row.pk
-        for row in Connection.objects.filter(integration_user__in=[app.integration for app in apps.values()])
-    }
-    pages = {kind: connections.get(app.integration) for kind, app in apps.items()}
+        apps, pages = None, {}
     return {
         "page_title": _("Break something"),
-        "faults": [_card(each, pages) for each in found],
+        "faults": [_card(each, apps, pages) for each in found],
     }
 
 
-def _card(standing: Standing, connections: dict[str, int | None]) -> dict[str, Any]:
+def _card(standing: Standing, apps: Any, connections: dict[str, int]) -> dict[str, Any]:
     fault = standing.fault
-    try:
-        statement = fault.statement(Apps.of_environment())
-    except DemoProblem:
-        statement = ""
     return {
         "fault": fault,
         "now": standing.now,
         "is_known": standing.is_known,
-        "statement": statement,
+        "statement": fault.statement(apps) if apps is not None else "",
         "places": [
             (place.label, address) for place in fault.places if (address := _address(place, connections))
         ],
     }
 
 
-def _address(place: Place, connections: dict[str, int | None]) -> str:
+def _address(place: Place, connections: dict[str, int]) -> str:
     if not place.app:
         return reverse(place.url) + place.query
     pk = connections.get(place.app)
@@ -121,23 +113,25 @@ def put_right(request: HttpRequest, name: str) -> HttpResponse:
 @only_in_the_demo
 @require_POST
 def put_all_right(request: HttpRequest) -> HttpResponse:
-    def work(apps: Apps) -> str:
-        all_right(apps)
+    def work(apps: Any) -> str:
+        show().put_all_right(apps)
         return _("Everything is as it should be in both apps, and Tandem looks at them again now.")
 
     return _press(request, work)
 
 
 def _fault(name: str) -> Fault:
-    if name not in FAULTS:
+    found = show().faults.get(name)
+    if found is None:
         raise Http404
-    return FAULTS[name]
+    return found
 
 
-def _press(request: HttpRequest, work: Callable[[Apps], Any]) -> HttpResponse:
+def _press(request: HttpRequest, work: Callable[[Any], Any]) -> HttpResponse:
+    now = show()
     try:
-        messages.success(request, str(work(Apps.of_environment())))
-    except (DemoProblem, psycopg.Error) as fault:
+        messages.success(request, str(work(now.apps())))
+    except now.troubles as fault:
         messages.warning(request, _sentence(fault))
     return redirect("demo:break")
 

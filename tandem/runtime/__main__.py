@@ -57,8 +57,11 @@ def main() -> int:
 
             return run_demo(end_with_parent_process=chosen.end_with_parent)
         if chosen.command == "demo-reset":
-            Services(profile="demo").reset()
-            print("The demo's data is gone; `make demo` starts afresh.")
+            from tandem.runtime.demo import profile_of
+
+            wish = os.environ.get("APPS", "")
+            Services(profile=profile_of(wish)).reset()
+            print(f"The demo's data is gone; `make demo{' APPS=' + wish if wish else ''}` starts afresh.")
             return 0
         command = chosen.rest[1:] if chosen.rest[:1] == ["--"] else chosen.rest
         if not command:

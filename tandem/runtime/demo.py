@@ -40,21 +40,41 @@ WORKER = [
 ]
 FALLBACK_NAME = "admin"
 PASSING = "people"  # the process that plays the two apps' users once, and ends
+# What APPS= chooses: two databases, or Business Central and Dataverse as the tests' protocol servers speak them.
+# Each has data of its own.
+PROFILES = {"databases": "demo", "dataverse": "demo-dataverse"}
+ONLINE = {"business_central": "TANDEM_DEMO_BUSINESS_CENTRAL_PORT", "dataverse": "TANDEM_DEMO_DATAVERSE_PORT"}
+FIRST_ONLINE_PORT, LAST_ONLINE_PORT = 8100, 8199
+
+
+def profile_of(wish: str) -> str:
+    """Whose data APPS= means. Raises RuntimeProblem where it is none of the choices."""
+    found = PROFILES.get(wish or "databases")
+    if found is None:
+        raise RuntimeProblem(
+            f"APPS is {wish!r}: choose databases (two PostgreSQL databases, the default) or dataverse (Business Central "
+            "and Dataverse): make demo APPS=dataverse"
+        )
+    return found
 
 
 def run_demo(*, end_with_parent_process: bool) -> int:
     """Runs the demo until it is ended; returns an exit code. Raises RuntimeProblem."""
+    wish = os.environ.get("APPS", "")
+    profile = profile_of(wish)
     if end_with_parent_process:
         end_with_parent()
-    with Services(profile="demo") as services, _only_demo(services) as address_file:
+    with Services(profile=profile) as services, _only_demo(services) as address_file:
         port = choose_port(os.environ.get("PORT", ""))
         address = f"http://{HOST}:{port}/"
-        environment = _environment(services)
-        _prepare(services, environment)
+        environment = _environment(services) | {"TANDEM_DEMO_APPS": wish or "databases"}
         children: dict[str, subprocess.Popen[bytes]] = {}
         logs = services.places.state / "logs"
         logs.mkdir(exist_ok=True)
         try:
+            if profile == PROFILES["dataverse"]:
+                environment |= _start_online(services, children, environment, logs)
+            _prepare(services, environment)
             for name, command in _processes(port).items():
                 with (logs / f"{name}.log").open("wb") as log:
                     children[name] = start(command, log=log.fileno(), env=environment, cwd=CLONE)
@@ -64,6 +84,63 @@ def run_demo(*, end_with_parent_process: bool) -> int:
             return _watch(children, logs)
         finally:
             _end(children)
+
+
+def _start_online(
+    services: Services, children: dict[str, subprocess.Popen[bytes]], environment: dict[str, str], logs: Path
+) -> dict[str, str]:
+    """Starts the two online apps and waits until they answer; gives what tells other processes where they are.
+
+    They keep their ports: what was read from them names their address.
+    """
+    _say("Starting the two online apps ...")
+    told = {"TANDEM_DEMO_KEY": services.places.secret("demo-key", lambda: secrets.token_urlsafe(24))}
+    taken: set[int] = set()
+    for kind, variable in ONLINE.items():
+        port = _online_port(services, kind, taken)
+        taken.add(port)
+        told[variable] = str(port)
+        file = services.places.state / f"{kind}.records"
+        command = [
+            sys.executable,
+            "-m",
+            "tandem.demo.online.host",
+            kind,
+            "--port",
+            str(port),
+            "--file",
+            str(file),
+        ]
+        log_file = logs / f"{kind}.log"
+        with log_file.open("wb") as log:
+            children[kind] = start(command, log=log.fileno(), env=environment | told, cwd=CLONE)
+        child = children[kind]
+        wait_until(lambda: _listens(port) or child.poll() is not None, seconds=READY_SECONDS, pause=0.1)  # noqa: B023
+        if not _listens(port):
+            raise RuntimeProblem.with_log(f"The app {kind} did not start; its log says:", log_file)
+    return told
+
+
+def _online_port(services: Services, kind: str, taken: set[int]) -> int:
+    """The app's port of the last start, where it is free, else a free one that it keeps."""
+    kept = services.places.state / f"{kind}.port"
+    if (
+        kept.exists()
+        and (text := kept.read_text(encoding="utf-8").strip()).isdecimal()
+        and _is_free(int(text))
+    ):
+        return int(text)
+    for port in range(FIRST_ONLINE_PORT, LAST_ONLINE_PORT + 1):
+        if port not in taken and _is_free(port):
+            kept.write_text(str(port), encoding="utf-8")
+            return port
+    raise RuntimeProblem(f"Ports {FIRST_ONLINE_PORT} to {LAST_ONLINE_PORT} are all taken; free two of them.")
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((HOST, port)) == 0
 
 
 def choose_port(wish: str) -> int:

@@ -47,7 +47,7 @@ def found():
     for problem in Problem.objects.not_ended().select_related("coupling", "mapping"):
         coupling = problem.coupling
         key = (coupling.left_key or coupling.right_key) if coupling else ""
-        yield problem.mapping.name, key, problem.code, problem.state
+        yield problem.mapping.name if problem.mapping else "", key, problem.code, problem.state
 
 
 def test_the_demo_from_its_first_start_to_rest(apps, no_waiting):

@@ -8,11 +8,12 @@ import subprocess
 import sys
 import time
 import urllib.request
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
-from tandem.runtime import RuntimeProblem
+from tandem.runtime import RuntimeProblem, demo
 from tandem.runtime.demo import choose_port
 from tandem.runtime.places import CLONE
 from tandem.runtime.services import VARIABLES
@@ -123,3 +124,32 @@ def test_without_a_wish_the_next_free_port_is_taken(monkeypatch):
 def test_a_port_that_is_none_is_refused(wish):
     with pytest.raises(RuntimeProblem, match="write a number"):
         choose_port(wish)
+
+
+@pytest.mark.parametrize(
+    ("wish", "profile"), [("", "demo"), ("databases", "demo"), ("dataverse", "demo-dataverse")]
+)
+def test_each_choice_of_apps_has_data_of_its_own(wish, profile):
+    assert demo.profile_of(wish) == profile
+
+
+@pytest.mark.parametrize("wish", ["Dataverse", "sap", "mixed apps", "../x", "'"])
+def test_apps_that_are_none_are_refused_in_one_sentence(wish):
+    with pytest.raises(RuntimeProblem) as refused:
+        demo.profile_of(wish)
+    assert repr(wish) in str(refused.value) and "make demo APPS=dataverse" in str(refused.value)
+
+
+def test_an_online_app_keeps_its_port(tmp_path, monkeypatch):
+    services = SimpleNamespace(places=SimpleNamespace(state=tmp_path))
+    free = {8100: True, 8101: True, 8102: True}
+    monkeypatch.setattr(demo, "_is_free", lambda port: free.get(port, False))
+    assert demo._online_port(services, "business_central", set()) == 8100
+    assert demo._online_port(services, "dataverse", {8100}) == 8101
+    assert demo._online_port(services, "dataverse", {8100}) == 8101
+    free[8101] = False
+    assert demo._online_port(services, "dataverse", {8100}) == 8102
+    assert demo._online_port(services, "dataverse", {8100}) == 8102
+    free.clear()
+    with pytest.raises(RuntimeProblem, match="all taken"):
+        demo._online_port(services, "dataverse", set())

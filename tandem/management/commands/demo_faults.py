@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from tandem.demo import opening
 from tandem.demo.apps import Apps, DemoProblem
+from tandem.demo.shows import ONLINE, chosen
 
 
 class Command(BaseCommand):
@@ -23,8 +24,16 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            apps = Apps.of_environment()
+            done = self._run(options["patience"])
         except DemoProblem as problem:
             raise CommandError(str(problem)) from problem
-        if not opening.run(apps, self.stdout.write, patience=options["patience"]):
+        if not done:
             raise CommandError("The records are not coupled; do the workers run?")
+
+    def _run(self, patience: float) -> bool:
+        if chosen() == ONLINE:
+            from tandem.demo.online import opening as online
+            from tandem.demo.online.apps import OnlineApps
+
+            return online.run(OnlineApps.of_environment(), self.stdout.write, patience=patience)
+        return opening.run(Apps.of_environment(), self.stdout.write, patience=patience)

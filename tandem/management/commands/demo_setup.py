@@ -13,6 +13,7 @@ from tandem.demo import stage
 from tandem.demo.apps import Apps, DemoProblem
 from tandem.demo.seed import make_apps
 from tandem.demo.setup import make_integration
+from tandem.demo.shows import ONLINE, chosen
 from tandem.demo.users import make_people, write_sign_in
 
 
@@ -23,6 +24,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
+            if chosen() == ONLINE:
+                self._online()
+                return
             apps = Apps.of_environment()
             for kind, seen in stage.look(apps).items():
                 if not seen.is_open:  # taken down when the demo ended: a start is a start
@@ -37,6 +41,15 @@ class Command(BaseCommand):
             raise CommandError(
                 f"The demo's apps could not be set up: {failure!r} {failure.app_message}"
             ) from failure
+        self._people(new)
+
+    def _online(self) -> None:
+        from tandem.demo.online.apps import OnlineApps
+        from tandem.demo.online.setup import make_integration as make_online
+
+        self._people(make_online(OnlineApps.of_environment()))
+
+    def _people(self, new: bool) -> None:
         people = make_people()
         write_sign_in(people)
         self.stdout.write("The two apps are new." if new else "The two apps are as you left them.")

@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from psycopg.conninfo import conninfo_to_dict
 
 from tandem.demo.apps import App, Apps, DemoProblem
+from tandem.demo.shows import DATABASES, chosen
 
 ADMIN = "admin"
 
@@ -30,6 +31,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
+            if chosen() != DATABASES:
+                raise DemoProblem("This command is for the demo of two databases.")
             apps = Apps.of_environment()
         except DemoProblem as problem:
             raise CommandError(str(problem)) from problem

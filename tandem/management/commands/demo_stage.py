@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from tandem.demo.apps import Apps, DemoProblem
+from tandem.demo.shows import ONLINE, chosen
 from tandem.demo.stagehand import Stagehand
 
 
@@ -17,15 +18,22 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            apps = Apps.of_environment()
+            stagehand = self._stagehand()
         except DemoProblem as problem:
             raise CommandError(str(problem)) from problem
         ended = threading.Event()
         for each in (signal.SIGINT, signal.SIGTERM):
             signal.signal(each, lambda *_: ended.set())
-        stagehand = Stagehand(apps, self.stdout.write)
         try:
             while not ended.wait(0.5):
                 stagehand.step()
         finally:
             stagehand.close()
+
+    def _stagehand(self) -> Any:
+        if chosen() == ONLINE:
+            from tandem.demo.online.apps import OnlineApps
+            from tandem.demo.online.stagehand import OnlineStagehand
+
+            return OnlineStagehand(OnlineApps.of_environment(), self.stdout.write)
+        return Stagehand(Apps.of_environment(), self.stdout.write)

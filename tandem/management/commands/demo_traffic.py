@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from tandem.demo import traffic
 from tandem.demo.apps import Apps, DemoProblem
+from tandem.demo.shows import DATABASES, chosen
 
 
 class Command(BaseCommand):
@@ -45,6 +46,8 @@ class Command(BaseCommand):
             each: signal.signal(each, lambda *_: ended.set()) for each in (signal.SIGINT, signal.SIGTERM)
         }
         try:
+            if chosen() != DATABASES:
+                raise DemoProblem("This command is for the demo of two databases.")
             apps = Apps.of_environment()
             worker = traffic.Worker(apps)
             try:
