@@ -73,6 +73,7 @@ class BusinessCentralProfile(Profile):
     """One company of a Business Central environment, or of an installation of one's own."""
 
     name: ClassVar[str] = "business_central"
+    must_sign_in = True
 
     # -- requests ------------------------------------------------------------------------------------------------------
     page_max = 20_000

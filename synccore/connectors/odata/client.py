@@ -249,7 +249,8 @@ class Client:
         answer: Answer | None = None
         lost: Failure | None = None
         while True:
-            if not self._circuit.enter(probe=probe):
+            # Who asks in any case asks once: a service that is gone is not asked again and again.
+            if not self._circuit.enter(probe=probe and not tries):
                 break
             signed = self._sign_in.headers(self, until)
             about.secrets = self._sign_in.secrets

@@ -277,7 +277,7 @@ def sign_in_of(profile: Profile) -> SignIn:
     values = profile.values
     headers = _headers_of(values.get("headers"))
     if not values.get("client_id"):
-        if profile.name == "dataverse" or profile.name == "business_central" and not values.get("user"):
+        if profile.must_sign_in and not values.get("user"):
             raise bad_option("client_id", "required")
         if values.get("user") and not values.get("password"):
             raise bad_option("password", "required")

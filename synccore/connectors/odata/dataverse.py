@@ -28,6 +28,7 @@ class DataverseProfile(Profile):
     """One Dataverse environment (Dynamics 365 Sales among others)."""
 
     name: ClassVar[str] = "dataverse"
+    must_sign_in = True
 
     # -- requests ------------------------------------------------------------------------------------------------------
     page_max = 5000

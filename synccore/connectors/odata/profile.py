@@ -35,6 +35,9 @@ class Profile:
     #: Name of the connector's kind, and of the table of errors (``odata``, ``business_central``, ``dataverse``).
     name: ClassVar[str] = "odata"
 
+    #: True: nobody is let in without a client, or a user and password.
+    must_sign_in: ClassVar[bool] = False
+
     # -- requests ------------------------------------------------------------------------------------------------------
     #: Largest page the service gives; asked for by ``Prefer: odata.maxpagesize``.
     page_max: int = 1000
