@@ -45,8 +45,9 @@ from synccore.connectors.odata.waiting import (
 )
 from synccore.failures import Failure, Scope, Transient, Unrecognised
 
-# It would log the address of every request, and addresses hold what is searched for: people's data.
-logging.getLogger("httpx2").setLevel(logging.WARNING)
+# They would log the address of every request, which holds what is searched for (people's data), and headers of answers.
+for _each in ("httpx2", "httpcore2"):
+    logging.getLogger(_each).setLevel(logging.WARNING)
 
 __all__ = ["Answer", "Client", "Request"]
 

@@ -166,3 +166,12 @@ def test_nobody_listening_is_a_temporary_fault():
             sales.send(Request("GET", "accounts"), operation="read")
     assert caught.value.code == "connection_refused"
     assert caught.value.params["port"] == str(port)
+
+
+def test_neither_address_nor_headers_of_an_answer_are_logged(wire, caplog):
+    caplog.set_level("DEBUG")
+    wire.answer = b"HTTP/1.1 200 OK\r\nSet-Cookie: session=s3cret\r\nContent-Length: 2\r\n\r\n{}"
+    with client(wire) as sales:
+        sales.send(Request("GET", "contacts?$filter=mail%20eq%20'anna@example.com'"), operation="read")
+    assert "anna" not in caplog.text
+    assert "s3cret" not in caplog.text
