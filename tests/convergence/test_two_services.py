@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
 from synccore.models import SynchJob
 from tests.convergence.two_services import TwoServices
-from tests.odata.faults import http_date, writes
+from tests.odata.faults import http_date, reads, writes
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
@@ -42,9 +43,8 @@ WAITING = Counter(
 
 @pytest.fixture
 def both() -> Iterator[TwoServices]:
-    made = TwoServices(customers=CUSTOMERS, vendors=200, contacts=300, items=50)
-    yield made
-    made.close()
+    with closing(TwoServices(customers=CUSTOMERS, vendors=200, contacts=300, items=50)) as made:
+        yield made
 
 
 @pytest.mark.timeout(600)
@@ -204,3 +204,36 @@ def both_agree(both: TwoServices) -> None:
     assert both.customers()["C00600"]["displayName"] == both.accounts()["C00600"]["name"] == "Said here 600"
     last = both.run(scope="full")
     assert (last.inserted, last.modified, last.failed, last.waiting) == (0, 0, 0, 0)
+
+
+@pytest.mark.timeout(300)
+def test_odd_answers_lose_and_double_nothing() -> None:
+    """Sub-answers in another order, sub-answers that are missing, pages of a proxy in between, half a document."""
+    with closing(TwoServices(customers=600)) as both:
+        odd_answers(both)
+
+
+def odd_answers(both: TwoServices) -> None:
+    both.bc.faults.shuffle = True
+    both.dv.faults.drop_answers = 2
+    both.dv.faults.garbage(b"<html><body>Sign in to the hotel's network</body></html>", when=reads)
+    both.bc.faults.garbage(b'{"value": [{"id": "0000', status=200, when=reads)
+    for name in ("Salespeople", "Currencies", "Customers"):
+        for _ in range(3):
+            both.time_passes()
+            both.run(name, "full")
+    assert len(both.dv.rows("accounts")) == both.couplings().count() == 600
+    both.edit_customers(range(300), city="Delft")
+    both.edit_accounts(range(300, 600), telephone1="+47 {n}")
+    both.bc.faults.drop_answers = both.dv.faults.drop_answers = 1
+    both.bc.faults.garbage(b"", status=502, when=writes)
+    both.dv.faults.garbage(b"\xff\xfe not text", status=200, when=writes)
+    for _ in range(4):
+        both.time_passes()
+        both.run()
+    both.run(scope="sweep")
+    both.run()
+    assert both.bc.faults.left == both.dv.faults.left == 0
+    assert both.differences() == []
+    assert both.codes() == Counter() and both.banners() == []
+    assert len(both.bc.rows("customers")) == len(both.dv.rows("accounts")) == 600

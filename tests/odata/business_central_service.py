@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import re
+import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import uuid4
@@ -58,9 +59,8 @@ class BusinessCentral(Service):
     # -- rows ----------------------------------------------------------------------------------------------------------
 
     def etag(self, row: Row) -> str:
-        return (
-            f'W/"{base64.b64encode(f"19;{hash(row.key) & 0xFFFFFFFF};{row.version};00;".encode()).decode()}"'
-        )
+        told = f"19;{zlib.crc32(str(row.key).encode())};{row.version};00;"
+        return f'W/"{base64.b64encode(told.encode()).decode()}"'
 
     def key_order(self, key: Key) -> Any:
         return sql_order(key)

@@ -178,9 +178,10 @@ class Dataverse(Writing, Functions, Service):
                 "0x80060890",
                 f"The key attributes '{name}' are not a defined key of '{shape.type_name}'.",
             )
-        for row in self.store.tables[shape.name].rows.values():
-            if self.dialect.equal(row.values[name]) == self.dialect.equal(value):
-                return row.key
+        with self.store.lock:
+            for row in self.store.tables[shape.name].rows.values():
+                if self.dialect.equal(row.values[name]) == self.dialect.equal(value):
+                    return row.key
         raise self.gone(shape, value)
 
     def counted(self, n: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, uuid5
@@ -145,7 +146,7 @@ def _entity(shape: EntitySet) -> dict[str, Any]:
         "IsIntersect": False,
         "IsLogicalEntity": False,
         "TableType": "Standard",
-        "ObjectTypeCode": 1 + abs(hash(shape.type_name)) % 9999,
+        "ObjectTypeCode": 1 + zlib.crc32(shape.type_name.encode()) % 9999,
         "Privileges": [
             {
                 "PrivilegeType": right,

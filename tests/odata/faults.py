@@ -54,7 +54,6 @@ class Faults:
         self.shuffle = False  # batches answer in another order, where the format allows it
         self.drop_answers = 0  # the next n batches leave out the answer of their last operation
         self.denied: set[tuple[str, str]] = set()  # (set, read|create|write|delete)
-        self.refuse: Callable[[str, str, dict[str, Any]], Any] | None = None
         self._plan: deque[Trouble] = deque()
         self._lock = threading.Lock()
 

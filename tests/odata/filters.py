@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -307,7 +307,7 @@ def typed_literal(prop: Prop, kind: str, text: str) -> Any:
     if prop.type == "Boolean":
         return {"true": True, "false": False}.get(text) if kind == "word" else None
     if prop.type == "Date":
-        return text if kind == "date" else None
+        return text if kind == "date" and is_day(text) else None
     if prop.type == "DateTimeOffset":
         return instant_of(text) if kind == "instant" else None
     if kind != "number":
@@ -318,6 +318,14 @@ def typed_literal(prop: Prop, kind: str, text: str) -> Any:
         number = int(text)
         return number if -INTEGERS[prop.type] <= number < INTEGERS[prop.type] else None
     return Decimal(text)
+
+
+def is_day(text: str) -> bool:
+    """Whether the calendar has this day."""
+    try:
+        return bool(date.fromisoformat(text))
+    except ValueError:
+        return False
 
 
 INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(:\d\d)?(?:\.(\d{1,12}))?(Z|[+-]\d\d:\d\d)")

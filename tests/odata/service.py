@@ -198,8 +198,9 @@ class Service:
 
     def count(self, call: Call, shape: EntitySet) -> int:
         test = self.filter_of(self.checked_options(call), shape)
-        rows = self.store.tables[shape.name].rows.values()
-        return len(rows) if test is None else sum(test(row.values) for row in rows)
+        with self.store.lock:
+            rows = self.store.tables[shape.name].rows.values()
+            return len(rows) if test is None else sum(test(row.values) for row in rows)
 
     def page_size(self, call: Call) -> int:
         asked = call.prefers("odata.maxpagesize") or call.prefers("maxpagesize")
@@ -244,7 +245,7 @@ class Service:
         more = False
         after = self.position(order, token["last"], token["key"]) if token else None
         with self.store.lock:
-            found = table.ordered((tuple(order)), lambda row: self.position(order, row.values, row.key))
+            found = table.ordered(tuple(order), lambda row: self.position(order, row.values, row.key))
             for _place, row in found[first_after(found, after) :]:
                 if test is not None and not test(row.values):
                     continue

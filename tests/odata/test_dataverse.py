@@ -200,6 +200,12 @@ def test_a_value_that_does_not_fit_is_refused(client: Client, body: dict[str, An
     assert error(client.send("POST", "accounts", body))[1] in (code, "0x80044330")
 
 
+@pytest.mark.parametrize("day", ["2026-02-30", "30-02-2026", "2026-02-03T00:00:00Z"])
+def test_a_day_that_the_calendar_lacks_is_refused(client: Client, day: str) -> None:
+    assert error(client.send("POST", "contacts", {"birthdate": day})) == (400, "0x80048d19")
+    assert client.get(f"contacts?$filter=birthdate gt {day}").status_code == 400
+
+
 def test_a_tracked_reading_tells_changes_then_deletions(server: DataverseServer, client: Client) -> None:
     first, second, third = accounts(server, "A", "B", "C")
     prefer = "odata.track-changes,odata.maxpagesize=2"

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import unquote, unquote_plus
 
-from tests.odata.filters import INTEGERS, instant_of
+from tests.odata.filters import INTEGERS, instant_of, is_day
 from tests.odata.schema import Prop
 
 GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -134,7 +134,7 @@ def coerce(prop: Prop, raw: Any) -> Any:
             raise WrongType
         return raw.lower()
     if prop.type == "Date":
-        if not DATE.fullmatch(raw):
+        if not DATE.fullmatch(raw) or not is_day(raw):
             raise WrongType
         return raw
     found = instant_of(raw)
