@@ -122,6 +122,8 @@ def _statement(code: str, values: Mapping[str, Any]) -> str:
     """The statement to copy: the one that came with the failure, else the code's own with the names filled in."""
     if grant := str(values.get("grant") or ""):
         return grant
+    if values.get("roles") or values.get("holder") or values.get("host") and not values.get("database"):
+        return ""  # of a service: its administrators have pages, no statements
     template = WHY[code].statement if code in WHY else ""
     names = [name for name in ("user", "database", "table") if "{" + name + "}" in template]
     if any(is_unsaid(values.get(name)) for name in names):

@@ -77,6 +77,19 @@ def test_the_statement_is_the_failures_own_or_has_its_names_quoted() -> None:
     assert guides.explain("password_expired", {}).statement == "", "nothing half to be copied"  # type: ignore[union-attr]
 
 
+def test_no_statement_of_a_database_is_shown_for_a_service() -> None:
+    for code, facts in (
+        ("sign_in_refused", {"host": "crm.example.com", "port": "443", "user": "tandem"}),
+        ("password_expired", {"host": "crm.example.com", "user": "tandem"}),
+        ("not_superuser", {"user": "tandem", "roles": ["System Administrator"]}),
+        ("missing_privilege", {"user": "tandem", "privilege": "prvWriteAccount", "holder": "security_role"}),
+    ):
+        told = guides.explain(code, facts)
+        assert told and told.statement == "", code
+    told = guides.explain("sign_in_refused", {"host": "db.example.com", "database": "crm", "user": "tandem"})
+    assert told and "pg_roles" in told.statement
+
+
 def test_facts_are_told_in_the_order_people_read_them_and_blank_ones_are_left_out() -> None:
     told = guides.explain(
         "value_too_long",

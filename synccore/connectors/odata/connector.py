@@ -248,7 +248,9 @@ class BusinessCentralConnector(ODataConnector):
     profile_class = BusinessCentralProfile
     options: ClassVar[tuple[Option, ...]] = BusinessCentralProfile.options
     lists_choices = True
-    audits = ("certificate_ends", "user_exists", "user_enabled", "not_superuser", "secret_valid")
+    audits = (
+        "certificate_ends", "user_exists", "user_enabled", "not_superuser", "secret_valid", "quota_left",
+    )  # fmt: skip
 
     @classmethod
     def tidy(cls, options: Mapping[str, Any]) -> dict[str, Any]:
