@@ -5,6 +5,7 @@ Nothing is written to the app. What cannot be checked is stored as that, never a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -12,7 +13,7 @@ from typing import Any, Final
 
 from synccore.connectors import CONNECTORS
 from synccore.connectors.base import Connector
-from synccore.failures import Failure, Misconfigured
+from synccore.failures import Failure, Misconfigured, Scope
 from synccore.models import Connection, SetupCheck
 from synccore.shapes import CheckState, Finding, TableInfo
 
@@ -47,6 +48,8 @@ _NOT_ASKED: Final = frozenset(
     }
 )
 
+#: What goes to these leaves the machine never.
+_THIS_MACHINE: Final = re.compile(r"http://(localhost|127\.[0-9.]+|\[::1\])(:|/|$)", re.IGNORECASE)
 #: Failures of the sign-in which are what a check of its own looks for.
 _FAILS: Final = {
     "admin_mode": "admin_mode_off",
@@ -153,7 +156,7 @@ def _reached(app: Connection, failure: Failure | None) -> list[Finding]:
     found = [_passed("address", address=where)]
     if where.startswith("https://"):
         found.append(_passed("certificate", address=where))
-    elif where.startswith("http://"):
+    elif where.startswith("http://") and not _THIS_MACHINE.match(where):
         found.append(Finding("certificate", CheckState.WARN, {"address": where}))
     return found
 
@@ -174,7 +177,9 @@ def _told(connector: Connector) -> dict[str, Any]:
     """What the app tells of its currencies; nothing where it may not be asked, which the check then says."""
     try:
         told = connector.currencies()
-    except Misconfigured:
+    except Failure as failure:
+        if failure.scope is Scope.CONNECTION and not isinstance(failure, Misconfigured):
+            raise
         return {}
     return asdict(told) if told else {}
 
@@ -232,6 +237,8 @@ def _not_made(app: Connection, found: Found, used: list[Used], failure: Failure 
     why = because(failure) if failure is not None else {}
     kind = CONNECTORS.get(app.kind)
     wanted = ("clock", *(kind.audits if kind else ()))
+    if app.address.startswith("http://"):
+        wanted = tuple(code for code in wanted if code != "certificate_ends")  # there is none
     missing: Found = [
         (None, Finding(code, CheckState.UNKNOWN, why)) for code in wanted if (None, code) not in made
     ]

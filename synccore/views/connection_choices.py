@@ -112,7 +112,10 @@ def _context(app: Connection, request: HttpRequest, typed: dict[str, str], *, gu
         "app": app,
         "listed": listed,
         "chosen": request.POST.get("choice", offered.value if offered else ""),
-        "typed": [(name, _(option.label), typed[name]) for name, option in labels.items()],
+        "typed": [
+            (name, _(option.label), typed[name], _(option.help) if option.help else "")
+            for name, option in labels.items()
+        ],
         "is_typed": bool(request.POST.get("typed")),
         "records": coupled_records(app),
         "revision": services.revision_of(app),

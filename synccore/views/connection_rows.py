@@ -206,8 +206,13 @@ def key_of(choice: dict[str, Any]) -> str:
 
 
 def _is_current(app: Connection, choice: dict[str, Any]) -> bool:
+    """Whether the connection uses this one. What an address did not name (a company's name) may be missing."""
     answers = choice.get("answers") or {}
-    return bool(answers) and all(str(app.options.get(name) or "") == value for name, value in answers.items())
+    stored = {name: str(app.options.get(name) or "") for name in answers}
+    same = sum(stored[name] == value for name, value in answers.items())
+    return (
+        same > 0 and same >= len(answers) - 1 and all(stored[name] in ("", answers[name]) for name in answers)
+    )
 
 
 def place_of(app: Connection, listed: Listed) -> str:

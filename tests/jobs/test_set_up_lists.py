@@ -186,6 +186,16 @@ def test_a_place_that_is_not_there_is_the_addresss_fault_and_no_refused_sign_in(
     assert (states["address"], states["signs_in"]) == ("fail", "unknown")
 
 
+@pytest.mark.parametrize("address", ["http://127.0.0.1:8101", "http://localhost/x", "http://[::1]:9"])
+def test_what_stays_on_this_machine_needs_no_certificate(monkeypatch, address):
+    world = World()
+    monkeypatch.setattr(Connection, "address", property(lambda _app: address))
+    monkeypatch.setattr(MemoryConnector, "audits", ("certificate_ends", "not_owner"))
+    run("check_set_up", app_of(world))
+    codes = set(SetupCheck.objects.filter(connection=app_of(world)).values_list("code", flat=True))
+    assert "not_owner" in codes and not {"certificate", "certificate_ends"} & codes
+
+
 # --- the records themselves ----------------------------------------------------------------------------
 
 

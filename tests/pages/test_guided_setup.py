@@ -14,6 +14,7 @@ from synccore.models import Connection, Coupling, Integration, SetupCheck, Synch
 from synccore.services import connections as services
 from synccore.services.rights import RightMissing
 from synccore.shapes import Choice, FieldInfo, FieldType, KeyKind, TableInfo
+from synccore.views.connection_rows import listed_of
 from tests import factories as make
 
 from .test_actions import said
@@ -321,6 +322,19 @@ def test_a_list_that_could_not_be_read_says_why_and_can_be_asked_for_again(brows
     assert "Being asked" in browser.get(at(app, "guided_choose")).content.decode()
     work()
     assert "CRONUS NL" in browser.get(at(app, "guided_choose")).content.decode()
+
+
+def test_what_an_address_did_not_name_does_not_hide_which_one_is_in_use(browser, books):
+    books.choices = [
+        Choice("CRONUS", {"company": "1", "environment": "P", "company_name": "CRONUS"}),
+        Choice("Other", {"company": "2", "environment": "P", "company_name": "Other"}),
+    ]
+    app = connected(browser)
+    in_use = [({"company": "1", "environment": "P"}, "CRONUS"), ({"environment": "P"}, None), ({}, None)]
+    for options, label in in_use:
+        app.options = {"name": "books", **options}
+        current = listed_of(app).current
+        assert (current and current.label) == label
 
 
 # --- another company, another address ------------------------------------------------------------------
