@@ -216,3 +216,35 @@ def test_a_number_that_the_app_gives_a_new_record_comes_back(money, monkeypatch)
     money.right.put("account", account, {**money.rows(Side.RIGHT)[account], "no": "X"}, by="carla")
     money.run()
     assert [row["no"] for row in money.rows(Side.LEFT).values()] == ["C00042"]
+
+
+def test_a_unit_of_another_group_is_another_unit_whatever_its_name(money):
+    """An adopted counterpart has the parent that a new record would get for good; it waits until that one is coupled."""
+    money.left.add_table(table("unit", FieldInfo("no", TEXT, length=20), FieldInfo("name", TEXT, length=100)))
+    group = FieldInfo("group", FieldType.GUID)
+    money.right.add_table(
+        table("uom", FieldInfo("no", TEXT, length=20), FieldInfo("name", TEXT, length=100), group)
+    )
+    money.right.add_table(
+        table("schedule", FieldInfo("no", TEXT, length=20), FieldInfo("name", TEXT, length=100))
+    )
+    groups = money.add_mapping("unit", "schedule", ("no", "name"), name="Groups", direction="to_right")
+    units = money.add_mapping("unit", "uom", ("no", "name"), name="Units", direction="to_right")
+    for mapping in (groups, units):
+        mapping.natural_key = mapping.field_mappings.get(left_field="no").pk
+        mapping.save()
+    FieldMapping.objects.create(
+        mapping=units, position=9, left_field="id", right_field="group", reference=groups, direction="to_right",
+        only_new=True, left_info={"name": "id", "type": "guid"}, right_info={"name": "group", "type": "guid"},
+    )  # fmt: skip
+    unit = money.make(Side.LEFT, "unit", "PCS")
+    ours, theirs = money.make(Side.RIGHT, "schedule", "PCS"), money.make(Side.RIGHT, "schedule", "HOURS")
+    money.make(Side.RIGHT, "uom", "PCS", group=theirs)
+    money.run(mapping=units)
+    assert not Coupling.objects.live().paired().filter(mapping=units).exists()
+    assert Problem.objects.get().code == "reference_not_coupled"
+    mine = money.make(Side.RIGHT, "uom", "PCS", group=ours)
+    money.run(mapping=groups)
+    money.run(mapping=units, scope="due")
+    pair = Coupling.objects.live().paired().get(mapping=units)
+    assert (pair.left_id, pair.right_id) == (unit, mine)
