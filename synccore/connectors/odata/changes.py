@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from synccore.connectors.odata import delta, filtering
 from synccore.connectors.odata.links import REMEMBERED, goes_by_number, joined, mark, query
-from synccore.connectors.odata.source import LinkRefused, Listing, Source, repeats
+from synccore.connectors.odata.source import LinkRefused, Listing, Source, low_mark, repeats
 from synccore.connectors.odata.tables import Row, Table
 from synccore.failures import Failure
 from synccore.shapes import Filter, Page, Record, TableRef
@@ -192,9 +192,7 @@ class _Pass:
     def _watermark(self) -> dict[str, Any]:
         if self.table.stamp is None:
             return {}
-        state = self.state
-        newest = min(datetime.fromisoformat(state[name]) for name in ("started", "high") if state[name])
-        return {"low": (newest - self.source.overlap).isoformat()}
+        return low_mark(self.source, self.state["started"], self.state["high"])
 
 
 def _stamp(text: object) -> str | None:

@@ -17,7 +17,7 @@ from typing import Any, Final
 from synccore.connectors.odata.bodies import told
 from synccore.connectors.odata.client import Answer
 from synccore.connectors.odata.links import REMEMBERED, delta_link, is_foreign, key_in, mark, query
-from synccore.connectors.odata.source import LinkRefused, Listing, Source, repeats
+from synccore.connectors.odata.source import LinkRefused, Listing, Source, low_mark, repeats
 from synccore.connectors.odata.tables import Row, Table
 from synccore.shapes import Filter, Page
 
@@ -131,10 +131,7 @@ class _Pass:
         if self.table.stamp is None:
             return {}
         # It promised a link and gave none that can be used: stamps tell what changes from here.
-        newest = min(
-            datetime.fromisoformat(self.state[name]) for name in ("started", "high") if self.state[name]
-        )
-        return {"low": (newest - self.source.overlap).isoformat()}
+        return low_mark(self.source, self.state["started"], self.state["high"])
 
     def _note(self, moment: datetime | None) -> None:
         high = self.state["high"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from time import monotonic
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ from synccore.connectors.odata.links import ends_or_goes_on, next_link, query
 from synccore.connectors.odata.model import Entity, Property
 from synccore.connectors.odata.profile import Profile
 from synccore.connectors.odata.tables import Row, Table
+from synccore.connectors.odata.waiting import moment_of
 from synccore.failures import Failure, Scope, Unrecognised
 from synccore.shapes import ALL, TableRef
 
@@ -220,9 +220,18 @@ def equal_to(
     return found
 
 
-def _clock(answer: Answer) -> datetime:
-    """The service's clock when it answered; ours where it does not tell."""
+def low_mark(source: Source, started: str, high: str | None) -> dict[str, Any]:
+    """The watermark of a pass read by stamps: the highest stamp, but not beyond the service's clock at its start, less the
+    overlap."""
+    newest = min(datetime.fromisoformat(each) for each in (started, high) if each)
     try:
-        return parsedate_to_datetime(answer.headers.get("date") or "").astimezone(UTC)
-    except ValueError:
-        return datetime.now(UTC)
+        newest -= source.overlap
+    except OverflowError:  # the first day there is
+        newest = datetime.min.replace(tzinfo=UTC)
+    return {"low": newest.isoformat()}
+
+
+def _clock(answer: Answer) -> datetime:
+    """The service's clock when it answered; ours where it does not tell, or nonsense."""
+    said = moment_of(answer.headers.get("date"))
+    return said if said is not None and said.year > 1970 else datetime.now(UTC)

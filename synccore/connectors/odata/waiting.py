@@ -25,9 +25,9 @@ def moment_of(said: str | None) -> datetime | None:
     """The moment of an HTTP date, UTC; None for what is none."""
     try:
         moment = parsedate_to_datetime(said or "")
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

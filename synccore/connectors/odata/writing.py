@@ -6,37 +6,22 @@ all of a batch at once.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any
 
 from synccore.connectors.base import WriteResult
 from synccore.connectors.odata.client import Answer, Request
 from synccore.connectors.odata.errors import BadAnswer, address
 from synccore.connectors.odata.links import key_in, query
 from synccore.connectors.odata.model import Property
+from synccore.connectors.odata.operations import Maker, Operation, stale
 from synccore.connectors.odata.source import Source
 from synccore.connectors.odata.tables import MADE, Row, Table
-from synccore.connectors.odata.values import dumps, write_fields
-from synccore.connectors.values import refuse
 from synccore.failures import Failure, Rejected, Scope, Stale, Transient, Unrecognised
-from synccore.shapes import CreateItem, DeleteItem, Record, TableRef, UpdateItem, Value
-
-_ETAG: Final = re.compile(r'(W/)?"[\x21\x23-\x7e\x80-\xff ]*"\Z')
+from synccore.shapes import CreateItem, DeleteItem, Record, TableRef, UpdateItem
 
 Result = Record | Failure | None
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One item, ready to be sent. ``id`` as the table writes it, None where the app chooses it."""
-
-    position: int
-    id: str | None
-    version: str
-    request: Request
-    values: Mapping[str, Value]
 
 
 def create(
@@ -47,10 +32,10 @@ def create(
     operations = []
     for position, item in enumerate(items):
         try:
-            operations.append(writer.creation(position, item))
+            operations.append(writer.maker.creation(position, item))
         except Rejected as refused:
             writer.results[position] = refused
-    writer.send(operations)
+    writer.carry_out(operations)
     return writer.told(len(items))
 
 
@@ -62,18 +47,20 @@ def update(
     operations = []
     looks: dict[int, UpdateItem] = {}
     for position, item in enumerate(items):
+        made: Operation | Failure | None
         try:
-            operation = writer.change(position, item)
+            made = writer.maker.change(position, item)
         except Rejected as refused:
-            writer.results[position] = refused
+            made = refused
+        if isinstance(made, Failure):
+            writer.results[position] = made
+        elif made is None:
+            looks[position] = item
         else:
-            if operation is None:
-                looks[position] = item
-            else:
-                operations.append(operation)
+            operations.append(made)
     writer.look(looks)
     for turn in _turns(operations):
-        writer.send(writer.unmoved(turn))
+        writer.carry_out(turn)
     return writer.told(len(items))
 
 
@@ -82,11 +69,13 @@ def delete(source: Source, ref: TableRef, items: Sequence[DeleteItem]) -> list[N
     writer = Writer(source, source.table(ref), "delete", ())
     operations = []
     for position, item in enumerate(items):
-        operation = writer.deletion(position, item)
-        if operation is not None:
-            operations.append(operation)
+        made = writer.maker.deletion(position, item)
+        if isinstance(made, Operation):
+            operations.append(made)
+        else:
+            writer.results[position] = made
     for turn in _turns(operations):
-        writer.send(writer.unmoved(turn))
+        writer.carry_out(turn)
     writer.confirm_gone()
     found = [writer.results.get(position) for position in range(len(items))]
     return [result if isinstance(result, Failure) else None for result in found]
@@ -113,99 +102,40 @@ class Writer:
     names: Sequence[str]
     results: dict[int, Result] = field(default_factory=dict)
     _etags: dict[int, str] = field(default_factory=dict)
+    maker: Maker = field(init=False)
     properties: list[Property] = field(init=False)
     _select: list[str] = field(init=False)
-    _prefer: str = field(init=False)
-    #: Which of the stored values come back, where the service lets us say so.
-    _selected: str = field(init=False)
 
     def __post_init__(self) -> None:
-        profile = self.table.profile
         self.properties = self.table.properties(self.names)
+        self.maker = Maker(self.source, self.table, self.names)
         self._select = self.table.select(self.names)
-        prefer = ["return=representation" if profile.asks_representation else ""]
-        self._prefer = ",".join(filter(None, [*prefer, self.table.annotations(self.names)]))
-        selected = self.source.selected(self.table, self._select) if profile.selects_stored else ()
-        self._selected = query("", select=selected)
 
     def told(self, number: int) -> list[WriteResult]:
         found = [self.results[position] for position in range(number)]
         return [result for result in found if result is not None]
 
-    # -- what is sent --------------------------------------------------------------------------------------------------
-
-    def creation(self, position: int, item: CreateItem) -> Operation:
-        """A new record: under an id that we choose where the service lets us, else with its key among the values or without.
-
-        Raises Rejected.
-        """
-        table, key = self.table, self.table.key
-        values = dict(item.fields)
-        given = item.id if item.id is not None else values.get(key.name)
-        id = None if given is None else table.identify(str(given))
-        if given is not None and id is None:
-            raise refuse("invalid_value", table.name, key.info, given, expected=key.info.type.value)
-        if id is not None and table.profile.create == "put_id":
-            values.pop(key.name, None)
-            request = self._request("PATCH", table.address(id), values, {"If-None-Match": "*"}, creating=True)
-        else:
-            if id is not None:
-                values[key.name] = table.key_value(id)
-            request = self._request("POST", table.name, values, {}, creating=True)
-        return Operation(position, id, "", request, values)
-
-    def change(self, position: int, item: UpdateItem) -> Operation | None:
-        """An update; None where it only looks, or where its result is known already. Raises Rejected."""
-        table = self.table
-        table.properties(item.fields)  # refuses an unknown field
-        id = table.identify(item.id)
-        if id is None or not _is_version(item.version):
-            self.results[position] = stale(table, item.id)
-            return None
-        if not item.fields:
-            return None
-        headers = self._condition(item.version)
-        request = self._request("PATCH", table.address(id), item.fields, headers, creating=False)
-        if request.body == b"{}":
-            return None
-        return Operation(position, id, item.version, request, item.fields)
-
-    def deletion(self, position: int, item: DeleteItem) -> Operation | None:
-        """A deletion; None where the id is none of this table's: no such record is there."""
-        table = self.table
-        id = table.identify(item.id)
-        if id is None:
-            self.results[position] = None
-            return None
-        if not _is_version(item.version):
-            self.results[position] = stale(table, id)
-            return None
-        request = Request("DELETE", table.address(id), self._condition(item.version))
-        return Operation(position, id, item.version, request, {})
-
-    def _condition(self, version: str) -> dict[str, str]:
-        if not version.startswith(MADE):
-            return {"If-Match": version}
-        # Of our own making: compared before it is sent, see ``unmoved``.
-        return {"If-Match": "*"} if self.table.profile.needs_if_match else {}
-
-    def _request(
-        self, method: str, path: str, values: Mapping[str, Value], headers: dict[str, str], *, creating: bool
-    ) -> Request:
-        table, profile = self.table, self.table.profile
-        for name, value in values.items():
-            info = table.entity.property(name).info
-            if info.required and (value is None or value == "" and profile.empty_text_is_null):
-                raise refuse("value_required", table.name, info, "", limit="")
-        members = write_fields(table.entity, values, profile, creating=creating)
-        if self._prefer:
-            headers = {**headers, "Prefer": self._prefer}
-        return Request(method, path + self._selected, headers, dumps(members))
-
     # -- sending -------------------------------------------------------------------------------------------------------
 
-    def send(self, operations: Sequence[Operation]) -> None:
-        """Carry out operations, each with a result. Raises Failure only where all of them met what is of the connection."""
+    def carry_out(self, operations: Sequence[Operation]) -> None:
+        """Carry out operations, each with a result.
+
+        Raises Failure only where all of them, and whatever went before, met what is of more than records: a result that was
+        told is never lost to a failure that came after it.
+        """
+        try:
+            if operations:
+                self._send(self.unmoved(operations))
+        except Failure as failure:
+            if not self._has_written():
+                raise
+            for operation in operations:
+                self.results.setdefault(operation.position, failure)
+
+    def _has_written(self) -> bool:
+        return any(not isinstance(result, Failure) for result in self.results.values())
+
+    def _send(self, operations: Sequence[Operation]) -> None:
         if not operations:
             return
         client, table = self.source.client, self.table
@@ -218,7 +148,7 @@ class Writer:
         requests = [each.request for each in operations]
         answers = client.batch(requests, operation=self.operation, table=table.name, about=about)
         wide = [each for each in answers if isinstance(each, Failure) and each.scope is Scope.CONNECTION]
-        if len(wide) == len(operations):
+        if len(wide) == len(operations) and not self._has_written():
             raise next((each for each in wide if each.outcome_unknown), wide[0])
         written: list[tuple[Operation, str]] = []
         for operation, answer in zip(operations, answers, strict=True):
@@ -252,7 +182,7 @@ class Writer:
         return failure
 
     def _stored(self, answer: Answer) -> Record | None:
-        """The record as the answer tells it; None where it does not tell all of it."""
+        """The record as the answer tells it; None where it does not tell all of it, or what cannot be read."""
         row = _row(answer)
         if row is None or any(name not in row for name in self._select):
             return None
@@ -263,15 +193,21 @@ class Writer:
                 row["@odata.etag"] = told
             elif in_lists is None or self.table.stamp is None:
                 return None
-        return self.table.record(row, self.properties)
+        return self._record(row)
+
+    def _record(self, row: Row | None) -> Record | None:
+        try:
+            return None if row is None else self.table.record(row, self.properties)
+        except Failure:  # a value that is none of its type; the write happened all the same
+            return None
 
     def _id_told(self, operation: Operation, answer: Answer) -> str:
         """The id of a record whose stored values were not told: chosen by us, in the body, or in a header; "" if nowhere."""
-        row = _row(answer)
-        if row is not None and (id := self.table.id(row)) is not None:
-            return id
         if operation.id is not None:
             return operation.id
+        key = (_row(answer) or {}).get(self.table.key.read_path)
+        if key is not None and (id := self.table.identify(str(key))) is not None:
+            return id
         for name in ("odata-entityid", "location"):
             told = key_in(answer.headers.get(name, "").partition("?")[0])
             if told is not None and (id := self.table.identify(told)) is not None:
@@ -290,7 +226,7 @@ class Writer:
             failure = error
         for operation, id in written:
             row, etag = rows.get(id), self._etags.get(operation.position, "")
-            record = None if row is None else self.table.record(row, self.properties)
+            record = self._record(row)
             if record is not None and etag and self.table.etag(row or {}) not in ("", etag):
                 record = None  # somebody wrote since: what is there now is not what we stored
             if record is not None and _untouched(record, operation):
@@ -310,10 +246,9 @@ class Writer:
 
     def look(self, items: Mapping[int, UpdateItem]) -> None:
         """Updates of no field: the record if it is still at its version."""
-        open_items = {place: item for place, item in items.items() if place not in self.results}
-        ids = {place: self.table.identify(item.id) or "" for place, item in open_items.items()}
+        ids = {place: self.table.identify(item.id) or "" for place, item in items.items()}
         rows = self.source.by_id(self.table, [id for id in ids.values() if id], self.names)
-        for place, item in open_items.items():
+        for place, item in items.items():
             row = rows.get(ids[place])
             record = None if row is None else self.table.record(row, self.properties)
             same = record is not None and record.version == item.version
@@ -357,7 +292,10 @@ class Writer:
             if isinstance(result, Stale)
         }
         unsure = [id for place, id in moved.items() if id and not _says_gone(self.results[place])]
-        there = self.source.by_id(self.table, unsure, ())
+        try:
+            there = self.source.by_id(self.table, unsure, ())
+        except Failure:  # they are read before they are decided again
+            return
         for place, id in moved.items():
             if id not in there:
                 self.results[place] = None
@@ -372,17 +310,8 @@ def _untouched(record: Record, operation: Operation) -> bool:
     )
 
 
-def stale(table: Table, id: str) -> Stale:
-    return Stale("stale", {"table": table.name, "id": id})
-
-
 def _says_gone(result: Result) -> bool:
     return isinstance(result, Failure) and bool(result.params.get("gone"))
-
-
-def _is_version(version: str) -> bool:
-    """Whether a text can be a version of ours: anything else matches no record, and is no header."""
-    return version.startswith(MADE) or _ETAG.match(version) is not None
 
 
 def _row(answer: Answer) -> dict[str, Any] | None:

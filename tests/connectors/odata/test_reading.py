@@ -256,6 +256,13 @@ def test_the_clock_counts_from_the_start_of_the_pass():
     assert found.watermark["low"] < "2026-11-25T11:55:01"
 
 
+def test_stamps_and_clocks_at_the_ends_of_time_are_no_error():
+    first = Script((200, page(row(1, "0001-01-01T00:00:00Z")), {"Date": "Fri, 31 Dec 9999 23:59:59 -1200"}))
+    assert read(first).watermark == {"low": "0001-01-01T00:00:00+00:00"}
+    unset = Script((200, page(), {"Date": "Thu, 01 Jan 1970 00:00:00 GMT"}))
+    assert read(unset).watermark["low"] > "2020"
+
+
 def test_rows_without_a_stamp_come_in_the_first_pass():
     script = Script(page(row(1, None), row(2, stamp(2))))
     found = read(script)

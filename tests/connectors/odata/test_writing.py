@@ -137,6 +137,29 @@ def test_a_write_that_cannot_be_read_again_may_have_happened():
     assert isinstance(result, Misconfigured) and result.outcome_unknown
 
 
+def test_a_stored_value_that_cannot_be_read_costs_no_other_record_its_result():
+    script = Script(row(1, age=1), row(2, age="many"), row(3, age=3), page(row(2, age="many")))
+    results = update(script, *[UpdateItem(id(n), ETAG, {"city": "x"}) for n in (1, 2, 3)], fields=["age"])
+    assert isinstance(results[0], Record) and isinstance(results[2], Record)
+    assert isinstance(results[1], Transient) and results[1].outcome_unknown
+
+
+def test_what_was_written_is_not_lost_to_a_failure_that_comes_after():
+    def cut(request):
+        raise httpx2.ConnectError("refused", request=request)
+
+    script = Script(row(1), *[cut] * 9)
+    first, second = update(script, *[UpdateItem(id(1), ETAG, {"city": text}) for text in ("a", "b")])
+    assert isinstance(first, Record)
+    assert isinstance(second, Transient) and second.stops_the_job and not second.outcome_unknown
+
+
+def test_a_deletion_is_not_lost_to_a_look_that_fails():
+    gone = Script((204, None), refused(412), refused(403))
+    done, moved = delete(gone, *[DeleteItem(id(n), ETAG) for n in (1, 2)])
+    assert done is None and isinstance(moved, Stale), "it is read before it is decided again"
+
+
 # -- create --------------------------------------------------------------------------------------------------------------
 
 
