@@ -12,12 +12,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from django.db.models import F
+from django.db.models import Case, Count, F, Q, Value, When
 from django.utils import timezone
 
 from synccore import jobs
 from synccore.engine.rules import Direction
-from synccore.models import FieldMapping, RecordCount, SynchJob, TableMapping
+from synccore.models import Coupling, FieldMapping, RecordCount, SynchJob, TableMapping
 from synccore.models.scoping import GrantLevel
 from synccore.shapes import SIDES, Side
 from synccore.tasks import kick_on_commit
@@ -48,6 +48,8 @@ class Facts:
     criteria: bool = False
     revision: int = 1
     counts: Mapping[Side, int] | None = None
+    #: Per side the records that are known and have no counterpart: their problem says why, and no run brings one.
+    halves: Mapping[Side, int] = field(default_factory=dict)
     counted_at: datetime | None = None
     matched_at: datetime | None = None
     full_at: datetime | None = None
@@ -96,7 +98,10 @@ def _first_time(facts: Facts) -> Advice:
 
 
 def _coupled(facts: Facts) -> Advice:
-    alone = {side: max(0, n - facts.couplings) for side, n in (facts.counts or {}).items()}
+    alone = {
+        side: max(0, n - facts.couplings - facts.halves.get(side, 0))
+        for side, n in (facts.counts or {}).items()
+    }
     matched = facts.matched_at is not None and (
         facts.counted_at is None or facts.matched_at >= facts.counted_at
     )
@@ -122,6 +127,7 @@ def facts_of(
     last_full: Mapping[str, Any] | None,
     matched_at: datetime | None,
     criteria: bool,
+    halves: Mapping[Side, int] | None = None,
 ) -> Facts:
     """The facts of one mapping from what its row, its counts and its last jobs say."""
     known = count if count is not None and count.is_whole and count.revision == mapping.revision else None
@@ -134,11 +140,23 @@ def facts_of(
         criteria=criteria,
         revision=mapping.revision,
         counts={side: known.of(side) or 0 for side in SIDES} if known else None,
+        halves=halves or {},
         counted_at=known.at if known else None,
         matched_at=matched_at,
         full_at=datetime.fromisoformat(finished) if isinstance(finished, str) else finished,
         full_revision=last_full["revision"] if last_full else None,
     )
+
+
+def halves_of(mappings: Iterable[TableMapping]) -> dict[int, dict[Side, int]]:
+    """Per mapping and side how many records are known that have no counterpart; one query."""
+    alone = Coupling.objects.live().filter(Q(left_id=None) | Q(right_id=None), mapping__in=list(mappings))
+    found: dict[int, dict[Side, int]] = {}
+    side = Case(When(right_id=None, then=Value(Side.LEFT.value)), default=Value(Side.RIGHT.value))
+    counted = alone.order_by().annotate(side=side).values_list("mapping", "side").annotate(n=Count("pk"))
+    for mapping, name, n in counted:
+        found.setdefault(mapping, {})[Side(name)] = n
+    return found
 
 
 def counting(mappings: Iterable[TableMapping]) -> set[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,14 +11,15 @@ from django.db.models import Exists, OuterRef, Subquery
 from django.db.models.functions import JSONObject
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from synccore import jobs
 from synccore.models import MatchCriterion, RecordCount, SynchJob, TableMapping
 from synccore.models.scoping import GrantLevel
 from synccore.services import match
-from synccore.services.review import Advice, Facts, What, advise, counting, facts_of
+from synccore.services.review import Advice, Facts, What, advise, counting, facts_of, halves_of
 from synccore.services.setup import order_of
-from synccore.shapes import SIDES
+from synccore.shapes import SIDES, Side
 from synccore.tables import JobRow, State, app_names
 
 from .mapping_rows import MappingRow, mappings_of
@@ -75,12 +76,13 @@ class ReviewRow:
         code, params = self.given.code, self.given.params
         if code == "held":
             return line_refused(self.mapping, str(params["reason"]))
+        n = int(params.get("n", 0))
         facts = {
             "left": self.apps["left"],
             "right": self.apps["right"],
             "app": self.apps.get(str(params.get("side", "")), ""),
             "other": self.apps.get(str(params.get("other", "")), ""),
-            "n": number_format(params.get("n", 0), force_grouping=True),
+            "n": number_format(n, force_grouping=True),
         }
         known = {
             "not_counted": _("Nothing is coupled yet, and nobody has counted the records of both apps."),
@@ -90,15 +92,19 @@ class ReviewRow:
             ),
             "no_flow": _("Only %(app)s holds records, and the mapping does not flow from there."),
             "only_coupled": _("Only %(app)s holds records, and this mapping makes no new ones."),
-            "one_empty": _(
-                "Nothing is coupled yet and %(other)s is empty: all %(n)s records of %(app)s are new there."
+            "one_empty": ngettext(
+                "Nothing is coupled yet and %(other)s is empty: the one record of %(app)s is new there.",
+                "Nothing is coupled yet and %(other)s is empty: all %(n)s records of %(app)s are new there.",
+                n,
             ),
             "both_uncoupled": _("Both apps hold records that are not coupled; some may belong together."),
             "never": _("It was never synchronized whole."),
             "rules_moved": _(
                 "Its rules have changed since; records in which nothing changed have not met them."
             ),
-            "uncoupled": _("%(n)s records of %(app)s are not coupled."),
+            "uncoupled": ngettext(
+                "%(n)s record of %(app)s is not coupled.", "%(n)s records of %(app)s are not coupled.", n
+            ),
             "in_step": _("Its rules have not changed since the last one; runs and sweeps keep it in step."),
         }
         return known[code] % facts
@@ -155,11 +161,11 @@ def review_rows(user: Any) -> list[ReviewRow]:
         )
     )
     ordered = order_of(rows)
-    busy = counting(ordered)
-    return [_row(mapping, mapping.pk in busy) for mapping in ordered]
+    busy, halves = counting(ordered), halves_of(ordered)
+    return [_row(mapping, halves.get(mapping.pk, {}), mapping.pk in busy) for mapping in ordered]
 
 
-def _row(mapping: Any, is_counting: bool) -> ReviewRow:
+def _row(mapping: Any, halves: Mapping[Side, int], is_counting: bool) -> ReviewRow:
     held, count = jobs.held(mapping), getattr(mapping, "record_count", None)
     facts = facts_of(
         mapping,
@@ -169,6 +175,7 @@ def _row(mapping: Any, is_counting: bool) -> ReviewRow:
         last_full=mapping.last_full,
         matched_at=mapping.matched_at,
         criteria=mapping.has_criteria,
+        halves=halves,
     )
     return ReviewRow(mapping, facts, held=held, count=count, is_counting=is_counting)
 

@@ -12,6 +12,7 @@ from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
@@ -129,7 +130,9 @@ class MetRow:
         )
         self.other = other.title if other is not None else row.other_id
         lines = groups[row.place] if row.place is not None and row.place < len(groups) else _all(groups)
-        self.values = [_said(line, row, other) for line in lines]
+        said = [_said(line, row, other) for line in lines]
+        # What stands in the title already is said again only of a pair, where it is why the two match.
+        self.values = [(name, value) for name, value in said if other is not None or value not in self.title]
 
     @property
     def couple_url(self) -> str:
@@ -318,7 +321,7 @@ def _read_words(job: SynchJob, apps: Mapping[str, str]) -> str:
     read = job.checkpoint.get("read", {})
     parts = [
         ngettext("%(n)s record of %(app)s", "%(n)s records of %(app)s", read[side.value])
-        % {"n": read[side.value], "app": apps[side.value]}
+        % {"n": number_format(read[side.value], force_grouping=True), "app": apps[side.value]}
         for side in SIDES
         if side.value in read
     ]

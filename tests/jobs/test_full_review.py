@@ -66,6 +66,7 @@ ADVICE = [
         "in_step",
     ),
     (facts(5, 5, couplings=5, full_at=NOON, full_revision=1), None, "in_step"),
+    (facts(9, 5, couplings=5, halves={L: 4}, full_at=NOON - timedelta(1), full_revision=1), None, "in_step"),
 ]
 
 
@@ -115,6 +116,17 @@ def test_an_app_that_cannot_be_counted_leaves_the_mapping_alone() -> None:
     [job] = work()
     assert (job.state, job.code) == ("failed", "missing_privilege")
     assert world.problem() is None and not RecordCount.objects.exists()
+
+
+def test_records_that_are_known_to_have_no_counterpart_are_counted_apart() -> None:
+    from synccore.models import Coupling
+    from synccore.services.review import halves_of
+
+    world = World()
+    for side, id in (("left", "a"), ("left", "b"), ("right", "c")):
+        Coupling.objects.create(mapping=world.mapping, **{f"{side}_id": id})
+    Coupling.objects.create(mapping=world.mapping, left_id="d", right_id="e")
+    assert halves_of([world.mapping]) == {world.mapping.pk: {L: 2, R: 1}}
 
 
 # -- lines -------------------------------------------------------------------------------------------------------------

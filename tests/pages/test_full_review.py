@@ -41,7 +41,7 @@ def test_counting_brings_a_recommendation(apps, browser):
     work()
     assert advice(browser) == [("Full synchronization", "full")]
     told = browser.get(FULL)
-    assert "is empty: all 1 records of" in text_of(told) and "hx-get" not in told.content.decode()
+    assert "is empty: the one record of" in text_of(told) and "hx-get" not in told.content.decode()
     new(apps, "2", Side.RIGHT, name="A")
     browser.post(FULL, {"do": "count"})
     work()
