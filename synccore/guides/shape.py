@@ -100,19 +100,21 @@ UNSAID: Final[dict[str, Promise]] = {
     "days": _("some"),
 }
 
+_ACTION_WORDS: Final[dict[str, Promise]] = {
+    "read": _("read"),
+    "create": _("create"),
+    "change": _("change"),
+    "delete": _("delete"),
+    "append": _("attach something to"),
+    "append_to": _("refer to"),
+    "assign": _("give to another owner"),
+    "share": _("share"),
+    "execute": _("run"),
+}
 #: Words that a failure sends by a name of ours: they are read in the reader's language.
 WORDS: Final[dict[str, dict[str, Promise]]] = {
-    "action": {
-        "read": _("read"),
-        "create": _("create"),
-        "change": _("change"),
-        "delete": _("delete"),
-        "append": _("attach something to"),
-        "append_to": _("refer to"),
-        "assign": _("give to another owner"),
-        "share": _("share"),
-        "execute": _("run"),
-    },
+    "action": _ACTION_WORDS,
+    "privilege": _ACTION_WORDS,
     "holder": {"security_role": _("a security role"), "permission_set": _("a permission set")},
 }
 

@@ -124,6 +124,10 @@ _REFERENCED: Final = Meaning(
 )
 
 
+#: What an operation does, in the words of the guides.
+_DOING: Final = {"create": "create", "update": "change", "delete": "delete"}
+
+
 def _denied(said: Told, now: Situation) -> Meaning:
     if re.search(r"admin[ -]only", said.message, re.IGNORECASE):
         return _ADMIN_MODE
@@ -134,7 +138,7 @@ def _access(said: Told, now: Situation) -> Meaning:
     """Codes that say "not this record", unless the words name a privilege that the role lacks."""
     if re.search(r"read[ -]only mode", said.message, re.IGNORECASE):
         return _READ_ONLY_MODE
-    return of_dataverse(said, now) or record_access("")
+    return of_dataverse(said, now) or record_access(_DOING.get(now.operation, "read"))
 
 
 def _absent(said: Told, now: Situation) -> Meaning:

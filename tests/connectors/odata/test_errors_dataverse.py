@@ -106,6 +106,8 @@ ROWS = [
             UPDATE, Misconfigured, "record_privilege", RECORD, {"privilege": "change", "user": "tandem", "table": "accounts"})
         for code in ("0x80048306", "0x80048405", "0x80040256", "0x80040231", -2147187962)
     ),
+    Row("access denied without more", 403, error("0x80048306", "Access is denied."), DELETE, Misconfigured, "record_privilege", RECORD, {"privilege": "delete"}),
+    Row("read-only mode", 403, error("0x80048306", "The organization is in read-only mode."), UPDATE, Misconfigured, "app_read_only", CONNECTION),
     # -- tables and fields
     Row("change tracking is off", 400, error("0x80072491", "Entity: account isn't enabled for change tracking."),
         READ, Misconfigured, "change_tracking_off", TABLE, {"table": "accounts"}),
