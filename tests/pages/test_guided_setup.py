@@ -170,6 +170,14 @@ def test_looking_at_a_step_again_starts_nothing(browser, books):
     assert SynchJob.objects.count() == before
 
 
+def test_the_menu_says_where_one_is(browser, books):
+    app = connected(browser)
+    for step in (*STEPS, "choose", "app_tables", "credentials", "currencies", "connection"):
+        text = browser.get(at(app, step)).content.decode()
+        menu = re.findall(r'<a href="([^"]*)" aria-current="page"', text)
+        assert menu == [reverse("synccore:connections")], step
+
+
 def test_a_kind_that_lists_nothing_has_no_step_for_choosing(browser):
     app = make.make_connection("Shop", kind="postgresql")
     text = browser.get(at(app, "guided_test")).content.decode()
