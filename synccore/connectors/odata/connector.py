@@ -109,7 +109,8 @@ class ODataConnector(Connector):
             path, condition = table.address(str(uuid4())), "*"
         else:
             path, condition = table.address(_some_key(table.key.info.type)), _NOBODYS
-        self._probe(Request("PATCH", path, {"If-Match": condition}, b"{}"), "update", table.name)
+        if self.client.profile.updates_never_create:
+            self._probe(Request("PATCH", path, {"If-Match": condition}, b"{}"), "update", table.name)
         self._probe(Request("DELETE", path, {"If-Match": condition}), "delete", table.name)
 
     def _probe(self, request: Request, operation: str, table: str) -> None:

@@ -31,6 +31,7 @@ class DataverseProfile(Profile):
     must_sign_in = True
 
     # -- requests ------------------------------------------------------------------------------------------------------
+    updates_never_create = True
     page_max = 5000
     tracks_changes = True
 

@@ -8,7 +8,7 @@ in case only, and a moment may have more digits than we read.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Final
@@ -57,12 +57,6 @@ def render(entity: Entity, filter: Filter, profile: Profile) -> tuple[str, bool]
         if text:
             texts.append(text)
     return " and ".join(texts), exact
-
-
-def among(property: Property, values: Sequence[Value], profile: Profile) -> str:
-    """``(a eq 1 or a eq 2)``: records whose field has one of these values; a list that every service takes."""
-    parts = [f"{property.read_path} eq {literal(property, value, profile)}" for value in values]
-    return parts[0] if len(parts) == 1 else f"({' or '.join(parts)})"
 
 
 class _Condition:

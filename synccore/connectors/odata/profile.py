@@ -66,6 +66,9 @@ class Profile:
     selects_stored: bool = False
     #: True: an update or deletion without ``If-Match`` is refused, or would be an upsert; ``*`` where no version is known.
     needs_if_match: bool = True
+    #: True: an update under a condition is known never to create a record, so the right to update can be tried on one
+    #: that is not there. A stranger's service may take such an update for a new record.
+    updates_never_create: bool = False
 
     # -- values --------------------------------------------------------------------------------------------------------
     #: What is sent for a text without a value: None (null) or "".

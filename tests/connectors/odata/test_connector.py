@@ -265,6 +265,12 @@ def test_a_table_can_be_read_and_written_and_nothing_is_left_behind(connector, s
     assert {name: dict(server.rows(name)) for name in (table.name,)} == before
 
 
+def test_the_right_to_update_is_tried_only_where_that_cannot_create_a_record(connector, server):
+    connector.check(TABLES[connector.kind], write=True)
+    tried = {method for method, _ in server.requests if method not in ("GET", "POST")}
+    assert tried == ({"DELETE"} if connector.kind == "odata" else {"PATCH", "DELETE"})
+
+
 def test_a_table_that_is_not_there_is_a_set_up_problem(connector):
     with pytest.raises(Misconfigured) as caught:
         connector.check(TableRef("nothings"))

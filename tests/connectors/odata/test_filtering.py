@@ -10,7 +10,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from synccore.connectors.filtering import matcher
-from synccore.connectors.odata.filtering import among, query, render
+from synccore.connectors.odata.filtering import query, render
 from synccore.connectors.odata.values import read_field
 from synccore.failures import Misconfigured
 from synccore.shapes import Condition, Operator
@@ -236,9 +236,3 @@ def test_an_address_is_encoded_exactly_once() -> None:
         "$select=Code,Note&$filter=Code%20eq%20'd''Or%20%2B%20Zn%20%26%20S%C3%B8n%20%231%20%253C%20100%25'"
     )
     assert unquote(address.partition("$filter=")[2]) == f"Code eq '{value}'"
-
-
-def test_several_values_of_one_field() -> None:
-    code = entities("odata")["Articles"].property("Code")
-    assert among(code, ["a", "b'c"], profile("odata")) == "(Code eq 'a' or Code eq 'b''c')"
-    assert among(code, ["a"], profile("odata")) == "Code eq 'a'"
