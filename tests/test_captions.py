@@ -23,10 +23,9 @@ def entries(language: str) -> list[dict[str, str]]:
         named = re.match(r'(msgctxt|msgid_plural|msgid|msgstr(?:\[\d\])?) (".*")$', line)
         if named:
             key = named[1]
-            if key == "msgid":
+            if key == "msgctxt" or key == "msgid" and not (found and set(found[-1]) == {"msgctxt"}):
                 found.append({})
-            if found:
-                found[-1][key] = ast.literal_eval(named[2])
+            found[-1][key] = ast.literal_eval(named[2])
         elif line.startswith('"') and found:
             found[-1][key] += ast.literal_eval(line)
     return [each for each in found if each["msgid"]]

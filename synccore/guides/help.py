@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from synccore.codes import CODES
 from synccore.failures import Kind
@@ -33,7 +34,7 @@ FACTS: Final[dict[str, Text]] = {
     "record_name": _("Record"),
     "user": _("Integration user"),
     "user_id": _("Its id there"),
-    "privilege": _("Right"),
+    "privilege": pgettext_lazy("privilege", "Right"),
     "entity": _("Right on"),
     "series": _("Number series"),
     "policy": _("Rule for records"),
