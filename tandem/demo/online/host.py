@@ -1,5 +1,7 @@
 """``python -m tandem.demo.online.host dataverse --port 8101 --file …``: one online app of the demo until it is ended.
 
+Started by hand it says what to type on Connection Setup.
+
 The protocol is that of ``tests/odata``. What is added: sample data at the first start, people who sign in with clients of
 their own, and a door for whoever runs the app (``/-/demo/state``, with the key of ``TANDEM_DEMO_KEY``) by which *Break
 something* breaks it. What is broken stays broken over a restart.
@@ -154,15 +156,26 @@ def open_app(kind: str, *, port: int, file: Path, key: str) -> Host:
     return Host(server, key=key, file=file)
 
 
+def by_hand(host: Host) -> str:
+    """What people type who started the app themselves."""
+    server = host.server
+    return (
+        f"Address: {server.url}\nClient ID: {server.client_id}\nClient secret: {server.client_secret}\n"
+        f"Token address: {server.token_url}\n"
+        f"People sign in as {', '.join(USERS if server.kind == 'dataverse' else ERP_PEOPLE)} with {host.key}\n"
+    )
+
+
 def main(words: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m tandem.demo.online.host", description=__doc__)
     parser.add_argument("kind", choices=("business_central", "dataverse"))
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--file", type=Path, required=True, help="where its records are kept")
     given = parser.parse_args(words)
-    host = open_app(given.kind, port=given.port, file=given.file, key=os.environ["TANDEM_DEMO_KEY"])
+    key = os.environ.get("TANDEM_DEMO_KEY", "")
+    host = open_app(given.kind, port=given.port, file=given.file, key=key or secrets.token_urlsafe(12))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    sys.stdout.write(f"{given.kind}: {host.server.url}\n")
+    sys.stdout.write(f"{given.kind}: {host.server.url}\n" if key else by_hand(host))
     sys.stdout.flush()
     try:
         host.server.serve()
