@@ -47,11 +47,13 @@ _SPELLED: Final = str.maketrans(
     {
         "ø": "o", "Ø": "O", "đ": "d", "Đ": "D", "ð": "d", "Ð": "D", "ł": "l", "Ł": "L", "ħ": "h", "Ħ": "H",
         "ı": "i", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "þ": "th", "Þ": "TH", "ß": "ss", "ẞ": "SS",
+        "\u0345": "ι",  # below a letter; in capitals, and without case, it is a letter beside it
     }
 )  # fmt: skip
 #: Stand inside a word: they go, what is around them stays together.
 _WITHIN: Final = frozenset(".'’‘`´")
 _BLANKS: Final = re.compile(r"\s+")
+_STEPS: Final = 4
 _SCHEME: Final = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
@@ -60,6 +62,16 @@ def normalized(text: str, compare: Compare, *, case_sensitive: bool = False) -> 
 
     Applying it twice gives the same as applying it once.
     """
+    found = _once(text, compare, case_sensitive)
+    # Unicode's own steps are not stable together: "¨" becomes a blank with an accent, and that blank is cut only then.
+    for _ in range(_STEPS):
+        if found.isascii() or found == (again := _once(found, compare, case_sensitive)):
+            break
+        found = again
+    return found
+
+
+def _once(text: str, compare: Compare, case_sensitive: bool) -> str:
     match compare:
         case Compare.EXACT:
             found = normalize("NFC", text).strip()
@@ -84,7 +96,7 @@ def _folded(text: str) -> str:
 def _plain(text: str) -> str:
     """Letters without accents, digits and symbols, words parted by single blanks."""
     letters: list[str] = []
-    for letter in normalize("NFKD", text.translate(_SPELLED)):
+    for letter in normalize("NFKD", text).translate(_SPELLED):
         if combining(letter) or letter in _WITHIN:
             continue
         kind = category(letter)

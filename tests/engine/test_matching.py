@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from synccore.engine.compiled import compile_rules
@@ -100,6 +100,8 @@ CASED_LETTERS = st.characters(whitelist_categories=("Lu", "Ll", "Nd")).filter(
 
 
 @given(st.text(alphabet=CASED_LETTERS, max_size=30))
+@example("ῂ")
+@example("Ǣ")
 def test_case_never_parts_two_texts(text):
     for how in (Compare.EXACT, Compare.TEXT, Compare.EMAIL, Compare.CODE):
         assert normalized(text.upper(), how) == normalized(text, how) == normalized(text.lower(), how)
