@@ -234,7 +234,8 @@ def _not_asked(look: SynchJob, apps: Mapping[str, str]) -> list[tuple[str, str]]
         (
             str(label),
             ", ".join(
-                _("%(n)s in %(app)s") % {"n": numbers[side.value], "app": apps[side.value]}
+                _("%(n)s in %(app)s")
+                % {"n": number_format(numbers[side.value], force_grouping=True), "app": apps[side.value]}
                 for side in SIDES
                 if side.value in numbers
             ),
