@@ -299,7 +299,9 @@ def end_parent(parent_id: int, at: Any) -> None:
     sums = children.aggregate(**{name: Sum(name) for name in (*OUTCOMES, *EXTRAS)})
     for name, n in sums.items():
         setattr(parent, name, n or 0)
-    failed = children.filter(state=SynchJob.State.FAILED).first()
+    # A line of a full synchronization that was run again is judged by its last try.
+    later = children.filter(is_line=True, mapping=OuterRef("mapping"), pk__gt=OuterRef("pk"))
+    failed = children.filter(~Exists(later), state=SynchJob.State.FAILED).first()
     if failed is not None:
         parent.kind, parent.code, parent.params = failed.kind, failed.code, failed.params
     all_cancelled = not children.exclude(state=SynchJob.State.CANCELLED).exists()

@@ -209,11 +209,10 @@ def run_line_again(parent: SynchJob, mapping: TableMapping, *, user: Any) -> Syn
     if found.children.unfinished().filter(mapping=mapping).exists():
         raise NotNow("still_running", mapping=mapping.name)
     job = _line(found, mapping, user, what)
-    found.state, found.finished_at, found.kind, found.code = SynchJob.State.RUNNING, None, "", ""
+    found.state, found.finished_at = SynchJob.State.RUNNING, None
+    found.kind, found.code, found.params = "", "", {}
     found.cancel_requested_at = found.cancel_requested_by = None
-    found.save(
-        update_fields=["state", "finished_at", "kind", "code", "cancel_requested_at", "cancel_requested_by"]
-    )
+    found.save()
     kick_on_commit()
     return job
 
