@@ -46,7 +46,7 @@ def test_everything_is_well(world: ErpAndDataverse) -> None:
         "admin_mode_off", "quota_left", "privileges", "tracks_changes", "safe_writes", "fields",
     ):  # fmt: skip
         assert found[code] == "pass", code
-    assert found["certificate"] == "warn", "the test's service has no certificate"
+    assert "certificate" not in found, "what stays on this machine needs none"
     assert found["secret_valid"] == "unknown", "no check, no pass"
     assert world.accounts() == before
 
