@@ -23,7 +23,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 
 class Scope(StrEnum):
@@ -85,6 +85,13 @@ class Failure(Exception):
         return f"{type(self).__name__}({self.code!r}, {self.params!r}, scope={self.scope.value!r})"
 
     __str__ = __repr__
+
+    def again(self) -> Self:
+        """The same failure as an object of its own, of another operation: of that nothing is known to have been done, and
+        whoever meets it adds to its facts."""
+        return type(self)(
+            self.code, self.params, app_message=self.app_message, scope=self.scope, debug=self.debug
+        )
 
     @property
     def stops_the_job(self) -> bool:

@@ -5,7 +5,7 @@ Of one mapping they need the right to synchronize and a grant on its records; fu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -111,11 +111,6 @@ class Left:
 
     mapping: TableMapping
     reason: str
-
-
-def start_full(mappings: Iterable[TableMapping], *, user: Any) -> tuple[SynchJob, list[Left]]:
-    """*Run Full Synchronization*: all records of these mappings, parents first. As ``start_review``."""
-    return start_review({mapping: What.FULL for mapping in mappings}, user=user)
 
 
 @transaction.atomic
@@ -241,8 +236,3 @@ def lines_of(parent: SynchJob) -> list[SynchJob]:
     ):
         last[job.mapping_id] = job
     return list(last.values())
-
-
-def is_full(job: SynchJob) -> bool:
-    """Whether the job is a full synchronization of several mappings."""
-    return job.verb == "synchronise" and job.scope == SynchJob.Scope.FULL and job.mapping_id is None

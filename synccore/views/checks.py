@@ -113,10 +113,6 @@ class Checks:
         return [State(words[state](n) % {"n": n}, *_LOOKS[state]) for state, n in found if n]
 
     @property
-    def all_passed(self) -> bool:
-        return bool(self.groups) and not any(group.rows for group in self.groups)
-
-    @property
     def failed(self) -> int:
         return self.counts.get(SetupCheck.State.FAIL, 0)
 

@@ -8,10 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -24,7 +23,6 @@ from synccore import guides, roles
 from synccore.engine.rules import Direction, StepKind
 from synccore.forms.mapping import SinceForm
 from synccore.models import PlannedRecord, SynchJob, TableMapping
-from synccore.models.scoping import GrantLevel
 from synccore.services import runs
 from synccore.services.jobs import NotNow
 from synccore.shapes import SIDES, Side
@@ -32,6 +30,7 @@ from synccore.tables import JobRow, State, app_names
 
 from .mapping_forms import FORM_VERBS
 from .mapping_rows import moment_of
+from .mappings import granted_mapping
 from .sentences import not_now
 
 PAGE = 100
@@ -47,17 +46,6 @@ _LOOKS = {
     StepKind.IGNORED: ("pause", "closed"),
     StepKind.LEFT_FILTER: ("pause", "closed"),
 }
-
-
-def runnable_mapping(request: HttpRequest, pk: int) -> TableMapping:
-    """A mapping whose records this person may synchronize. Raises PermissionDenied, Http404."""
-    user: Any = request.user
-    seen = TableMapping.objects.visible_to(user).select_related("integration__left", "integration__right")
-    found = get_object_or_404(seen, pk=pk)
-    has_right = user.has_perm(runs.SYNCHRONIZE)
-    if not has_right or not TableMapping.objects.visible_to(user, GrantLevel.RESOLVE).filter(pk=pk).exists():
-        raise PermissionDenied(roles.refusal(runs.SYNCHRONIZE, of_mapping=has_right))
-    return found
 
 
 class PlannedRow:
@@ -116,7 +104,7 @@ class StepLink:
 @require_http_methods(FORM_VERBS)
 def planned(request: HttpRequest, pk: int) -> HttpResponse:
     """What the next run would take, as the last look found it. POST looks anew: a job that writes nothing."""
-    found = runnable_mapping(request, pk)
+    found = granted_mapping(request, pk, runs.SYNCHRONIZE)
     if request.method == "POST":
         full = request.POST.get("full") == "1"
         job = runs.start_dry_run(found, user=request.user, full=full)
@@ -201,7 +189,7 @@ def _since_words(job: SynchJob, apps: Mapping[str, str]) -> list[str]:
 @require_http_methods(FORM_VERBS)
 def since(request: HttpRequest, pk: int) -> HttpResponse:
     """*Synchronize Changes Since…*: from when on each app is read; looked at first, or run at once."""
-    found = runnable_mapping(request, pk)
+    found = granted_mapping(request, pk, runs.SYNCHRONIZE)
     apps = app_names(found)
     read = [side for side in SIDES if Direction(found.direction).allows(side.other)]
     form = SinceForm(request.POST or None, apps={side: apps[side.value] for side in read})

@@ -18,6 +18,7 @@ from synccore import roles
 from synccore.forms.mapping import NameForm
 from synccore.models import Connection, FieldMapping, Integration, JobQueueEntry, MappingGrant, TableMapping
 from synccore.models.catalogue import stored_tables
+from synccore.models.scoping import GrantLevel
 from synccore.services import catalogue, mappings, standard
 from synccore.services.jobs import NotNow
 from synccore.services.mappings import Wrong
@@ -52,6 +53,17 @@ def mapping_or_404(request: HttpRequest, pk: int) -> TableMapping:
         "integration__left", "integration__right"
     )
     return get_object_or_404(rows, pk=pk)
+
+
+def granted_mapping(request: HttpRequest, pk: int, permission: str) -> TableMapping:
+    """A mapping with whose records this person may do what ``permission`` says. Raises PermissionDenied, Http404."""
+    user: Any = request.user
+    seen = TableMapping.objects.visible_to(user)
+    found = get_object_or_404(seen.select_related("integration__left", "integration__right"), pk=pk)
+    has_right = user.has_perm(permission)
+    if not has_right or not TableMapping.objects.visible_to(user, GrantLevel.RESOLVE).filter(pk=pk).exists():
+        raise PermissionDenied(roles.refusal(permission, of_mapping=has_right))
+    return found
 
 
 # -- the list ----------------------------------------------------------------------------------------------------------

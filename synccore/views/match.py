@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.formats import number_format
 from django.utils.html import format_html
@@ -21,13 +20,13 @@ from django.views.decorators.http import require_http_methods
 
 from synccore import roles
 from synccore.models import MatchCriterion, MatchRecord, MatchSetup, SynchJob, TableMapping
-from synccore.models.scoping import GrantLevel
 from synccore.services import match
 from synccore.services.jobs import NotNow
 from synccore.shapes import SIDES, Side
 from synccore.tables import JobRow, State, app_names
 
 from .mapping_forms import FORM_VERBS
+from .mappings import granted_mapping
 from .sentences import not_now
 
 #: So many records of each outcome stand on the page itself.
@@ -44,17 +43,6 @@ LOOKS = {
     _Outcome.COUPLED: ("link", "good"),
     _Outcome.CREATED: ("check", "good"),
 }
-
-
-def couplable_mapping(request: HttpRequest, pk: int) -> TableMapping:
-    """A mapping whose records this person may couple. Raises PermissionDenied, Http404."""
-    user: Any = request.user
-    seen = TableMapping.objects.visible_to(user).select_related("integration__left", "integration__right")
-    found = get_object_or_404(seen, pk=pk)
-    has_right = user.has_perm(match.COUPLE)
-    if not has_right or not TableMapping.objects.visible_to(user, GrantLevel.RESOLVE).filter(pk=pk).exists():
-        raise PermissionDenied(roles.refusal(match.COUPLE, of_mapping=has_right))
-    return found
 
 
 def outcome_word(outcome: str) -> str:
@@ -251,7 +239,7 @@ def _not_asked(look: SynchJob, apps: Mapping[str, str]) -> list[tuple[str, str]]
 @require_http_methods(FORM_VERBS)
 def match_page(request: HttpRequest, pk: int) -> HttpResponse:
     """Criteria, preview, run. POST looks at both apps: a job that couples nothing."""
-    found = couplable_mapping(request, pk)
+    found = granted_mapping(request, pk, match.COUPLE)
     if request.method == "POST":
         try:
             job = match.start_look(found, user=request.user)
@@ -335,7 +323,7 @@ def _read_words(job: SynchJob, apps: Mapping[str, str]) -> str:
 @require_http_methods(FORM_VERBS)
 def match_run(request: HttpRequest, pk: int) -> HttpResponse:
     """What the press would do, and the press. The look it is about travels with the form."""
-    found = couplable_mapping(request, pk)
+    found = granted_mapping(request, pk, match.COUPLE)
     look = match.latest_look(found)
     if request.method == "POST":
         named = request.POST.get("look", "")

@@ -36,7 +36,8 @@ from synccore.shapes import SIDES, Side
 from synccore.tables import app_names
 
 from .mapping_forms import FORM_VERBS
-from .match import LOOKS, MetRow, counterparts, couplable_mapping, groups_of, outcome_word
+from .mappings import granted_mapping
+from .match import LOOKS, MetRow, counterparts, groups_of, outcome_word
 from .sentences import not_now
 
 PAGE = 50
@@ -116,7 +117,7 @@ class ChoiceRow(MetRow):
 @require_http_methods(FORM_VERBS)
 def match_records(request: HttpRequest, pk: int) -> HttpResponse:
     """Records of one outcome, page by page. POST keeps the page's choices, or asks about leaving out the ticked ones."""
-    found = couplable_mapping(request, pk)
+    found = granted_mapping(request, pk, match.COUPLE)
     look = match.latest_look(found)
     if request.method == "POST":
         if request.POST.get("do") == "leave_out":

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -85,7 +86,11 @@ def _at_work(_apps: Apps, seen: Seen) -> Text:
     told = (timezone.now() - (work.told or work.since)).total_seconds()
     if told > _SILENT_SECONDS:
         return _("People should be at work, but the process that plays them (demo_stage) does not run.")
-    done = work.done
+    return at_work(work.done)
+
+
+def at_work(done: Mapping[str, Any]) -> Text:
+    """What the people have done so far, as a sentence."""
     return _(
         "People are at work: %(edited)s changes, %(both)s of them pairs in both apps, %(deleted)s deletions."
     ) % {

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from synccore.models import TableMapping
 from synccore.services import runs
 from tests import factories as make
-from tests.jobs.helpers import new, work
+from tests.jobs.helpers import new, start_full, work
 from tests.jobs.world import World as Apps
 from tests.pages.test_mappings import page as address
 from tests.pages.test_mappings import read
@@ -77,7 +77,7 @@ def test_pages_of_a_mapping(apps, person, open_browser, width, height, dark):
     ):
         page.goto(address(apps.mapping, name))
         check(page, f"{name}-world-{width}-{'dark' if dark else 'light'}")
-    parent, _left = runs.start_full([apps.mapping], user=None)
+    parent, _left = start_full([apps.mapping], user=None)
     work()
     page.goto(f"/full-synchronization/{parent.pk}/")
     check(page, f"full_status-world-{width}-{'dark' if dark else 'light'}")

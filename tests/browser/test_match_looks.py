@@ -12,6 +12,7 @@ from synccore.models import MatchCriterion, RecordCount, SynchJob
 from synccore.services import runs
 from tests import factories as make
 from tests.browser.looks import look_at
+from tests.jobs.helpers import start_full
 from tests.pages.conftest import met
 
 
@@ -40,7 +41,7 @@ def review(world, full):
     make.make_field(contacts, "currency", reference=currencies)
     field = make.make_field(salespeople, "email")
     MatchCriterion.objects.create(mapping=salespeople, field=field, compare="email")
-    parent, _left = runs.start_full([currencies, contacts, salespeople], user=None)
+    parent, _left = start_full([currencies, contacts, salespeople], user=None)
     lines = {job.mapping.name: job for job in runs.lines_of(parent)}
     SynchJob.objects.filter(pk=lines["Currencies"].pk).update(
         state="failed",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 from uuid import uuid4
 
@@ -10,6 +10,8 @@ from synccore import guides, jobs, schedule
 from synccore.connectors.memory import MemoryApp
 from synccore.failures import Failure
 from synccore.models import FieldMapping, JobQueueEntry, Problem, SynchJob, TableMapping
+from synccore.services import runs
+from synccore.services.review import What
 from synccore.shapes import FieldInfo, FieldType, KeyKind, Side
 from tests.factories import number
 
@@ -54,6 +56,11 @@ def work(limit: int = 60) -> list[SynchJob]:
         done.append(ended)
         assert len(done) <= limit, "the queue never empties"
     return done
+
+
+def start_full(mappings: Iterable[TableMapping], *, user: Any = None) -> tuple[SynchJob, list[runs.Left]]:
+    """A full synchronization of these mappings with nothing else chosen."""
+    return runs.start_review({mapping: What.FULL for mapping in mappings}, user=user)
 
 
 def tick() -> list[SynchJob]:

@@ -18,7 +18,7 @@ from synccore.services.rights import RightMissing
 from synccore.shapes import Side
 from tests.factories import make_user
 
-from .helpers import contact, contacts_of, new, work
+from .helpers import contact, contacts_of, new, start_full, work
 from .test_match import both, criteria
 from .world import World
 
@@ -156,7 +156,7 @@ def test_a_line_that_stops_holds_only_those_that_refer_to_it() -> None:
     contacts, products = contacts_of(world), items_of(world)
     firm = new(world, "F")
     contact(world, "P", firm)
-    parent, _left = runs.start_full([world.mapping, contacts, products], user=None)
+    parent, _left = start_full([world.mapping, contacts, products], user=None)
     assert {job.mapping.name for job in jobs.startable()} == {world.mapping.name, "Items"}
     stop(world)
     work()
@@ -175,7 +175,7 @@ def test_a_line_that_stops_holds_only_those_that_refer_to_it() -> None:
 def test_a_line_that_waits_can_be_started_without_the_other() -> None:
     world = World()
     contacts = contacts_of(world)
-    parent, _left = runs.start_full([world.mapping, contacts], user=None)
+    parent, _left = start_full([world.mapping, contacts], user=None)
     stop(world)
     work()
     assert states(parent)["Contacts"] == "queued"
@@ -210,7 +210,7 @@ def test_a_mapping_that_is_off_can_be_coupled_but_not_run_whole() -> None:
     world = World(enabled=False)
     both(world, "1", name="A")
     with pytest.raises(NotNow, match="nothing_to_run"):
-        runs.start_full([world.mapping], user=None)
+        start_full([world.mapping], user=None)
     with pytest.raises(NotNow, match="nothing_to_run") as refused:
         runs.start_review({world.mapping: What.COUPLE}, user=None)
     assert refused.value.params["left"][0].reason == "match_no_criteria"
@@ -230,6 +230,6 @@ def test_coupling_needs_its_own_right() -> None:
     person.user_permissions.set(Permission.objects.filter(codename__in=("view", "synchronize")))
     with pytest.raises(RightMissing, match="couple"):
         runs.start_review({world.mapping: What.COUPLE}, user=person)
-    runs.start_full([world.mapping], user=person)
+    start_full([world.mapping], user=person)
     with pytest.raises(RightMissing):
         start_count([world.mapping], user=make_user("Viewer", grants={world.mapping: 3}))

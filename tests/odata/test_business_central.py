@@ -156,7 +156,7 @@ def test_numbers_come_from_the_series_unless_given(client: Company, server: Busi
         ({"balanceDue": 7}, "BadRequest_InvalidOperation"),
         ({"lastModifiedDateTime": "2026-01-01T00:00:00Z"}, "BadRequest_InvalidOperation"),
         ({"currencyId": "5d0c1f1e-0000-4000-8000-000000000841"}, "Application_DialogException"),
-        ({"currencyCode": "XXX"}, "Application_DialogException"),
+        ({"currencyCode": "QQQ"}, "Application_DialogException"),
         ({"salespersonCode": "NOBODY"}, "Internal_InvalidTableRelation"),
     ],
 )
@@ -172,7 +172,7 @@ def test_a_currency_is_set_by_id_or_code_and_the_local_one_is_blank(client: Comp
     path = f"customers({made['id']})"
     local = client.send("PATCH", path, {"currencyCode": "EUR"}, If_Match="*").json()
     assert (local["currencyId"], local["currencyCode"]) == (BLANK_GUID, "EUR")
-    wrong = client.send("PATCH", path, {"currencyCode": "XXX"}, If_Match="*").json()
+    wrong = client.send("PATCH", path, {"currencyCode": "QQQ"}, If_Match="*").json()
     assert 'The "currencyCode" does not match to a Currency.' in wrong["error"]["message"]
 
 

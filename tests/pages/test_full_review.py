@@ -12,7 +12,7 @@ from synccore.services.jobs import NotNow
 from synccore.services.review import What
 from synccore.shapes import Side
 from tests import factories as make
-from tests.jobs.helpers import contacts_of, new, work
+from tests.jobs.helpers import contacts_of, new, start_full, work
 from tests.jobs.test_full_review import items_of, stop
 from tests.jobs.test_match import both, criteria
 
@@ -109,7 +109,7 @@ def test_coupling_without_criteria_is_refused_with_the_reason(apps, browser):
 
 def test_a_stuck_line_says_for_whom_and_can_start_alone(apps, browser):
     contacts, products = contacts_of(apps), items_of(apps)
-    parent, _left = runs.start_full([apps.mapping, contacts, products], user=None)
+    parent, _left = start_full([apps.mapping, contacts, products], user=None)
     where = page("full_status", parent.pk)
     before = browser.get(where)
     assert [line.state.word for line in before.context["lines"]].count("Waits") == 1
@@ -132,7 +132,7 @@ def test_a_stuck_line_says_for_whom_and_can_start_alone(apps, browser):
 def test_a_line_shows_what_it_did_per_direction(apps, browser):
     new(apps, "1")
     new(apps, "2")
-    parent, _left = runs.start_full([apps.mapping], user=None)
+    parent, _left = start_full([apps.mapping], user=None)
     work()
     [line] = browser.get(page("full_status", parent.pk)).context["lines"]
     assert line.directions == [(f"to {apps.right.name}", [("inserted", "Inserted", 2)])]

@@ -18,7 +18,7 @@ from synccore.services.jobs import NotNow
 from synccore.services.rights import RightMissing
 from synccore.shapes import Side
 from tests import factories as make
-from tests.jobs.helpers import contacts_of, new, pair, schedule_of, work
+from tests.jobs.helpers import contacts_of, new, pair, schedule_of, start_full, work
 
 from .test_mapping_fields import flat
 from .test_mappings import HOSTILE, apps, browser, person, pressed  # noqa: F401
@@ -327,9 +327,9 @@ def test_runs_of_one_mapping_need_a_grant_and_of_all_the_set_up(world, owner, vi
             world.mapping, user=viewer, since={Side.LEFT: datetime(2026, 1, 1, tzinfo=UTC)}
         )
     with pytest.raises(RightMissing):
-        runs.start_full([world.mapping], user=viewer)
+        start_full([world.mapping], user=viewer)
     with pytest.raises(RightMissing):
-        runs.start_full([world.mapping, world.hidden], user=owner)
+        start_full([world.mapping, world.hidden], user=owner)
 
 
 # --- full synchronization ---------------------------------------------------------------------------------------------
@@ -356,7 +356,7 @@ def test_parents_come_first_and_each_line_waits_for_the_one_before(apps, browser
 
 
 def test_a_line_can_be_run_again_and_the_whole_goes_on_until_it_ends(apps, browser):
-    parent, _left = runs.start_full([apps.mapping], user=None)
+    parent, _left = start_full([apps.mapping], user=None)
     with pytest.raises(NotNow, match="still_running"):
         runs.run_line_again(parent, apps.mapping, user=None)
     work()
@@ -375,7 +375,7 @@ def test_a_line_can_be_run_again_and_the_whole_goes_on_until_it_ends(apps, brows
 
 def test_what_waits_is_cancelled(apps, browser):
     contacts = contacts_of(apps)
-    parent, _left = runs.start_full([apps.mapping, contacts], user=None)
+    parent, _left = start_full([apps.mapping, contacts], user=None)
     assert "What waits is cancelled" in pressed(browser, page("cancel_full", parent.pk))
     parent.refresh_from_db()
     assert parent.state == "cancelled"
@@ -397,8 +397,8 @@ def test_what_is_held_is_left_out_and_named(apps, browser):
 
 def test_a_mapping_is_in_one_full_synchronization_at_a_time(apps):
     queued = jobs.enqueue(verb="synchronise", mapping=apps.mapping, scope="full")
-    parent, _left = runs.start_full([apps.mapping], user=None)
+    parent, _left = start_full([apps.mapping], user=None)
     assert [job.pk for job in runs.lines_of(parent)] == [queued.pk], "the one that waits is taken in"
     with pytest.raises(NotNow, match="full_running"):
-        runs.start_full([apps.mapping], user=None)
+        start_full([apps.mapping], user=None)
     assert SynchJob.objects.filter(mapping=None, scope="full").count() == 1

@@ -153,7 +153,7 @@ class ClientCredentials(SignIn):
         try:
             if token.fetches != fetches and token.failure is not None:
                 # Somebody else asked while we waited: the answer would be the same.
-                raise _again(token.failure)
+                raise token.failure.again()
             if not token.value or self._clock() >= token.good_until:
                 self._fetch(client, until)
             return token.value
@@ -194,14 +194,3 @@ def _read(answer: Answer, now: Situation) -> tuple[str, float]:
         seconds = UNSAID
     # Written so that "not a number" fails it too.
     return value, seconds if 0 <= seconds <= LONGEST else UNSAID if not seconds > 0 else LONGEST
-
-
-def _again(failure: Failure) -> Failure:
-    """The same failure as an object of its own: whoever meets it adds to its facts."""
-    return type(failure)(
-        failure.code,
-        failure.params,
-        app_message=failure.app_message,
-        scope=failure.scope,
-        debug=failure.debug,
-    )

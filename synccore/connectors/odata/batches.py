@@ -267,7 +267,7 @@ class _Work:
     def _lost(self, part: Sequence[int], failure: Failure) -> None:
         """No answer, or none that can be read: what may have been done is unknown, and the rest is not tried."""
         for position in part:
-            mine = _like(failure)
+            mine = failure.again()
             mine.outcome_unknown = failure.outcome_unknown and self.operations[position].method != "GET"
             self.results[position] = mine
         self.stopped = failure
@@ -288,24 +288,13 @@ class _Work:
             raise failure
         for position, result in enumerate(self.results):
             if result is None:
-                self.results[position] = _like(failure)
+                self.results[position] = failure.again()
 
     def _situation(self, position: int) -> Situation:
         if position < len(self.about):
             return self.about[position]
         reads = self.operations[position].method == "GET"
         return self.client.situation("read" if reads else self.operation, self.table)
-
-
-def _like(failure: Failure) -> Failure:
-    """The same failure, for another operation: nothing is known to have been done."""
-    return type(failure)(
-        failure.code,
-        failure.params,
-        app_message=failure.app_message,
-        scope=failure.scope,
-        debug=failure.debug,
-    )
 
 
 def _halved(positions: list[int]) -> list[list[int]]:

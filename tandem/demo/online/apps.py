@@ -157,9 +157,6 @@ class Desk:
         self._ask("DELETE", f"{self.app.root}{table}({id})", headers={"If-Match": "*"})
         return id
 
-    def delete_id(self, table: str, id: str) -> None:
-        self._ask("DELETE", f"{self.app.root}{table}({id})", headers={"If-Match": "*"})
-
     def _ask(self, method: str, address: str, **what: Any) -> dict[str, Any]:
         try:
             answer = self.http.request(method, address, **what)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from tandem.demo import break_outage
+from tandem.demo.break_outage import at_work
 from tandem.demo.fault import WHOLE, Fault, Place, Text
 from tandem.demo.faults import Standing
 from tandem.demo.online.apps import OnlineApps
@@ -59,34 +62,10 @@ def _at_work(_apps: OnlineApps, seen: Seen) -> Text:
         return WHOLE
     if time.time() - work["told"] > 30:
         return _("People should be at work, but the process that plays them (demo_stage) does not run.")
-    done = work["done"]
-    return _(
-        "People are at work: %(edited)s changes, %(both)s of them pairs in both apps, %(deleted)s deletions."
-    ) % {"edited": done.get("edited", 0), "both": done.get("in both", 0), "deleted": done.get("deleted", 0)}
+    return at_work(work["done"])
 
 
-TRAFFIC: Final = Fault(
-    "traffic",
-    "person",
-    gettext_lazy("People at work in both apps"),
-    gettext_lazy(
-        "People of both apps save changes, thirty a minute: most meet nothing, one in ten changes the same "
-        "record in both apps, a few delete. It goes on until you end it."
-    ),
-    gettext_lazy(
-        "On Integration Synchronization Jobs each minute; conflicts and deletions arrive on Coupled Data "
-        "Synchronization Errors."
-    ),
-    (_JOBS, _COUPLED),
-    gettext_lazy(
-        "Nothing is broken: end it when you have seen enough, and decide what people changed in both apps."
-    ),
-    gettext_lazy("Let people work"),
-    gettext_lazy("Send them home"),
-    _begin,
-    _end,
-    _at_work,
-)
+TRAFFIC: Final = replace(break_outage.TRAFFIC, cause=_begin, put_right=_end, now=_at_work)
 
 # -- rights ------------------------------------------------------------------------------------------------------------
 
