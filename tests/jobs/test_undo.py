@@ -31,13 +31,16 @@ def anna():
 
 
 def take_back(job: SynchJob, user=None, journal=None) -> tuple[SynchJob, dict[str, tuple[str, str]]]:
-    """Undo a job; gives the undoing job as it ended and, per record, the state and note of its item."""
+    """Undo a job; gives the undoing job as it ended and, per chosen record, the state and note of its item.
+
+    What the job leaves for the next run are items of the same records: they are no results.
+    """
     started = services.undo(job, user=user, journal=journal)
     done = jobs.run(started.pk)
     assert done is not None and done.state == "finished", (done.code, done.params)
     notes = {
         item.coupling.left_key or item.coupling.right_key: (item.state, item.note)
-        for item in done.items.select_related("coupling")
+        for item in done.items.filter(purpose=JobItem.Purpose.CHOSEN).select_related("coupling")
     }
     return done, notes
 
