@@ -17,6 +17,25 @@ if TYPE_CHECKING:
     from tests.odata.dataverse import Dataverse
 
 CAST = "Microsoft.Dynamics.CRM."
+#: What one kind of attribute has beside what all have. Another kind is no type of the service's.
+OWN = {
+    "AttributeMetadata": (),
+    "StringAttributeMetadata": ("MaxLength", "FormatName"),
+    "MemoAttributeMetadata": ("MaxLength", "FormatName"),
+    "MoneyAttributeMetadata": ("Precision", "MinValue", "MaxValue", "PrecisionSource"),
+    "DecimalAttributeMetadata": ("Precision", "MinValue", "MaxValue"),
+    "DoubleAttributeMetadata": ("Precision", "MinValue", "MaxValue"),
+    "IntegerAttributeMetadata": ("MinValue", "MaxValue"),
+    "BigIntAttributeMetadata": ("MinValue", "MaxValue"),
+    "BooleanAttributeMetadata": ("DefaultValue",),
+    "DateTimeAttributeMetadata": ("Format", "DateTimeBehavior"),
+    "LookupAttributeMetadata": ("Targets",),
+    "PicklistAttributeMetadata": ("DefaultFormValue",),
+    "StateAttributeMetadata": ("DefaultFormValue",),
+    "StatusAttributeMetadata": ("DefaultFormValue",),
+}
+#: Kinds of attributes that have a list of values, which is told where it is asked for.
+LISTED = ("Boolean", "Picklist", "State", "Status")
 VERSION = "Microsoft.Dynamics.CRM.globalmetadataversion"
 TYPES = {
     "Guid": "Uniqueidentifier",
@@ -55,14 +74,20 @@ def definitions(service: Dataverse, call: Call, segments: list[tuple[str, str | 
     if rest[0][1] is not None:
         name = rest[0][1].removeprefix("LogicalName=").strip("'")
         attributes = [each for each in attributes if each["LogicalName"] == name]
+    cast = rest[1][0].removeprefix(CAST) if len(rest) > 1 else "AttributeMetadata"
+    if cast not in OWN:
+        raise service.no_such_set(rest[1][0])
     if len(rest) > 1:
-        cast = rest[1][0].removeprefix(CAST)
         attributes = [each for each in attributes if each["@odata.type"] == f"#{CAST}{cast}"]
-        attributes = (
-            [{**each, **_options_of(shape, each)} for each in attributes]
-            if "$expand" in options
-            else attributes
-        )
+    for name in filter(None, options.get("$select", "").split(",")):
+        if any(name in own for kind, own in OWN.items() if kind != cast) and name not in OWN[cast]:
+            raise service.bad(f"Could not find a property named '{name}' on type '{CAST}{cast}'.")
+    if "$expand" in options:
+        for name in options["$expand"].split(","):
+            listed = cast.removesuffix("AttributeMetadata") in LISTED
+            if not listed or name not in ("OptionSet", "GlobalOptionSet"):
+                raise service.bad(f"Could not find a property named '{name}' on type '{CAST}{cast}'.")
+        attributes = [{**each, **_options_of(shape, each)} for each in attributes]
     if rest[0][1] is not None:
         if not attributes:
             raise Refused(404, "0x80060888", f"Could not find an attribute '{rest[0][1]}'.")

@@ -30,6 +30,8 @@ SLOW: Final = 40.0
 _SMALLER: Final = frozenset({408, 429, 504})
 #: Statuses of a whole batch that was not carried out, because of something in it.
 _NOT_TAKEN: Final = frozenset({400, 413, 500})
+#: Statuses of a service, or of something in front of it, that takes no batches: readings are tried one by one.
+_NO_BATCHES: Final = frozenset({404, 405, 501})
 #: Bytes of bodies in one batch.
 _HEAVY: Final = 8 * 1024 * 1024
 #: An operation that was left out because another failed.
@@ -219,6 +221,10 @@ class _Work:
         sizes, failure = self.client.sizes, translate(answer, situation, self.client.profile)
         if answer.status in _SMALLER:
             sizes.too_much(len(part), reads=self.reads)
+        if self.reads and answer.status in _NO_BATCHES and failure.scope is not Scope.CONNECTION:
+            for position in part:
+                self._single(position)
+            return []
         if answer.status not in _NOT_TAKEN or failure.outcome_unknown and not self._all_repeatable(part):
             self._lost(part, failure)
             return []

@@ -1,7 +1,8 @@
 """What Dataverse tells of its tables beside ``$metadata``: lengths, labels, options, alternate keys, who may write what.
 
 The list of tables is one request; the attributes of a table are asked for when somebody needs them, all its questions in
-one batch. A right that is lacking for them costs the details and nothing else: the service itself refuses what is too long.
+one batch. A right that is lacking for them costs a table its details and nothing else: the service itself refuses what is
+too long. Any other refusal is a failure of that table.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from synccore.connectors.odata.client import Client, Request
+from synccore.connectors.odata.client import Answer, Client, Request
 from synccore.connectors.odata.filtering import query
 from synccore.connectors.odata.json_answers import rows_of
 from synccore.connectors.odata.model import Entity, Property
-from synccore.failures import Failure, Misconfigured, Scope
+from synccore.failures import Failure, Scope
 from synccore.shapes import FieldType
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,8 @@ _ATTRIBUTE: Final = (
     "LogicalName", "AttributeType", "RequiredLevel", "IsValidForCreate", "IsValidForUpdate", "IsValidForRead",
     "DisplayName",
 )  # fmt: skip
+#: Alternate keys say which fields are unique. Nothing is wrong without them.
+_KEYS: Final = "/Keys"
 _CAST: Final = "Microsoft.Dynamics.CRM."
 _OPTIONS: Final = {"$select": "LogicalName", "$expand": "OptionSet"}
 #: What is asked of one kind of attribute, and the primitive type that a table must have for it to be worth asking.
@@ -101,21 +104,48 @@ def version_of(client: Client) -> str:
     return str(said.get(f"@{VERSION}") or "")
 
 
-def detailed(client: Client, entities: Sequence[Entity]) -> list[Entity]:
-    """The same tables with everything that is told of their attributes. Raises Failure where the service does not answer."""
-    found: list[Entity] = []
+def detailed(client: Client, entities: Sequence[Entity]) -> list[Entity | Failure]:
+    """For each table, in their order: the same with everything that is told of its attributes, or why that is not known. It
+    is everything or nothing: a table without its lengths would be taken for one without limits.
+
+    Raises Failure where the service as a whole does not answer.
+    """
+    found: list[Entity | Failure] = []
     for start in range(0, len(entities), TABLES_AT_ONCE):
         part = entities[start : start + TABLES_AT_ONCE]
         asked = [(entity, path) for entity in part for path in _paths(entity)]
-        answers = client.batch([Request("GET", path) for _entity, path in asked], operation="read", table="")
-        facts = {entity.set_name: _Facts() for entity in part}
+        answers = client.batch(
+            [Request("GET", path) for _entity, path in asked],
+            operation="read",
+            table=part[0].set_name if len(part) == 1 else "",
+            about=[client.situation("read", entity.set_name) for entity, _path in asked],
+        )
+        told: dict[str, list[tuple[str, Answer | Failure]]] = {}
         for (entity, path), answer in zip(asked, answers, strict=True):
-            if isinstance(answer, Failure):
-                _passed_over(answer, path)
-            else:
-                _note(facts[entity.set_name], path, rows_of(client, answer)[0])
-        found += [_apply(entity, facts[entity.set_name]) for entity in part]
+            told.setdefault(entity.set_name, []).append((path, answer))
+        found += [_told_of(client, entity, told[entity.set_name]) for entity in part]
     return found
+
+
+def _told_of(
+    client: Client, entity: Entity, answers: Iterable[tuple[str, Answer | Failure]]
+) -> Entity | Failure:
+    """What the answers to the questions about one table make of it."""
+    facts = _Facts()
+    for path, answer in answers:
+        try:
+            if isinstance(answer, Failure):
+                raise answer
+            _note(facts, path, rows_of(client, answer, entity.set_name)[0])
+        except Failure as failure:
+            if failure.scope is Scope.CONNECTION:
+                raise
+            log.info("no definitions: %s: %s", path.partition("?")[0], failure.code)
+            if failure.code == "missing_privilege":
+                return entity
+            if _KEYS not in path:
+                return failure
+    return _apply(entity, facts)
 
 
 def _paths(entity: Entity) -> list[str]:
@@ -124,7 +154,7 @@ def _paths(entity: Entity) -> list[str]:
     kinds = {each.edm for each in entity.properties.values()}
     paths = [
         f"{of}/Attributes?{query({'$select': ','.join(_ATTRIBUTE)})}",
-        f"{of}/Keys?{query({'$select': 'LogicalName,KeyAttributes'})}",
+        f"{of}{_KEYS}?{query({'$select': 'LogicalName,KeyAttributes'})}",
     ]
     paths += [
         f"{of}/Attributes/{_CAST}{cast}?{query(options)}" for cast, kind, options in _CASTS if kind in kinds
@@ -132,17 +162,8 @@ def _paths(entity: Entity) -> list[str]:
     return paths
 
 
-def _passed_over(failure: Failure, path: str) -> None:
-    """A question that was refused is left; one that was not answered is asked again by the next run."""
-    if not isinstance(failure, Misconfigured) and failure.kind.value == "transient":
-        raise failure
-    if failure.scope is Scope.CONNECTION:
-        raise failure
-    log.info("no definitions: %s: %s", path.partition("?")[0], failure.code)
-
-
 def _note(facts: _Facts, path: str, rows: Iterable[Mapping[str, Any]]) -> None:
-    if "/Keys?" in path:
+    if _KEYS in path:
         for row in rows:
             names = row.get("KeyAttributes")
             if isinstance(names, list) and len(names) == 1:

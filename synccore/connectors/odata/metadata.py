@@ -7,8 +7,9 @@ processes know. Details that cost a request per table are read when a table is u
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from threading import Lock
@@ -22,6 +23,8 @@ from synccore.connectors.odata.model import Entity
 from synccore.connectors.odata.shared import Away, shared
 from synccore.failures import Failure, Misconfigured, Scope
 from synccore.shapes import TableInfo
+
+log = logging.getLogger(__name__)
 
 #: Seconds for which a copy is believed without asking.
 FRESH: Final = 300.0
@@ -80,7 +83,8 @@ def entity(client: Client, table: str, fields: tuple[str, ...] = ()) -> Entity:
         found = known.entities.get(table)
     if found is None:
         raise Misconfigured("unknown_table", {"table": table})
-    return _with_details(client, known, found)
+    _add_details(client, known, [found])
+    return known.entities[table]
 
 
 def describe(client: Client) -> dict[str, TableInfo]:
@@ -90,7 +94,8 @@ def describe(client: Client) -> dict[str, TableInfo]:
         wanted = [
             each for name, each in known.entities.items() if known.offered is None or name in known.offered
         ]
-        _keep(known, definitions.detailed(client, wanted))
+        for refused in _keep(known, definitions.detailed(client, wanted)):
+            log.warning("no details of a table: %r", refused)  # it fails where it is used
     known.generation = _tell(client)
     return _tables(known)
 
@@ -99,8 +104,7 @@ def glance(client: Client, tables: Collection[str] = (), *, anew: bool = False) 
     """The same with the details of ``tables`` only; from the copy that is kept, unless ``anew``. Raises Failure."""
     known = _read(client) if anew else _known(client)
     wanted = [known.entities[name] for name in tables if name in known.entities]
-    if wanted := [each for each in wanted if known.tells_more and each.set_name not in known.detailed]:
-        _keep(known, definitions.detailed(client, wanted))
+    _add_details(client, known, wanted)
     return _tables(known, tables)
 
 
@@ -113,10 +117,26 @@ def forget(client: Client | None = None) -> None:
             _kept.pop(_place(client), None)
 
 
-def _keep(known: _Known, found: Iterable[Entity]) -> None:
+def _add_details(client: Client, known: _Known, wanted: Sequence[Entity]) -> None:
+    """What is told of these tables' attributes, where it is not known yet. Raises Failure where one's is not to be had."""
+    if not known.tells_more or all(each.set_name in known.detailed for each in wanted):
+        return
+    with known.lock:
+        missing = [each for each in wanted if each.set_name not in known.detailed]
+        for refused in _keep(known, definitions.detailed(client, missing)):
+            raise refused
+
+
+def _keep(known: _Known, found: Iterable[Entity | Failure]) -> list[Failure]:
+    """Keep the tables that are known with their details; gives the failures of the others."""
+    refused = []
     for each in found:
-        known.entities[each.set_name] = each
-        known.detailed.add(each.set_name)
+        if isinstance(each, Failure):
+            refused.append(each)
+        else:
+            known.entities[each.set_name] = each
+            known.detailed.add(each.set_name)
+    return refused
 
 
 def _tables(known: _Known, named: Collection[str] = ()) -> dict[str, TableInfo]:
@@ -211,15 +231,6 @@ def _read(client: Client, old: _Known | None = None) -> _Known:
 def _etag(client: Client, answer: Answer) -> str:
     # Where definitions stand beside the document, its ETag does not tell of them.
     return "" if client.profile.has_definitions else answer.headers.get("etag", "")
-
-
-def _with_details(client: Client, known: _Known, found: Entity) -> Entity:
-    if not known.tells_more or found.set_name in known.detailed:
-        return found
-    with known.lock:
-        if found.set_name not in known.detailed:
-            _keep(known, definitions.detailed(client, [found]))
-    return known.entities[found.set_name]
 
 
 def _add_definitions(client: Client, known: _Known) -> None:

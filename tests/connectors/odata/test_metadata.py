@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 
-from synccore.connectors.odata import metadata
+from synccore.connectors.odata import definitions, metadata
 from synccore.connectors.odata.auth import ClientCredentials
 from synccore.connectors.odata.business_central import BusinessCentralProfile
 from synccore.connectors.odata.client import Client
@@ -17,12 +17,15 @@ from synccore.connectors.odata.profile import Profile
 from synccore.failures import Failure, Misconfigured, Scope, Transient
 from synccore.shapes import FieldType, KeyKind
 from tests.connectors.odata.documents import DATAVERSE, PLAIN
+from tests.odata.batch_multipart import answer_batch
 from tests.odata.business_central import BusinessCentralServer
 from tests.odata.client import Client as Bare
 from tests.odata.dataverse import DataverseServer
+from tests.odata.dataverse_service import Dataverse
 from tests.odata.fixtures import business_central_server, dataverse_server, plain_server  # noqa: F401
 from tests.odata.plain import PlainServer
 from tests.odata.server import Server
+from tests.odata.wire import Answer, Call, Refused
 
 ROOT = "https://service.example/odata/"
 
@@ -79,6 +82,139 @@ def test_only_the_table_in_use_costs_more_than_the_list(dataverse_server: Datave
         assert client.requests == spent
         tables = metadata.glance(client, ["contacts", "nothing"], anew=True)
         assert (tables["contacts"].fields["jobtitle"].length, client.requests) == (100, spent + 3)
+
+
+def batches_of(server: DataverseServer) -> int:
+    return sum(path.endswith("$batch") for _method, path in server.requests)
+
+
+def test_all_that_is_asked_about_tables_goes_into_one_request(dataverse_server: DataverseServer) -> None:  # noqa: F811
+    with connect(dataverse_server, DataverseProfile()) as client:
+        metadata.entity(client, "accounts")
+        assert client.requests == len(dataverse_server.requests) == 3, "document, list of tables, attributes"
+        metadata.glance(client, ["accounts", "contacts", "products", "transactioncurrencies", "systemusers"])
+        assert (client.requests, batches_of(dataverse_server)) == (4, 2)
+
+
+def test_answers_about_tables_are_matched_whatever_their_order(
+    dataverse_server: DataverseServer,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with connect(dataverse_server, DataverseProfile()) as client:
+        expected = metadata.glance(client, ["accounts", "contacts"])
+
+    def reversed_batch(service: Dataverse, call: Call) -> Answer:
+        answer = answer_batch(service, call)
+        boundary = b"--" + answer.headers["Content-Type"].partition("boundary=")[2].encode()
+        parts = answer.body.split(boundary + b"\r\n")[1:]
+        parts[-1] = parts[-1].removesuffix(boundary + b"--\r\n")
+        body = b"".join(boundary + b"\r\n" + part for part in reversed(parts)) + boundary + b"--\r\n"
+        return Answer(answer.status, body, answer.headers)
+
+    monkeypatch.setattr("tests.odata.dataverse_service.answer_batch", reversed_batch)
+    metadata.forget()
+    with connect(dataverse_server, DataverseProfile()) as client:
+        assert metadata.glance(client, ["accounts", "contacts"]) == expected
+
+
+def refuse(server: DataverseServer, monkeypatch: pytest.MonkeyPatch, part: str, refused: Refused) -> None:
+    """Requests with this in their address are refused, in a batch as well."""
+    real = server.service.call
+
+    def call(asked: Call) -> Answer:
+        return server.service.error(refused) if part in asked.path else real(asked)
+
+    monkeypatch.setattr(server.service, "call", call)
+
+
+@pytest.mark.parametrize(
+    ("refused", "code", "kind"),
+    [
+        (Refused(500, "0x80040216", "An unexpected error occurred."), "app_fault", Transient),
+        (Refused(404, "0x80060888", "Could not find the entity."), "unknown_table", Misconfigured),
+        (Refused(429, "0x80072322", "Number of requests exceeded the limit."), "throttled", Transient),
+    ],
+)
+def test_a_table_is_known_whole_or_not_at_all(
+    dataverse_server: DataverseServer,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+    refused: Refused,
+    code: str,
+    kind: type[Failure],
+) -> None:
+    refuse(
+        dataverse_server,
+        monkeypatch,
+        "LogicalName='account')/Attributes/Microsoft.Dynamics.CRM.String",
+        refused,
+    )
+    with connect(dataverse_server, DataverseProfile()) as client:
+        for _ in range(2):  # it is asked again each time, and is in nobody's copy
+            with pytest.raises(kind) as caught:
+                metadata.entity(client, "accounts")
+            assert caught.value.code == code
+            if caught.value.scope is not Scope.CONNECTION:
+                assert (caught.value.scope, caught.value.params["table"]) == (Scope.TABLE, "accounts")
+            with pytest.raises(kind):
+                metadata.glance(client, ["contacts", "accounts"])
+        if caught.value.scope is not Scope.CONNECTION:
+            assert metadata.describe(client)["contacts"].fields["jobtitle"].length == 100
+            assert metadata.describe(client)["accounts"].fields["name"].length is None
+            with pytest.raises(kind):
+                metadata.entity(client, "accounts")
+
+
+def test_a_right_that_is_lacking_for_attributes_costs_one_table_its_details(
+    dataverse_server: DataverseServer,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    words = "Principal user is missing prvReadAttribute privilege"
+    refuse(dataverse_server, monkeypatch, "'account')/Attributes/", Refused(403, "0x80040220", words))
+    with connect(dataverse_server, DataverseProfile()) as client:
+        fields = metadata.entity(client, "accounts").table.fields
+        assert (fields["name"].length, fields["name"].label) == (None, ""), "nothing of it, not a part of it"
+        assert metadata.entity(client, "contacts").table.fields["jobtitle"].length == 100
+
+
+def test_alternate_keys_may_be_refused(
+    dataverse_server: DataverseServer,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    refuse(dataverse_server, monkeypatch, "/Keys", Refused(501, "0x80040216", "Not implemented."))
+    with connect(dataverse_server, DataverseProfile()) as client:
+        assert metadata.entity(client, "accounts").table.fields["name"].length == 160
+
+
+@pytest.mark.parametrize("status", [404, 405, 501])
+def test_where_batches_are_refused_the_questions_are_asked_one_by_one(
+    dataverse_server: DataverseServer,  # noqa: F811
+    status: int,
+) -> None:
+    with connect(dataverse_server, DataverseProfile()) as client:
+        expected = metadata.entity(client, "accounts")
+        metadata.forget()
+        dataverse_server.faults.fail(1, status, when=lambda _method, path: path.endswith("$batch"))
+        before = client.requests
+        assert metadata.entity(client, "accounts") == expected
+        assert client.requests == before + 3 + 10
+
+
+def test_no_batch_holds_more_questions_than_the_service_takes(
+    dataverse_server: DataverseServer,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    held: list[int] = []
+
+    def counting(service: Dataverse, call: Call) -> Answer:
+        held.append(call.body.count(b"GET "))
+        return answer_batch(service, call)
+
+    monkeypatch.setattr("tests.odata.dataverse_service.answer_batch", counting)
+    monkeypatch.setattr(definitions, "TABLES_AT_ONCE", 1_000)
+    with connect(dataverse_server, DataverseProfile()) as client:
+        known = metadata.entities(client)
+        found = definitions.detailed(client, [known["accounts"]] * 150)
+    assert len(found) == 150 and max(held) <= 1_000 < sum(held)
 
 
 def test_all_tables_are_described_in_tens_of_requests(dataverse_server: DataverseServer) -> None:  # noqa: F811

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from synccore import jobs
+from synccore.connectors.odata import metadata
 from synccore.models import Coupling, FieldMapping, JobItem, SynchJob, TableMapping
 from synccore.services import setup
 from tests.factories import make_connection, make_integration, make_mapping
@@ -122,6 +123,15 @@ def test_what_a_thousand_records_cost(pair: Pair) -> None:
     job = pair.run("sweep")
     assert pair.asked == (1, 1), "a sweep of a thousand is one page of each"
     assert not JobItem.objects.filter(job=job).exists(), "what we wrote is known by its version"
+
+
+def test_what_the_tables_cost_a_fresh_process(pair: Pair) -> None:
+    """The first job of a process reads what there is: a document and captions; a document, the list, one batch."""
+    pair.run()
+    warm = pair.asked
+    metadata.forget()
+    pair.run()
+    assert pair.asked == (warm[0] + 2, warm[1] + 3), (pair.left.requests, pair.right.requests)
 
 
 def test_records_that_are_there_already_are_adopted_in_as_few(pair: Pair) -> None:
