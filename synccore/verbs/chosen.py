@@ -177,14 +177,7 @@ def _uncouple(run: Run, candidate: Candidate, at: datetime) -> None:
     coupling.removed_at, coupling.removed_by = at, run.job.requested_by
     coupling.save(update_fields=["removed_at", "removed_by"])
     if candidate.problem is not None:
-        problems.end(
-            [candidate.problem],
-            Problem.Ending.REMOVED,
-            tally=run.tally,
-            now=at,
-            job=run.job,
-            by=run.job.requested_by,
-        )
+        run.end([candidate.problem], Problem.Ending.REMOVED, at)
     note_in_journal(run, coupling, candidate.origin, Journal.Operation.UNCOUPLE, at)
     run.count("uncoupled", candidate.origin.other)
     run.count("unchanged", candidate.origin.other)
@@ -259,15 +252,7 @@ def couple(run: Run) -> None:
         coupling.see(side, record)
     with run.page() as at:
         for each in spare:
-            open_ = list(Problem.objects.not_ended().filter(coupling=each))
-            problems.end(
-                open_,
-                Problem.Ending.SUPERSEDED,
-                tally=run.tally,
-                now=at,
-                job=run.job,
-                by=run.job.requested_by,
-            )
+            run.end(Problem.objects.not_ended().filter(coupling=each), Problem.Ending.SUPERSEDED, at)
             each.ended_at = at
             each.save(update_fields=["ended_at"])
         coupling.save()

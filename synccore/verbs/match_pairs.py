@@ -13,7 +13,6 @@ from synccore.models import Coupling, JobItem, Journal, Problem
 from synccore.models.bulk import reserve
 from synccore.shapes import SIDES, Record, Side
 
-from . import problems
 from .elsewhere import coupled_elsewhere
 from .run import Run
 from .write import store_rows
@@ -104,15 +103,7 @@ class Memory:
         return coupling
 
     def _end(self, half: Coupling, at: datetime) -> None:
-        run = self.run
-        problems.end(
-            list(Problem.objects.not_ended().filter(coupling=half)),
-            Problem.Ending.SUPERSEDED,
-            tally=run.tally,
-            now=at,
-            job=run.job,
-            by=run.job.requested_by,
-        )
+        self.run.end(Problem.objects.not_ended().filter(coupling=half), Problem.Ending.SUPERSEDED, at)
         half.ended_at = at
         half.save(update_fields=["ended_at"])
 

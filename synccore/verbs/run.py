@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ from django.utils import timezone
 from synccore.connectors.base import Connector
 from synccore.engine.compiled import Compiled, compile_rules
 from synccore.failures import Bug, Failure
-from synccore.models import JobLog, Journal, SynchJob, SynchJobError, TableMapping
+from synccore.models import JobLog, Journal, Problem, SynchJob, SynchJobError, TableMapping
 from synccore.models.build import brakes_of, rules_of
 from synccore.models.bulk import update
 from synccore.models.instance import MISMATCH
@@ -25,6 +25,7 @@ from synccore.models.job import EXTRAS, OUTCOMES
 from synccore.models.seals import UNSETTLED, seal_written
 from synccore.shapes import Side
 
+from . import problems
 from .stats import Tally
 
 LEASE: Final = timedelta(seconds=90)
@@ -237,6 +238,10 @@ class Run:
     def log(self, code: str, **params: Any) -> None:
         """One line of the job's log, stored with the page (or at the end of the job)."""
         self._log.append(JobLog(job=self.job, at=timezone.now(), code=code, params=params))
+
+    def end(self, found: Iterable[Problem], ending: Problem.Ending, at: datetime) -> None:
+        """Episodes that this job ends, for the person who asked for it. Inside the page transaction."""
+        problems.end(found, ending, tally=self.tally, now=at, job=self.job, by=self.job.requested_by)
 
     # -- the page transaction ------------------------------------------------------------------------------------------
 

@@ -343,7 +343,7 @@ def _end(run: Run, ended: list[Problem], candidates: Sequence[Candidate], at: da
         (by_person["deleted"], Problem.Ending.DELETED),
         (by_person["removed"], Problem.Ending.REMOVED),
     ):
-        problems.end(found, ending, tally=run.tally, now=at, job=run.job, by=run.job.requested_by)
+        run.end(found, ending, at)
 
 
 def note_in_journal(

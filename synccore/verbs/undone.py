@@ -76,14 +76,7 @@ def coupled(run: Run, candidate: Candidate, rows: Sequence[Journal], at: datetim
         coupling.ended_at = at
     coupling.save(update_fields=["removed_at", "removed_by", "ended_at"])
     if candidate.problem is not None:
-        problems.end(
-            [candidate.problem],
-            Problem.Ending.REMOVED,
-            tally=run.tally,
-            now=at,
-            job=run.job,
-            by=run.job.requested_by,
-        )
+        run.end([candidate.problem], Problem.Ending.REMOVED, at)
         candidate.problem = None
     by = note_in_journal(run, coupling, candidate.origin, Journal.Operation.END, at)
     Journal.objects.filter(pk__in=[row.pk for row in rows]).update(undone_by=by)
@@ -137,9 +130,7 @@ def whole_again(run: Run, candidate: Candidate, at: datetime) -> None:
     """Both records are there: what stood open because one was not is over."""
     problem = candidate.problem
     if problem is not None and (problem.kind == Missing.kind.value or not problem.kind):
-        problems.end(
-            [problem], Problem.Ending.FIXED, tally=run.tally, now=at, job=run.job, by=run.job.requested_by
-        )
+        run.end([problem], Problem.Ending.FIXED, at)
         candidate.problem = None
 
 

@@ -73,7 +73,5 @@ def _sweep_empty(run: Run) -> None:
 def _end_brake(run: Run) -> None:
     with run.page() as at:
         held = Problem.objects.not_ended().of_setup().filter(mapping=run.mapping, kind=Kind.STOPPED.value)
-        problems.end(
-            list(held), Problem.Ending.ACCEPTED, tally=run.tally, now=at, job=run.job, by=run.job.requested_by
-        )
+        run.end(held, Problem.Ending.ACCEPTED, at)
     run.queue_next.add((run.mapping.pk, SynchJob.Scope.CHANGES.value))
