@@ -21,8 +21,11 @@ from synccore.failures import Misconfigured, Scope
 _EDMX: Final = "{http://docs.oasis-open.org/odata/ns/edmx}"
 _EDM: Final = "{http://docs.oasis-open.org/odata/ns/edm}"
 
-#: Annotations of one model element: qualified term (with ``#qualifier``) → its value.
+#: Annotations of one model element: qualified term (with ``#qualifier``) → its value: text, a yes or no, a record (a
+#: mapping), a collection (a list).
 Annotations = dict[str, Any]
+#: Records inside records of an annotation, so deep as anybody writes them; what is deeper is passed over.
+_DEEPEST: Final = 20
 
 COMPUTED: Final = "Org.OData.Core.V1.Computed"
 IMMUTABLE: Final = "Org.OData.Core.V1.Immutable"
@@ -102,12 +105,12 @@ class Schema:
 
     def lineage(self, name: str) -> list[EntityType]:
         """The type and what it inherits from, the eldest first. An unknown base and a circle end it."""
-        found: list[EntityType] = []
+        found: dict[str, EntityType] = {}
         current: str | None = name
-        while current in self.types and self.types[current] not in found:
-            found.append(self.types[current])
-            current = found[-1].base
-        return found[::-1]
+        while current in self.types and current not in found:
+            found[current] = self.types[current]
+            current = found[current].base
+        return list(found.values())[::-1]
 
 
 def parse(document: bytes) -> Schema:
@@ -256,7 +259,7 @@ class _Reader:
             term = f"{term}#{qualifier}"
         into[term] = self._value(element, default=True)
 
-    def _value(self, element: Element, default: Any = None) -> Any:
+    def _value(self, element: Element, default: Any = None, depth: int = 0) -> Any:
         """The value of an annotation or of a part of one: an attribute, or an element inside."""
         for name, value in element.items():
             if name in _VALUES:
@@ -264,10 +267,12 @@ class _Reader:
         for each in element:
             match each.tag.removeprefix(_EDM):
                 case "Record":
-                    return self._record(each)
+                    return self._record(each, depth)
                 case "Collection":
                     return [
-                        self._record(part) if part.tag == f"{_EDM}Record" else (part.text or "").strip()
+                        self._record(part, depth)
+                        if part.tag == f"{_EDM}Record"
+                        else (part.text or "").strip()
                         for part in each
                     ]
                 case "Annotation":
@@ -278,9 +283,11 @@ class _Reader:
                     return (each.text or "").strip()
         return default
 
-    def _record(self, element: Element) -> dict[str, Any]:
+    def _record(self, element: Element, depth: int) -> dict[str, Any]:
+        if depth >= _DEEPEST:
+            return {}
         return {
-            part.get("Property", ""): self._value(part, default=True)
+            part.get("Property", ""): self._value(part, default=True, depth=depth + 1)
             for part in _children(element, "PropertyValue")
         }
 
@@ -339,3 +346,11 @@ def says(annotations: Mapping[str, Any], term: str, part: str, default: bool = T
     if isinstance(value, Mapping):
         value = value.get(part, default)
     return default if value is None else value is True or value == "true"
+
+
+def listed(annotations: Mapping[str, Any], term: str, part: str = "") -> list[Any]:
+    """A collection: an annotation's own value, or a part of one that is a record; empty where there is none."""
+    value = annotations.get(term)
+    if part:
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value if isinstance(value, list) else []

@@ -156,10 +156,17 @@ class _Builder:
             self.annotations |= kind.annotations
             self.keys = kind.key or self.keys
         self.annotations |= entity_set.annotations
+        #: Properties that the service says it takes for no new record, and for none that exists.
+        self.not_created = set(
+            map(str, csdl.listed(self.annotations, csdl.INSERTABLE, "NonInsertableProperties"))
+        )
+        self.not_updated = set(
+            map(str, csdl.listed(self.annotations, csdl.UPDATABLE, "NonUpdatableProperties"))
+        )
 
     def entity(self) -> Entity:
         unique = {self.keys[0]} if len(self.keys) == 1 else set()
-        for key in self.annotations.get(csdl.ALTERNATE_KEYS) or ():
+        for key in csdl.listed(self.annotations, csdl.ALTERNATE_KEYS):
             parts = key.get("Key") if isinstance(key, Mapping) else None
             if isinstance(parts, list) and len(parts) == 1 and isinstance(parts[0], Mapping):
                 unique.add(str(parts[0].get("Name", "")))
@@ -295,7 +302,8 @@ class _Builder:
             return False, False
         creatable = notes.get("NAV.AllowEditOnCreate", notes.get("NAV.AllowEdit", True)) is not False
         updatable = notes.get("NAV.AllowEdit", True) is not False and not _true(notes.get(csdl.IMMUTABLE))
-        return creatable, updatable
+        name = declared.name
+        return creatable and name not in self.not_created, updatable and name not in self.not_updated
 
     def _required(self, declared: csdl.Property) -> bool:
         nullable = declared.nullable or declared.default is not None

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from time import monotonic
+
 import pytest
 
 from synccore.connectors.odata import csdl
 from synccore.connectors.odata.dataverse import DataverseProfile
 from synccore.connectors.odata.model import Entity
 from synccore.connectors.odata.model import entities as make
+from synccore.connectors.odata.profile import Profile
 from synccore.failures import Misconfigured, Scope
 from synccore.shapes import FieldInfo, FieldType, KeyKind
 from tests.connectors.odata.documents import BUSINESS_CENTRAL, PLAIN, entities
@@ -210,3 +213,66 @@ def test_a_document_of_several_megabytes_is_read() -> None:
     )
     found = make(csdl.parse(document.encode()), DataverseProfile())
     assert len(found) == 800 and len(found["s7"].properties) == 100
+
+
+# -- what a service writes that nobody should ---------------------------------------------------------------------------
+
+
+def one_table(more: str = "", *, inside: str = "", on_the_set: str = "") -> bytes:
+    """A plain service's description of the table ``things`` of type ``m.thing``, whose key is a GUID."""
+    document = (
+        '<edmx:Edmx xmlns:edmx="http://docs.oasis-open.org/odata/ns/edmx"><edmx:DataServices>'
+        '<Schema Namespace="m" xmlns="http://docs.oasis-open.org/odata/ns/edm">'
+        '<EntityType Name="thing"><Key><PropertyRef Name="id"/></Key>'
+        f'<Property Name="id" Type="Edm.Guid" Nullable="false"/>{inside}</EntityType>{more}'
+        f'<EntityContainer Name="c"><EntitySet Name="things" EntityType="m.thing">{on_the_set}</EntitySet>'
+        "</EntityContainer></Schema></edmx:DataServices></edmx:Edmx>"
+    )
+    return document.encode()
+
+
+def made(document: bytes) -> Entity:
+    return make(csdl.parse(document), Profile())["things"]
+
+
+@pytest.mark.parametrize("value", ["", 'Bool="true"', 'String="id"'])
+def test_an_annotation_of_another_shape_than_its_term_has_says_nothing(value: str) -> None:
+    noted = "".join(
+        f'<Annotation Term="{term}" {value}/>'
+        for term in (csdl.ALTERNATE_KEYS, csdl.CHANGE_TRACKING, csdl.INSERTABLE, csdl.UPDATABLE)
+    )
+    entity = made(one_table(inside=noted, on_the_set=noted))
+    assert (entity.key, set(entity.properties)) == ("id", {"id"})
+
+
+def test_records_in_records_without_end_are_not_followed() -> None:
+    deep = 5_000
+    inside = '<Record><PropertyValue Property="a">' * deep + "</PropertyValue></Record>" * deep
+    assert made(one_table(inside=f'<Annotation Term="x.y">{inside}</Annotation>')).key == "id"
+
+
+def test_ten_thousand_types_that_inherit_from_each_other_are_no_burden() -> None:
+    chain = "".join(f'<EntityType Name="t{i}" BaseType="m.t{i + 1}"/>' for i in range(10_000))
+    began = monotonic()
+    assert len(csdl.parse(one_table(chain)).lineage("m.t0")) == 10_000
+    assert monotonic() - began < 10, "the time grows with their number, not with its square"
+
+
+def test_properties_that_the_service_says_it_does_not_take_are_not_sent() -> None:
+    def restricts(kind: str, part: str, name: str) -> str:
+        return (
+            f'<Annotation Term="{kind}"><Record><PropertyValue Property="{part}"><Collection>'
+            f"<PropertyPath>{name}</PropertyPath></Collection></PropertyValue></Record></Annotation>"
+        )
+
+    document = one_table(
+        inside="".join(f'<Property Name="{name}" Type="Edm.String"/>' for name in ("born", "later", "free")),
+        on_the_set=restricts(csdl.INSERTABLE, "NonInsertableProperties", "later")
+        + restricts(csdl.UPDATABLE, "NonUpdatableProperties", "born"),
+    )
+    entity = made(document)
+    said = {name: (each.creatable, each.updatable) for name, each in entity.properties.items()}
+    assert said["born"] == (True, False)
+    assert said["later"] == (False, True)
+    assert said["free"] == (True, True)
+    assert entity.table.writable and not entity.table.fields["born"].read_only
