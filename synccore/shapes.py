@@ -156,7 +156,8 @@ class Page:
 
     ``cursor``: JSON-able state to hand in again for the next page. ``complete``: this was the last page of the pass.
     ``watermark``: set on the last page, the cursor from which the next pass starts.
-    ``deleted_ids``: ids the app itself reports as deleted (none where it keeps no such list).
+    ``deleted_ids``: ids the app itself reports as deleted (none where it keeps no such list). A record may stand on a page
+    twice (the later place counts), and among the deleted as well (it is looked at again).
     """
 
     records: tuple[Record, ...]

@@ -23,10 +23,12 @@ def from_changes(run: Run, side: Side, records: Sequence[Record]) -> list[Candid
     """Candidates among the changed records of one side.
 
     Own writes and repeats of the overlap are dropped by their version; records whose pair is skipped, left out, removed or
-    waiting are counted and passed over, unless one of their mapped fields changed since.
+    waiting are counted and passed over, unless one of their mapped fields changed since. A record that was saved while a
+    page was read may stand on it twice: the later reading counts.
     """
-    agreed = _agreed_versions(run, side, [record.id for record in records])
-    moved = [record for record in records if agreed.get(record.id) != record.version]
+    latest = {record.id: record for record in records}
+    agreed = _agreed_versions(run, side, list(latest))
+    moved = [record for record in latest.values() if agreed.get(record.id) != record.version]
     couplings = _couplings(run, side, [record.id for record in moved])
     removed = _removed(run, side, [record.id for record in moved if record.id not in couplings])
     fresh = [

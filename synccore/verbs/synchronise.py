@@ -13,12 +13,12 @@ from synccore.engine.brakes import creations_stop, deletions_stop
 from synccore.engine.rules import Resolution
 from synccore.failures import Kind, Misconfigured, Stopped
 from synccore.models import Coupling, JobItem, Problem, SynchJob, TableMapping
-from synccore.shapes import SIDES, Side
+from synccore.shapes import SIDES, Page, Record, Side
 
 from . import problems
 from .candidate import Candidate
 from .clocks import keep_measured
-from .lookup import complete
+from .lookup import complete, read
 from .page import WANTED, creations_allowed, living_couplings, process
 from .resume import settle_open
 from .run import Run
@@ -177,8 +177,9 @@ def changes(run: Run, side: Side, resumed: dict[str, Any]) -> None:
         run.between_pages()
         with run.remote(side) as connector:
             page = connector.changes(rules.table(side), rules.fields_of(side), rules.filter(side), cursor)
-        candidates = from_changes(run, side, page.records)
-        candidates += _reported_deleted(run, side, page.deleted_ids)
+        records, deleted = _told_once(run, side, page)
+        candidates = from_changes(run, side, records)
+        candidates += _reported_deleted(run, side, deleted)
         cursor = page.cursor
 
         def advance(_at: datetime, watermark: Any = page.watermark if page.complete else None) -> None:
@@ -195,6 +196,17 @@ def changes(run: Run, side: Side, resumed: dict[str, Any]) -> None:
         process(run, candidates, checkpoint=after, advance=advance)
         if page.complete:
             return
+
+
+def _told_once(run: Run, side: Side, page: Page) -> tuple[Sequence[Record], Sequence[str]]:
+    """The records of a page, and the ids it reports as deleted. One that is both, in whichever order (deleted and made
+    again under its id, or changed and deleted), is what it is now."""
+    both = {record.id for record in page.records}.intersection(page.deleted_ids)
+    if not both:
+        return page.records, page.deleted_ids
+    there = read(run, side, sorted(both))
+    records = [record for record in page.records if record.id not in both]
+    return [*records, *there.values()], [id for id in page.deleted_ids if id not in there]
 
 
 def _reported_deleted(run: Run, side: Side, ids: Sequence[str]) -> list[Candidate]:
