@@ -90,7 +90,7 @@ def test_resolve_a_conflict_field_by_field_by_keyboard(duo, owner, open_browser)
     page.get_by_role("status").get_by_text("is read again and synchronized now").wait_for()
     job = SynchJob.objects.get(verb="resolve")
     assert jobs.run(job.pk).state == "finished"
-    page.get_by_role("status").get_by_text("Finished").wait_for(timeout=8000)
+    page.get_by_role("status").get_by_text("Finished").wait_for()
     for side, id in zip((Side.LEFT, Side.RIGHT), duo.ids, strict=True):
         row = duo.rows(side)[id]
         assert (row["phone"], row["city"], row["name"]) == (

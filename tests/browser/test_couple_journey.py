@@ -82,7 +82,7 @@ def test_couple_an_items_unit_by_keyboard_and_watch_the_item_follow(duo, owner, 
     page.get_by_role("heading", name="Result").wait_for()
     expect(page.get_by_text("Items 1896-S Person 1896-S")).to_be_visible()
     assert [job.verb for job in work()] == ["couple", "synchronise"]
-    page.get_by_role("heading", name="These two are coupled").wait_for(timeout=8000)
+    page.get_by_role("heading", name="These two are coupled").wait_for()
     page.get_by_role("status").get_by_text("In sync").wait_for()
     expect(page.locator("#couple-result li", has_text="Items 1896-S").get_by_text("In sync")).to_be_visible()
     problem.refresh_from_db()
@@ -143,7 +143,7 @@ def test_looks(duo, owner, open_browser, dark, size):
     page.get_by_role("button", name="Couple them").click()
     page.get_by_role("heading", name="Result").wait_for()
     work()
-    page.get_by_role("heading", name="These two are coupled").wait_for(timeout=8000)
+    page.get_by_role("heading", name="These two are coupled").wait_for()
     expect(page.get_by_role("button", name="Couple")).to_have_count(0)
     check(page, f"couple-result-{tone}")
     assert FieldMapping.objects.exists()

@@ -61,7 +61,7 @@ def test_clean_up_old_entries_and_bring_them_back_by_keyboard(world, old, admini
     expect(line).to_contain_text("The entries are being deleted.")
     check(page, "clean-up-running")
     run("purge")
-    expect(line).to_contain_text("2 deleted, 1 kept: show", timeout=10_000)
+    expect(line).to_contain_text("2 deleted, 1 kept: show")
     expect(page.get_by_text("Litware")).to_have_count(0)
     assert DeletedEntry.objects.count() == 2
     check(page, "clean-up-done")
@@ -72,7 +72,7 @@ def test_clean_up_old_entries_and_bring_them_back_by_keyboard(world, old, admini
     press_enter_on(page, "Undo")
     expect(line).to_contain_text("The entries are being brought back.")
     run("undo_purge")
-    expect(line).to_contain_text("2 entries are back in the diary.", timeout=10_000)
+    expect(line).to_contain_text("2 entries are back in the diary.")
     expect(page.get_by_text("Litware").first).to_be_visible()
     assert list(SynchJobError.objects.order_by("pk").values()) == before
     assert list(Problem.objects.order_by("pk").values()) == problems
@@ -87,7 +87,7 @@ def test_deleted_entries_come_back_one_by_one_by_keyboard(world, old, administra
     page.keyboard.press("b")
     expect(page.locator("#clean-up")).to_contain_text("being brought back")
     run("undo_purge")
-    expect(page.locator("#clean-up")).to_contain_text("1 entry is back in the diary.", timeout=10_000)
+    expect(page.locator("#clean-up")).to_contain_text("1 entry is back in the diary.")
     expect(page.locator("tbody tr")).to_have_count(1)
     assert SynchJobError.objects.filter(pk=gone[0].pk).exists()
 

@@ -119,9 +119,9 @@ def test_a_running_job_refreshes_itself_until_it_ends(world, administrator, open
     page = open_browser(administrator)
     page.goto(f"/jobs/{job.pk}/")
     SynchJob.objects.filter(pk=job.pk).update(modified=77)
-    page.locator("#job-region").get_by_text("77").first.wait_for(timeout=8000)
+    page.locator("#job-region").get_by_text("77").first.wait_for()
     SynchJob.objects.filter(pk=job.pk).update(state="finished")
-    page.get_by_role("status").get_by_text("Finished").wait_for(timeout=8000)
+    page.get_by_role("status").get_by_text("Finished").wait_for()
     asked = []
     page.on("request", lambda request: asked.append(request.url))
     page.wait_for_timeout(3000)

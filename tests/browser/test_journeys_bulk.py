@@ -10,6 +10,7 @@ from synccore.failures import Rejected, Scope, Transient
 from synccore.models import Problem, SynchJob
 from synccore.models.scoping import GrantLevel
 from synccore.shapes import Side
+from tandem.runtime.processes import wait_until
 from tests.browser.test_journeys import tab_to
 from tests.factories import make_user
 from tests.jobs.helpers import accept, new, refuse
@@ -52,10 +53,7 @@ def test_retry_two_hundred_records_whose_cause_was_fixed(refused, open_browser):
     tab_to(page, "#notices button, #notices a")
     page.keyboard.press("Enter")
     queued = SynchJob.objects.filter(state=SynchJob.State.QUEUED)
-    for _ in range(100):
-        if queued.exists():
-            break
-        page.wait_for_timeout(100)
+    assert wait_until(queued.exists, seconds=30, pause=0.1)
     job = queued.get()
     assert jobs.run(job.pk).state == SynchJob.State.FINISHED
     page.goto(LIST)
@@ -136,6 +134,6 @@ def test_an_app_that_does_not_answer_in_the_panel(refused, open_browser):
     page = open_browser(make_user("Administrator", username="anna"))
     page.goto(f"{LIST}&open={problem.pk}")
     now = page.locator("#records-now")
-    expect(now.get_by_text("Read again")).to_be_visible(timeout=15_000)
+    expect(now.get_by_text("Read again")).to_be_visible()
     expect(now.locator(".notice-warning").first).to_be_visible()
     expect(page.locator("#panel").get_by_role("button", name="Retry", exact=True)).to_be_visible()

@@ -111,8 +111,8 @@ def test_it_asks_by_itself_and_not_while_hidden_or_typing(world, administrator, 
     page.on("request", lambda request: asked.extend(filter(None, [request.headers.get("hx-target")])))
     page.clock.run_for(25_000)
     assert not asked
-    page.clock.run_for(10_000)
-    page.wait_for_timeout(200)
+    with page.expect_request(lambda request: request.headers.get("hx-target")):
+        page.clock.run_for(10_000)
     assert asked == ["div#list"]
     page.keyboard.press("/")
     page.clock.run_for(60_000)
@@ -122,8 +122,7 @@ def test_it_asks_by_itself_and_not_while_hidden_or_typing(world, administrator, 
 def test_a_server_that_is_away_is_told_once_and_found_again(world, page):
     page.route("**/coupled-errors/*", lambda route: route.fulfill(status=404, body=""))
     for _ in range(2):
-        page.evaluate(ASK)
-        page.wait_for_timeout(200)
+        refresh(page)
     expect(page.get_by_text("The server does not answer: this list is as it was.")).to_be_visible()
     page.unroute("**/coupled-errors/*")
     refresh(page)

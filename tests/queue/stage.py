@@ -11,11 +11,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
-from django.db import connection
 from django.utils import timezone
 from psycopg import sql
 
@@ -26,10 +26,12 @@ from synccore.models import (
     FieldMapping,
     Integration,
     JobQueueEntry,
+    Problem,
     SynchJob,
     TableMapping,
 )
 from synccore.services.setup import refresh
+from synccore.verbs.run import LEASE
 from tandem.runtime import Services
 from tandem.runtime.places import CLONE
 from tandem.runtime.processes import start, stop, wait_until
@@ -85,7 +87,7 @@ class Stage:
     def start_worker(self) -> subprocess.Popen[bytes]:
         name = f"worker-{len(list(self.folder.glob('worker-*')))}"
         child = self.start([*WORKER, "--hostname", f"{name}@%h"], name)
-        until(lambda: b"ready." in (self.folder / f"{name}.log").read_bytes(), f"{name} is ready", seconds=30)
+        until(lambda: b"ready." in (self.folder / f"{name}.log").read_bytes(), f"{name} is ready")
         return child
 
     def kill(self, child: subprocess.Popen[bytes]) -> None:
@@ -172,8 +174,9 @@ class Stage:
         return [no for (no,) in self.run("left", f"SELECT no FROM {mapping.name}.customer ORDER BY no")]
 
 
-def until(ready: Callable[[], bool], what: str, *, seconds: float = 20) -> None:
-    assert wait_until(ready, seconds=seconds, pause=0.1), f"in vain: {what}"
+def until(ready: Callable[[], bool], what: str, *, seconds: float = 90, pause: float = 0.1) -> None:
+    """Patient, as it costs nothing where all is well: two cores may have other work to do."""
+    assert wait_until(ready, seconds=seconds, pause=pause), f"in vain: {what}"
 
 
 def state_of(job: SynchJob) -> str:
@@ -194,15 +197,14 @@ def due_now(mapping: TableMapping) -> JobQueueEntry:
     return JobQueueEntry.objects.create(mapping=mapping, interval_seconds=3600, next_run=timezone.now())
 
 
-def let_leases_run_out() -> None:
-    """As if 90 seconds had gone by."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE synccore_synchjob SET lease_until = now() - interval '1 second' WHERE state = 'running'"
-        )
+def let_leases_run_out(*, silent_for: timedelta = timedelta(0)) -> None:
+    """As if 90 seconds had gone by for the workers that renewed no lease for so long."""
+    running = SynchJob.objects.filter(
+        state=SynchJob.State.RUNNING, lease_until__lte=timezone.now() + LEASE - silent_for
+    )
+    running.update(lease_until=timezone.now() - timedelta(seconds=1))
 
 
 def let_waits_pass() -> None:
     """As if the next attempts of set-up problems had come."""
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE synccore_problem SET next_attempt = now() WHERE state = 'retrying'")
+    Problem.objects.filter(state=Problem.State.RETRYING).update(next_attempt=timezone.now())
