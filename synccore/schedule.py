@@ -141,7 +141,7 @@ def start_checks() -> int:
     due = Problem.objects.not_ended().of_setup().filter(state=Problem.State.RETRYING, next_attempt__lte=now)
     wanted: set[tuple[int, str]] = set()
     with transaction.atomic():
-        for problem in due.select_for_update(skip_locked=True):
+        for problem in due.order_by("pk").select_for_update(skip_locked=True):
             problem.next_attempt = now + problems.backoff(problem.attempts)
             problem.save(update_fields=["next_attempt"])
             mapping_id = problem.mapping_id or first_mapping_of(problem.connection_id)
@@ -166,7 +166,7 @@ def start_set_up_checks() -> int:
     of_app = Q(integration__left=OuterRef("pk")) | Q(integration__right=OuterRef("pk"))
     due = Connection.objects.filter(Exists(runs.filter(of_app))).exclude(Exists(lately))
     wanted = {*due, *_put_right_since(), *_went_wrong_since()}
-    for app in wanted:
+    for app in sorted(wanted, key=lambda each: each.pk):
         jobs.enqueue(verb="check_set_up", connection=app, origin=SynchJob.Origin.ENGINE)
     return len(wanted)
 
@@ -220,9 +220,9 @@ def end_on_purpose() -> int:
     now = timezone.now()
     with transaction.atomic():
         over = list(
-            Problem.objects.select_for_update(skip_locked=True).filter(
-                state=Problem.State.ON_PURPOSE, until__lte=now
-            )[:1000]
+            Problem.objects.select_for_update(skip_locked=True)
+            .filter(state=Problem.State.ON_PURPOSE, until__lte=now)
+            .order_by("until", "pk")[:1000]
         )
         tally = Tally()
         for problem in over:

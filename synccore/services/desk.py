@@ -41,7 +41,7 @@ def try_now(couplings: QuerySet[Coupling], *, user: Any) -> Tried:
     may_bulk(user, len(ids))
     result = Tried()
     problems = Problem.objects.not_ended().filter(coupling__in=ids).select_related("mapping")
-    for problem in problems:
+    for problem in problems.order_by("pk"):
         if reason := no_retry(problem):
             result.refused.append(Refused(problem.coupling_id or 0, reason))
     left_alone = {each.coupling for each in result.refused}

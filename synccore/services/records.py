@@ -60,7 +60,7 @@ def retry(couplings: QuerySet[Coupling], *, user: Any) -> Retried:
     visible = (
         TableMapping.objects.visible_to(user, GrantLevel.RESOLVE) if user else TableMapping.objects.all()
     )
-    ids = list(couplings.order_by().values_list("pk", flat=True)[:100_001])
+    ids = list(couplings.order_by("pk").values_list("pk", flat=True)[:100_001])
     may_bulk(user, len(ids))
     result = Retried()
     marked = []
@@ -69,6 +69,7 @@ def retry(couplings: QuerySet[Coupling], *, user: Any) -> Retried:
         .filter(coupling__in=ids, mapping__in=visible)
         .not_ended()
         .select_related("mapping")
+        .order_by("pk")  # whoever locks several locks them in this order
     )
     seen = set()
     for problem in found:

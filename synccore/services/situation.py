@@ -48,7 +48,9 @@ def _held(mapping: TableMapping) -> tuple[str, str, datetime | None]:
         return reason, who, mapping.integration.paused_since
     apps = [mapping.integration.left_id, mapping.integration.right_id]
     of_apps = Problem.objects.of_setup().open().filter(mapping=None, connection__in=apps)
-    problem = (Problem.objects.of_setup().open().filter(mapping=mapping) | of_apps).order_by("since").first()
+    problem = (
+        (Problem.objects.of_setup().open().filter(mapping=mapping) | of_apps).order_by("since", "pk").first()
+    )
     if problem is None:
         return "", "", None
     return "stopped" if reason == "stopped" else "set_up", problem.name, problem.since

@@ -36,7 +36,7 @@ def take_back(run: Run) -> None:
             found = Problem.objects.select_for_update().filter(
                 coupling__in=list(wanted), state=Problem.State.ON_PURPOSE
             )
-            for problem in found:
+            for problem in found.order_by("pk"):
                 problems.bring_back(problem, tally=run.tally, now=at)
                 wanted.pop(problem.coupling_id).state = JobItem.State.DONE
                 run.count("waiting")

@@ -108,7 +108,8 @@ def _match(
     )
     info = rules.infos(side).get(name)
     is_of = _parents_of(run, side, [each for several in wanted.values() for each in several])
-    for record in found:
+    # Of several free counterparts of one record the first by its id is taken, whatever order the app gave them in.
+    for record in sorted(found, key=lambda each: each.id):
         if record.id in held:
             continue
         candidates = wanted.get(canon(record.fields.get(name), info) or "", [])
@@ -189,7 +190,7 @@ def _blockers(
     here = f"{side.value}_id"
     reasons: dict[str, str] = {}
     names: dict[str, str] = {}
-    marked = Coupling.objects.filter(mapping=mapping, ended_at=None, **{f"{here}__in": ids})
+    marked = Coupling.objects.filter(mapping=mapping, ended_at=None, **{f"{here}__in": ids}).order_by("pk")
     for coupling in marked:
         id = coupling.of(side, "id")
         names[id] = coupling.title(side)

@@ -283,6 +283,7 @@ def _create(run: Run, terms: Terms, side: Side, page: Sequence[JobItem]) -> None
     ids = [item.record_id for item in page]
     records = lookup.read(run, side, ids)
     known = Coupling.objects.filter(mapping=run.mapping, ended_at=None, **{f"{side.value}_id__in": ids})
+    known = known.order_by("pk")
     halves = {each.of(side, "id"): each for each in known if each.removed_at is None and each.is_half}
     gone = {each.of(side, "id"): each for each in known if each.of(side, "id") not in halves}
     candidates, closed = [], []

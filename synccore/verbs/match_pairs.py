@@ -45,7 +45,7 @@ class Memory:
             Q(left_id__in=ids[Side.LEFT]) | Q(right_id__in=ids[Side.RIGHT]),
             mapping=run.mapping,
             ended_at=None,
-        )
+        ).order_by("pk")
         self._elsewhere = {
             (side, id) for side in SIDES for id in coupled_elsewhere(run.mapping, side, ids[side])
         }

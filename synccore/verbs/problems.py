@@ -293,7 +293,7 @@ def end_setup_problems(
     """A job of the mapping got through (or its check passed): its set-up problems of these kinds are over, and those of the
     apps that it ``asked``."""
     problems = Problem.objects.not_ended().of_setup().filter(kind__in=[kind.value for kind in kinds])
-    found = problems.filter(mapping=mapping).select_for_update()
+    found = problems.filter(mapping=mapping).order_by("pk").select_for_update()
     n = end(found, Problem.Ending.FIXED, tally=tally, now=now, job=job)
     return n + end_connection_problems(mapping, tally=tally, now=now, job=job, kinds=kinds, asked=asked)
 
@@ -311,7 +311,7 @@ def end_connection_problems(
     of an app (nothing changed in the other one) knows nothing of it."""
     apps = [getattr(mapping.integration, f"{side.value}_id") for side in asked]
     held = Problem.objects.not_ended().of_setup().filter(mapping=None, connection__in=apps)
-    held = held.filter(kind__in=[kind.value for kind in kinds]).select_for_update()
+    held = held.filter(kind__in=[kind.value for kind in kinds]).order_by("pk").select_for_update()
     return end(held, Problem.Ending.FIXED, tally=tally, now=now, job=job)
 
 

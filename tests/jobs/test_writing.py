@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from uuid import uuid4
 
 import pytest
 
@@ -253,6 +254,20 @@ def test_a_record_that_is_coupled_already_is_never_adopted(clock: Clock) -> None
     job = world.run()
     assert (job.coupled, job.inserted) == (0, 1)
     assert len(world.rows(Side.RIGHT)) == 2
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_of_several_counterparts_the_first_is_adopted_in_whatever_order_the_app_tells_them(
+    turned: bool,
+) -> None:
+    world = World()
+    with_natural_key(world)
+    left = new(world, "C1")
+    there = sorted([str(uuid4()), str(uuid4())], reverse=turned)
+    for id in there:
+        world.right.put("account", id, {"no": "C1", "name": "Firm C1"}, by="anna")
+    world.run()
+    assert Coupling.objects.live().paired().get(left_id=left).right_id == min(there)
 
 
 def test_a_create_that_nothing_can_look_up_is_asked_about_before_a_second_one_is_made(clock: Clock) -> None:
