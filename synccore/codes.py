@@ -183,6 +183,7 @@ CODES: Final[dict[str, Code]] = {
     "too_many_deletions": _code(Kind.STOPPED, _TABLE, "count", "limit", "couplings", "samples"),
     "too_many_creations": _code(Kind.STOPPED, _TABLE, "count", "limit", "couplings", "samples", "side"),
     "side_empty": _code(Kind.STOPPED, _TABLE, "side", "couplings"),
+    "match_undecided": _code(Kind.STOPPED, _RECORD, "count"),
     # -- set-up
     "mapping_without_fields": _set_up("mapping_name", "mapping"),
     "match_without_criteria": _set_up("mapping_name", "mapping"),

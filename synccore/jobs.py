@@ -8,15 +8,16 @@ from typing import Any, Final
 
 import structlog
 from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
-from django.db.models import Exists, OuterRef, Q, Sum
+from django.db.models import Exists, OuterRef, Q
 from django.dispatch import Signal
 from django.utils import timezone
 
 from synccore.connectors.base import Connector
 from synccore.failures import Bug, Failure, Kind, Scope, Transient
+from synccore.lines import end_parent, go_on
 from synccore.models import JobItem, JobQueueEntry, Problem, SynchJob, TableMapping
 from synccore.models.instance import MISMATCH
-from synccore.models.job import EXTRAS, OUTCOMES
+from synccore.models.job import OUTCOMES
 from synccore.models.seals import close_job
 from synccore.shapes import SIDES, Side
 from synccore.verbs import VERBS, problems
@@ -214,6 +215,8 @@ def _end(work: Run, state: SynchJob.State, failure: Failure | None = None) -> No
         _set_queue_entry(job, state)
         close_job(job, at)
         if job.parent_id is not None:
+            if work.goes_on and state == SynchJob.State.FINISHED:
+                go_on(job, at)
             end_parent(job.parent_id, at)
     log.info("job_ended", state=state, code=job.code, **{name: getattr(job, name) for name in OUTCOMES})
     transaction.on_commit(lambda: job_finished.send_robust(SynchJob, job=job))
@@ -290,32 +293,6 @@ def _set_queue_entry(job: SynchJob, state: SynchJob.State) -> None:
     ).update(status=status)
 
 
-def end_parent(parent_id: int, at: Any) -> None:
-    """The last child ends the press: counters are the children's sum."""
-    parent = SynchJob.objects.select_for_update().get(pk=parent_id)
-    children = parent.children.all()
-    if children.unfinished().exists() or not parent.is_unfinished:
-        return
-    sums = children.aggregate(**{name: Sum(name) for name in (*OUTCOMES, *EXTRAS)})
-    for name, n in sums.items():
-        setattr(parent, name, n or 0)
-    # A line of a full synchronization that was run again is judged by its last try.
-    later = children.filter(is_line=True, mapping=OuterRef("mapping"), pk__gt=OuterRef("pk"))
-    failed = children.filter(~Exists(later), state=SynchJob.State.FAILED).first()
-    if failed is not None:
-        parent.kind, parent.code, parent.params = failed.kind, failed.code, failed.params
-    all_cancelled = not children.exclude(state=SynchJob.State.CANCELLED).exists()
-    parent.state = (
-        SynchJob.State.FAILED
-        if failed
-        else SynchJob.State.CANCELLED
-        if all_cancelled
-        else SynchJob.State.FINISHED
-    )
-    parent.finished_at = at
-    parent.save()
-
-
 def end_problems(found: Any, ending: Problem.Ending, *, by: Any) -> int:
     """End set-up problems by a person's decision, outside a job; keeps the counts right."""
     tally, now = Tally(), timezone.now()
@@ -335,6 +312,7 @@ def _back_to_queue(work: Run) -> None:
 
 
 def _requeue(job: SynchJob, at: Any) -> None:
+    """A twin that waits is taken over; one that is a line of a full synchronization, which others wait for, takes over."""
     twins = SynchJob.objects.filter(
         mapping=job.mapping,
         connection=job.connection,
@@ -342,10 +320,16 @@ def _requeue(job: SynchJob, at: Any) -> None:
         scope=job.scope,
         state=SynchJob.State.QUEUED,
     )
+    over = {"state": SynchJob.State.CANCELLED, "finished_at": at, "code": "taken_over"}
     if (job.mapping_id or job.connection_id) is not None and job.scope != SynchJob.Scope.ITEMS:
-        twins.update(
-            state=SynchJob.State.CANCELLED, finished_at=at, code="taken_over", params={"job": job.pk}
-        )
+        line = None if job.is_line else twins.filter(is_line=True).first()
+        if line is not None:
+            SynchJob.objects.filter(pk=job.pk).update(
+                **over, params={"job": line.pk}, lease_until=None, lease_no=job.lease_no + 1
+            )
+            close_job(job, at)
+            return
+        twins.update(**over, params={"job": job.pk})
     SynchJob.objects.filter(pk=job.pk).update(
         state=SynchJob.State.QUEUED, lease_until=None, sent_at=None, lease_no=job.lease_no + 1
     )

@@ -35,6 +35,7 @@ SYNCCORE = (
     ("services", "roles"),
     ("tasks",),
     ("jobs",),
+    ("lines",),
     ("verbs",),
     ("models",),
     ("guides", "crypto"),

@@ -132,6 +132,21 @@ GUIDES: Final[dict[str, Guide]] = {
         ),
         ("show_job", "test_connection", "allow_once", "keep_stopped"),
     ),
+    "match_undecided": Guide(
+        _("Some matches need a decision"),
+        _(
+            "What matches for certain is coupled. {count} more records have several matches, or one that is taken; a full "
+            "synchronization would make a second one of each, so it waits."
+        ),
+        Who.ADMINISTRATOR,
+        (
+            _(
+                "Choose the right match for each in the list of Match-Based Coupling, then run the line again."
+            ),
+            _("If they are new records: let the line go on without a choice."),
+        ),
+        ("show_job",),
+    ),
     "bug": Guide(
         _("Error in Tandem"),
         _("Tandem itself failed while doing this ({step}: {error}). The record is left as it was."),

@@ -103,6 +103,8 @@ class MatchRecord(models.Model):
 
     #: Those that a run couples.
     PAIRED = (Outcome.ONE, Outcome.CHOSEN)
+    #: Those that may have a counterpart, which only a person can tell.
+    UNDECIDED = (Outcome.SEVERAL, Outcome.TAKEN)
 
     job = models.ForeignKey(SynchJob, models.CASCADE, related_name="matched")
     mapping = models.ForeignKey(TableMapping, models.CASCADE, related_name="+")

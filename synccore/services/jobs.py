@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from synccore import jobs
 from synccore.failures import Kind
+from synccore.lines import end_parent
 from synccore.models import Integration, JobItem, Problem, SynchJob, TableMapping
 from synccore.models.instance import resume_instance
 from synccore.models.scoping import GrantLevel
@@ -84,6 +85,10 @@ def cancel(job: SynchJob, *, user: Any) -> bool:
     elif not own:
         require(user, "synccore.synchronize")
     now = timezone.now()
+    # Parts before their press, as a part that ends locks them: none of them can end, or bring the next step of its line,
+    # between what is read here and what is written.
+    list(job.children.select_for_update().order_by("pk"))
+    list(SynchJob.objects.select_for_update().filter(pk=job.pk))
     wanted = SynchJob.objects.filter(pk__in=[job.pk, *job.children.values_list("pk", flat=True)])
     queued = wanted.filter(state=SynchJob.State.QUEUED)
     JobItem.objects.filter(job__in=queued.values("pk"), state=JobItem.State.OPEN).update(
@@ -94,9 +99,9 @@ def cancel(job: SynchJob, *, user: Any) -> bool:
     )
     n += wanted.filter(state=SynchJob.State.RUNNING).update(cancel_requested_at=now, cancel_requested_by=user)
     if job.parent_id is not None:
-        jobs.end_parent(job.parent_id, now)
+        end_parent(job.parent_id, now)
     if job.children.exists():
-        jobs.end_parent(job.pk, now)
+        end_parent(job.pk, now)
     return n > 0
 
 

@@ -319,12 +319,14 @@ def start_match(mapping: TableMapping, *, user: Any, look: int) -> SynchJob:
     return _enqueue(row, user, options)
 
 
-def enqueue_match(mapping: TableMapping, *, user: Any, parent: SynchJob | None = None) -> SynchJob:
-    """A run that looks at both apps itself, by the stored criteria. The caller checked the rights. Raises NotNow
-    ``match_no_criteria``."""
+def enqueue_match(
+    mapping: TableMapping, *, user: Any, parent: SynchJob | None = None, then_full: bool = False
+) -> SynchJob:
+    """A run that looks at both apps itself, by the stored criteria. ``then_full``: the full synchronization of the same line
+    follows by itself. The caller checked the rights. Raises NotNow ``match_no_criteria``."""
     if not mapping.match_criteria.exists():
         raise NotNow("match_no_criteria", mapping=mapping.name)
-    return _enqueue(mapping, user, {}, parent=parent)
+    return _enqueue(mapping, user, {"then": SynchJob.Scope.FULL.value} if then_full else {}, parent=parent)
 
 
 def _enqueue(

@@ -26,6 +26,8 @@ from .rights import require, require_on
 from .setup import order_of
 
 SYNCHRONIZE = "synccore.synchronize"
+#: The code of a coupling after which a person decides about the rest.
+UNDECIDED = "match_undecided"
 Since = Mapping[Side, datetime]
 
 
@@ -115,14 +117,21 @@ class Left:
 
 @transaction.atomic
 def start_review(wanted: Mapping[TableMapping, What], *, user: Any) -> tuple[SynchJob, list[Left]]:
-    """Start what was chosen for each mapping: all its records, or match-based coupling. A line starts when those it refers
-    to have ended well; lines that do not hang together run side by side.
+    """Start what was chosen for each mapping: all its records, or match-based coupling first. A line that couples goes on
+    with all its records by itself, but for a mapping that is switched off. A line starts when those it refers to have ended
+    well; lines that do not hang together run side by side.
 
     Gives the job that holds them, and what was left out. Raises RightMissing; NotNow ``nothing_to_run`` where nothing is
     left, ``full_running`` where one of them is in a full synchronization that has not ended, ``match_running``.
     """
     chosen = order_of(list(wanted))
     _may_run_whole(chosen, user)
+    # Two presses at once: the second one sees the lines of the first.
+    list(
+        TableMapping.objects.select_for_update(of=("self",))
+        .filter(pk__in=[m.pk for m in chosen])
+        .order_by("pk")
+    )
     for mapping in chosen:
         if wanted[mapping] is What.COUPLE:
             require_on(user, mapping, match.COUPLE, GrantLevel.RESOLVE)
@@ -165,11 +174,14 @@ def _may_run_whole(mappings: Sequence[TableMapping], user: Any) -> None:
 
 
 def _line(parent: SynchJob, mapping: TableMapping, user: Any, what: What) -> SynchJob:
-    """One mapping of a full synchronization: a new job, or the one that waits already."""
+    """The first job of one mapping's line: a new one, or the full synchronization that waits already."""
+    elsewhere = SynchJob.objects.unfinished().filter(mapping=mapping, is_line=True).exclude(parent=parent)
+    if (other := elsewhere.first()) is not None:
+        raise NotNow("full_running", mapping=mapping.name, job=other.parent_id)
     if what is What.COUPLE:
         if (busy := match.coupling_now(mapping)) is not None:
             raise NotNow("match_running", mapping=mapping.name, job=busy.pk)
-        return match.enqueue_match(mapping, user=user, parent=parent)
+        return match.enqueue_match(mapping, user=user, parent=parent, then_full=goes_on(mapping, what))
     job = jobs.enqueue(
         verb="synchronise",
         mapping=mapping,
@@ -182,14 +194,17 @@ def _line(parent: SynchJob, mapping: TableMapping, user: Any, what: What) -> Syn
     )
     if job.parent_id is None:
         SynchJob.objects.filter(pk=job.pk, state=SynchJob.State.QUEUED).update(parent=parent, is_line=True)
-    elif job.parent_id != parent.pk:
-        raise NotNow("full_running", mapping=mapping.name, job=job.parent_id)
     return job
+
+
+def goes_on(mapping: TableMapping, what: What) -> bool:
+    """Whether a full synchronization follows what the line does first."""
+    return what is What.COUPLE and not jobs.held(mapping)
 
 
 @transaction.atomic
 def run_line_again(parent: SynchJob, mapping: TableMapping, *, user: Any) -> SynchJob:
-    """Run one mapping of a full synchronization again, after its last try has ended.
+    """Run one mapping of a full synchronization again from the step that its last try ended in.
 
     Raises RightMissing; NotNow ``held``, ``still_running``.
     """
@@ -199,17 +214,41 @@ def run_line_again(parent: SynchJob, mapping: TableMapping, *, user: Any) -> Syn
     what = What.COUPLE if last is not None and last.verb == "match_couple" else What.FULL
     if what is What.COUPLE:
         require_on(user, mapping, match.COUPLE, GrantLevel.RESOLVE)
+    _may_start(found, mapping, what)
+    job = _line(found, mapping, user, what)
+    _open_again(found)
+    return job
+
+
+@transaction.atomic
+def go_on_undecided(parent: SynchJob, mapping: TableMapping, *, user: Any) -> SynchJob:
+    """Let a line whose coupling left matches for a person to decide go on: what is not coupled is made new by its full
+    synchronization. Raises RightMissing; NotNow ``held``, ``still_running``, ``not_undecided``."""
+    _may_run_whole([mapping], user)
+    found = SynchJob.objects.select_for_update().get(pk=parent.pk)
+    last = found.children.filter(mapping=mapping).order_by("-pk").first()
+    if last is None or not last.is_unfinished and last.code != UNDECIDED:
+        raise NotNow("not_undecided", mapping=mapping.name)
+    _may_start(found, mapping, What.FULL)
+    job = _line(found, mapping, user, What.FULL)
+    _open_again(found)
+    return job
+
+
+def _may_start(parent: SynchJob, mapping: TableMapping, what: What) -> None:
     if reason := in_the_way(mapping, what):
         raise NotNow(reason if reason == "match_no_criteria" else "held", mapping=mapping.name, reason=reason)
-    if found.children.unfinished().filter(mapping=mapping).exists():
+    if parent.children.unfinished().filter(mapping=mapping).exists():
         raise NotNow("still_running", mapping=mapping.name)
-    job = _line(found, mapping, user, what)
-    found.state, found.finished_at = SynchJob.State.RUNNING, None
-    found.kind, found.code, found.params = "", "", {}
-    found.cancel_requested_at = found.cancel_requested_by = None
-    found.save()
+
+
+def _open_again(parent: SynchJob) -> None:
+    """A line of it runs again: the press has not ended."""
+    parent.state, parent.finished_at = SynchJob.State.RUNNING, None
+    parent.kind, parent.code, parent.params = "", "", {}
+    parent.cancel_requested_at = parent.cancel_requested_by = None
+    parent.save()
     kick_on_commit()
-    return job
 
 
 @transaction.atomic
@@ -224,9 +263,30 @@ def start_anyway(parent: SynchJob, mapping: TableMapping, *, user: Any) -> Synch
     return job  # type: ignore[no-any-return]
 
 
-def lines_of(parent: SynchJob) -> list[SynchJob]:
-    """The last try of each mapping of a full synchronization, in the order they run."""
-    last: dict[int, SynchJob] = {}
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One mapping of a full synchronization as it stands. ``job``: its last one, which says how the line stands.
+
+    ``coupled``: the match-based coupling before it, where the line has come to its full synchronization. ``then_full``:
+    a full synchronization follows ``job`` when that ends well.
+    """
+
+    job: SynchJob
+    coupled: SynchJob | None = None
+
+    @property
+    def then_full(self) -> bool:
+        return bool(self.job.options.get("then"))
+
+    @property
+    def undecided(self) -> bool:
+        """It waits for a person who chooses among matches."""
+        return self.job.code == UNDECIDED
+
+
+def lines_of(parent: SynchJob) -> list[Line]:
+    """Each mapping of a full synchronization, in the order they run."""
+    found: dict[int, Line] = {}
     for job in (
         parent.children.select_related(
             "mapping__integration__left", "mapping__integration__right", "requested_by"
@@ -234,5 +294,11 @@ def lines_of(parent: SynchJob) -> list[SynchJob]:
         .prefetch_related("needs")
         .order_by("pk")
     ):
-        last[job.mapping_id] = job
-    return list(last.values())
+        before = found.get(job.mapping_id)
+        if job.verb == "match_couple" or before is None:
+            found[job.mapping_id] = Line(job)
+        else:
+            found[job.mapping_id] = Line(
+                job, before.job if before.job.verb == "match_couple" else before.coupled
+            )
+    return list(found.values())

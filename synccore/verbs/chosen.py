@@ -51,12 +51,14 @@ NEEDS = {
 CHANGED_MEANWHILE = "changed_meanwhile"
 
 
-def allowed(run: Run) -> bool:
-    """Whether the person still has the right on this mapping; jobs without a person are Tandem's own."""
+def allowed(run: Run, verb: str = "") -> bool:
+    """Whether the person still has the right to the job's verb (or another one) on this mapping; jobs without a person are
+    Tandem's own."""
     person = run.job.requested_by
-    if person is None or run.job.verb not in NEEDS:
+    verb = verb or run.job.verb
+    if person is None or verb not in NEEDS:
         return True
-    permission, level = NEEDS[run.job.verb]
+    permission, level = NEEDS[verb]
     return (
         person.has_perm(permission)
         and type(run.mapping).objects.visible_to(person, level).filter(pk=run.mapping.pk).exists()

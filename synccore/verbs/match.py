@@ -16,6 +16,7 @@ from django.db import connection
 
 from synccore.engine.matching import Matcher
 from synccore.engine.rules import Resolution
+from synccore.failures import Scope, Stopped
 from synccore.models import Coupling, JobItem, MatchChoice, MatchRecord, SynchJob
 from synccore.models.bulk import update
 from synccore.shapes import SIDES, Side
@@ -27,7 +28,7 @@ from .match_look import forget_others, look, matcher_of, setup_of
 from .match_pairs import Memory, Pair, note_coupled
 from .page import process
 from .resume import settle_open
-from .run import Run
+from .run import Cancelled, Run
 from .select import attach_problems
 from .store import keep_couplings
 from .synchronise import collected, open_items
@@ -73,10 +74,16 @@ def match_couple(run: Run) -> None:
     """Couple what matches. Options: ``look`` (id of the job whose look a person saw; without it both apps are read first),
     ``after``, ``create`` (sides on which records are made) and ``chosen``, as in :class:`MatchSetup`.
 
-    Raises Failure where an app cannot be reached, Stopped where more would be made than the brake allows.
+    ``then``: it is the first step of a line, whose full synchronization follows.
+
+    Raises Failure where an app cannot be reached, Stopped where more would be made than the brake allows, or where the
+    full synchronization that follows must wait for a decision.
     """
-    if not allowed(run):
+    goes_on = bool(run.job.options.get("then"))
+    if not allowed(run) or goes_on and not allowed(run, "synchronise"):
         run.log("right_missing", n=1)
+        if run.job.is_line:  # who waits for this line must not take it for done
+            raise Cancelled
         return
     settle_open(run)
     matcher = matcher_of(run)
@@ -96,6 +103,24 @@ def match_couple(run: Run) -> None:
         _page(run, terms, page)
     if run.job.items.filter(purpose=JobItem.Purpose.CREATION, state=JobItem.State.OPEN).exists():
         collected(run)
+    if goes_on:
+        _go_on(run, terms)
+
+
+def _go_on(run: Run, terms: Terms) -> None:
+    """The line's full synchronization follows. It would make a second one of a record whose match only a person can tell:
+    where there are such, it waits for that person. Raises Stopped then, Cancelled where nobody wants it any more."""
+    run.renew()
+    if run.cancel_requested:
+        raise Cancelled
+    rules = run.rules.rules
+    flows = [] if rules.only_coupled else [side for side in SIDES if rules.direction.allows(side.other)]
+    undecided = MatchRecord.objects.filter(
+        job=terms.look, subject=True, side__in=flows, outcome__in=MatchRecord.UNDECIDED
+    )
+    if n := undecided.count():
+        raise Stopped("match_undecided", {"count": n}, scope=Scope.RECORD)
+    run.goes_on = True
 
 
 def _terms(run: Run, matcher: Matcher) -> Terms:

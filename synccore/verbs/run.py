@@ -109,9 +109,10 @@ class Run:
         self.entries: list[SynchJobError] = []
         self.settled: list[Journal] = []
         self._log: list[JobLog] = []
-        #: Jobs to be queued when this one is over: (mapping id, scope).
         #: What to queue when the job has ended: mapping and the scope of its run, or CHECK.
         self.queue_next: set[tuple[int, str]] = set()
+        #: The full synchronization that is the next step of this job's line is queued in the transaction that ends it.
+        self.goes_on = False
         self.cancel_requested = False
         self._renewed_at = timezone.now()
         #: Facts looked up once per run (does the destination hold records, how many couplings …).

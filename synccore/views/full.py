@@ -50,6 +50,7 @@ def full(request: HttpRequest) -> HttpResponse:
             "count": len(usable),
             "fulls": sum(what is What.FULL for what in usable.values()),
             "couples": sum(what is What.COUPLE for what in usable.values()),
+            "both": any(row.goes_on(what) for row, what in usable.items()),
             "left": [row.refused(what) for row, what in chosen.items() if row not in usable],
         }
         return render(request, "synccore/full_question.html", context)
@@ -104,14 +105,19 @@ def _start(request: HttpRequest, wanted: dict[TableMapping, What]) -> HttpRespon
         messages.warning(request, _refused(no))
         return redirect("synccore:full")
     lines = runs.lines_of(parent)
-    whole = sum(job.verb != "match_couple" for job in lines)
+    couples = [line for line in lines if line.job.verb == "match_couple"]
     said = []
-    if whole:
+    if n := len(lines) - len(couples):
+        text = ngettext("%(n)s mapping is synchronized whole.", "%(n)s mappings are synchronized whole.", n)
+        said.append(text % {"n": n})
+    if n := sum(line.then_full for line in couples):
         text = ngettext(
-            "%(n)s mapping is synchronized whole.", "%(n)s mappings are synchronized whole.", whole
+            "%(n)s mapping is coupled by its criteria, then synchronized whole.",
+            "%(n)s mappings are coupled by their criteria, then synchronized whole.",
+            n,
         )
-        said.append(text % {"n": whole})
-    if n := len(lines) - whole:
+        said.append(text % {"n": n})
+    if n := sum(not line.then_full for line in couples):
         text = ngettext(
             "%(n)s mapping is coupled by its criteria.", "%(n)s mappings are coupled by their criteria.", n
         )
@@ -143,14 +149,13 @@ def _parent(request: HttpRequest, pk: int) -> SynchJob:
 def status(request: HttpRequest, pk: int) -> HttpResponse:
     """How it goes, line by line. While one runs, the page asks for its region alone and swaps that."""
     parent = _parent(request, pk)
-    jobs_ = runs.lines_of(parent)
-    lines = lines_shown(jobs_)
+    lines = lines_shown(runs.lines_of(parent))
     context = {
         "page_title": _("Full synchronization, job %(n)s") % {"n": pk},
         "job": parent,
         "row": JobRow(parent),
         "lines": lines,
-        "done": sum(not job.is_unfinished for job in jobs_),
+        "done": sum(not line.job.is_unfinished for line in lines),
         "count": len(lines),
         "stuck": any(line.stuck for line in lines),
     }
@@ -171,13 +176,16 @@ def _mapping_of(request: HttpRequest, parent: SynchJob, pk: int) -> TableMapping
 
 @require_POST
 def again(request: HttpRequest, pk: int, mapping: int) -> HttpResponse:
-    """Run one line again, or let one that waits for others start without them."""
+    """Run one line again, let one that waits for others start without them, or one that waits for a choice go on."""
     parent = _parent(request, pk)
     found = _mapping_of(request, parent, mapping)
     try:
         if request.POST.get("do") == "start":
             runs.start_anyway(parent, found, user=request.user)
             text = _("%(name)s does not wait for the others any more.")
+        elif request.POST.get("do") == "go_on":
+            runs.go_on_undecided(parent, found, user=request.user)
+            text = _("%(name)s is synchronized whole.")
         else:
             job = runs.run_line_again(parent, found, user=request.user)
             text = _("%(name)s is synchronized whole again.")

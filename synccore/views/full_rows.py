@@ -16,7 +16,7 @@ from django.utils.translation import ngettext
 from synccore import jobs
 from synccore.models import MatchCriterion, RecordCount, SynchJob, TableMapping
 from synccore.models.scoping import GrantLevel
-from synccore.services import match
+from synccore.services import match, runs
 from synccore.services.review import Advice, Facts, What, advise, counting, facts_of, halves_of
 from synccore.services.setup import order_of
 from synccore.shapes import SIDES, Side
@@ -33,6 +33,13 @@ def line_refused(mapping: TableMapping, reason: str) -> str:
     if reason == "match_no_criteria":
         return not_now(reason, {"mapping": mapping.name})
     return not_now("held", {"mapping": mapping.name, "reason": reason}) if reason else ""
+
+
+def line_does(*, couples: bool, then_full: bool) -> str:
+    """What a line does, in words."""
+    if then_full:
+        return _("Match-Based Coupling, then full synchronization")
+    return _("Match-Based Coupling") if couples else _("Full synchronization")
 
 
 class ReviewRow:
@@ -122,8 +129,12 @@ class ReviewRow:
             (What.COUPLE.value, self.does(What.COUPLE), bool(self.refused(What.COUPLE))),
         ]
 
+    def goes_on(self, what: What) -> bool:
+        """Whether a full synchronization follows by itself."""
+        return what is What.COUPLE and not self.held
+
     def does(self, what: What) -> str:
-        return _("Match-Based Coupling") if what is What.COUPLE else _("Full synchronization")
+        return line_does(couples=what is What.COUPLE, then_full=self.goes_on(what))
 
     def refused(self, what: What) -> str:
         """Why this mapping cannot do it now; "" where it can."""
@@ -184,52 +195,92 @@ def _row(mapping: Any, halves: Mapping[Side, int], is_counting: bool) -> ReviewR
 
 
 @dataclass(frozen=True)
+class StepShown:
+    """One job of a line: its number and name, how it stands and what it has done; ``row`` is None for one that follows."""
+
+    number: int
+    what: str
+    state: State
+    row: JobRow | None = None
+    directions: Sequence[tuple[str, list[tuple[str, str, int]]]] = ()
+
+    @property
+    def has_begun(self) -> bool:
+        return self.row is not None and self.row.job.started_at is not None
+
+
+@dataclass(frozen=True)
 class LineShown:
-    """One line of a full synchronization: its job, what it does, how far it is, and whom it waits for.
+    """One line of a full synchronization: its steps, how far the one that counts now is, and whom it waits for.
 
     ``waits``: names of the lines it waits for, each with its state. ``stuck``: one of them ended, but not well.
     """
 
-    job: SynchJob
+    line: runs.Line
     row: JobRow
-    what: str
+    steps: list[StepShown]
     progress: Progress | None
     waits: list[tuple[str, State]]
     stuck: bool
-    directions: list[tuple[str, list[tuple[str, str, int]]]]
+
+    @property
+    def job(self) -> SynchJob:
+        return self.line.job
 
     @property
     def state(self) -> State:
         if self.waits:
             return State(_("Waits"), "hourglass", "waits")
+        if self.line.undecided:
+            return State(_("Needs you"), "question", "person")
         return self.row.state
 
 
-def lines_shown(lines: Sequence[SynchJob]) -> list[LineShown]:
-    by_mapping = {job.mapping_id: job for job in lines}
+def lines_shown(lines: Sequence[runs.Line]) -> list[LineShown]:
+    by_mapping = {line.job.mapping_id: line.job for line in lines}
     shown = []
-    for job in lines:
-        row = JobRow(job)
+    for line in lines:
+        job, row = line.job, JobRow(line.job)
         unmet = []
         if job.state == SynchJob.State.QUEUED:
             needed = [by_mapping[mapping.pk] for mapping in job.needs.all() if mapping.pk in by_mapping]
             unmet = [each for each in needed if each.state != SynchJob.State.FINISHED]
-        couples = job.verb == "match_couple"
+        closed = match_done(job) if job.verb == "match_couple" else 0
         shown.append(
             LineShown(
-                job,
+                line,
                 row,
-                _("Match-Based Coupling") if couples else _("Full synchronization"),
-                None if unmet else progress(row, match_done(job) if couples else 0, []),
+                _steps(line, row),
+                None if unmet else progress(row, closed, []),
                 [(each.mapping.name if each.mapping else "", JobRow(each).state) for each in unmet],
                 any(not each.is_unfinished for each in unmet),
-                [
-                    (label, [(name, str(COUNTER_LABELS[name]), n) for name, n in numbers if n])
-                    for label, numbers in row.directions[:-1]
-                ],
             )
         )
     return shown
+
+
+def _steps(line: runs.Line, row: JobRow) -> list[StepShown]:
+    rows = [*((JobRow(line.coupled),) if line.coupled else ()), row]
+    steps = [
+        StepShown(
+            number,
+            line_does(couples=each.job.verb == "match_couple", then_full=False),
+            each.state,
+            each,
+            [
+                (label, [(name, str(COUNTER_LABELS[name]), n) for name, n in numbers if n])
+                for label, numbers in each.directions[:-1]
+            ],
+        )
+        for number, each in enumerate(rows, start=1)
+    ]
+    if line.then_full:
+        if line.job.is_unfinished:
+            after = State(_("Follows by itself"), "hourglass", "waits")
+        else:
+            after = State(_("Not started"), "x", "closed")
+        steps.append(StepShown(len(steps) + 1, line_does(couples=False, then_full=False), after))
+    return steps
 
 
 def match_done(job: SynchJob) -> int:

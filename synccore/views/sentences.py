@@ -131,6 +131,7 @@ def not_now(code: str, params: Mapping[str, Any]) -> str:
         "match_couplings_moved": _(
             "Couplings of %(mapping)s have changed since the preview. Look for matches again."
         ),
+        "not_undecided": _("%(mapping)s does not wait for a decision about matches any more."),
         "not_waiting": _("%(mapping)s does not wait for another line any more."),
         "not_read": _(
             "%(mapping)s stays switched off: the tables of its apps were not read yet. Read them, then switch it on."

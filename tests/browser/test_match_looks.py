@@ -5,14 +5,16 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 
+from synccore.lines import go_on
 from synccore.models import MatchCriterion, RecordCount, SynchJob
 from synccore.services import runs
+from synccore.services.review import What
 from tests import factories as make
 from tests.browser.looks import look_at
-from tests.jobs.helpers import start_full
 from tests.pages.conftest import met
 
 
@@ -32,17 +34,20 @@ def review(world, full):
 
     currencies = mapping("Currencies", 12, 0, left_table="currency", right_table="transactioncurrency")
     salespeople = mapping("Salespeople", 40, 38, left_table="salesperson", right_table="systemuser")
-    mapping(
+    items = mapping(
         "Items with a name that is longer than most", None, None, left_table="item", right_table="product"
     )
-    mapping("Units of measure", 0, 0, left_table="unit_of_measure", right_table="uom")
+    units = mapping("Units of measure", 0, 0, left_table="unit_of_measure", right_table="uom")
     contacts = mapping("Contacts", 12345, 11890, left_table="contact", right_table="contact")
     mapping("Vendors", 5, 5, enabled=False, left_table="vendor", right_table="account")
     make.make_field(contacts, "currency", reference=currencies)
-    field = make.make_field(salespeople, "email")
-    MatchCriterion.objects.create(mapping=salespeople, field=field, compare="email")
-    parent, _left = start_full([currencies, contacts, salespeople], user=None)
-    lines = {job.mapping.name: job for job in runs.lines_of(parent)}
+    for each in (salespeople, items, units):
+        field = make.make_field(each, "email")
+        MatchCriterion.objects.create(mapping=each, field=field, compare="email")
+    couple = dict.fromkeys((items, units), What.COUPLE)
+    whole = dict.fromkeys((currencies, contacts, salespeople), What.FULL)
+    parent, _left = runs.start_review({**whole, **couple}, user=None)
+    lines = {line.job.mapping.name: line.job for line in runs.lines_of(parent)}
     SynchJob.objects.filter(pk=lines["Currencies"].pk).update(
         state="failed",
         kind="misconfigured",
@@ -59,6 +64,32 @@ def review(world, full):
         inserted=12,
         modified=3,
         by_direction={"right": {"inserted": 12, "modified": 2}, "left": {"modified": 1, "failed": 1}},
+    )
+    coupling = lines[items.name]
+    coupling.state, coupling.started_at, coupling.finished_at = "finished", now, now
+    coupling.coupled, coupling.skipped, coupling.by_direction = (
+        94,
+        6,
+        {"left": {"skipped": 6, "unchanged": 94}},
+    )
+    coupling.save()
+    with transaction.atomic():
+        whole_items = go_on(coupling, now)
+    SynchJob.objects.filter(pk=whole_items.pk).update(
+        state="running",
+        started_at=now,
+        lease_until=now + timedelta(minutes=5),
+        checkpoint={"phase": "right"},
+        by_direction={"right": {"unchanged": 5000}},
+    )
+    SynchJob.objects.filter(pk=lines["Units of measure"].pk).update(
+        state="failed",
+        kind="stopped",
+        code="match_undecided",
+        params={"count": 12},
+        started_at=now,
+        finished_at=now,
+        coupled=5,
     )
     return parent
 

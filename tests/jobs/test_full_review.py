@@ -142,7 +142,7 @@ def items_of(world: World) -> TableMapping:
 
 
 def states(parent: SynchJob) -> dict[str, str]:
-    return {job.mapping.name: job.state for job in runs.lines_of(parent) if job.mapping}
+    return {line.job.mapping.name: line.job.state for line in runs.lines_of(parent) if line.job.mapping}
 
 
 def stop(world: World) -> None:
@@ -203,7 +203,7 @@ def test_coupling_and_whole_synchronizations_start_with_one_press() -> None:
     assert (parent.state, parent.coupled, parent.inserted) == ("finished", 1, 1)
     assert len(world.right.tables["person"].rows) == 1
     again = runs.run_line_again(parent, world.mapping, user=None)
-    assert again.verb == "match_couple"
+    assert (again.verb, again.scope) == ("synchronise", "full"), "the step in which the line ended"
 
 
 def test_a_mapping_that_is_off_can_be_coupled_but_not_run_whole() -> None:

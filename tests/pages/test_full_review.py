@@ -80,13 +80,19 @@ def test_the_choices_are_asked_about_and_started(apps, browser):
     chosen = {f"what-{apps.mapping.pk}": "couple", f"what-{contacts.pk}": "full", f"what-{products.pk}": ""}
     asked = browser.post(FULL, chosen)
     told = text_of(asked)
-    assert f"{apps.mapping.name}: Match-Based Coupling" in told and "Contacts: Full synchronization" in told
+    assert (
+        f"{apps.mapping.name}: Match-Based Coupling, then full synchronization" in told
+        and "Contacts: Full synchronization" in told
+    )
     assert "Items" not in asked.content.decode().split("question-names")[1].split("</ol>")[0]
     answer = browser.post(FULL, {**chosen, "answered": "1"})
     parent = SynchJob.objects.get(mapping=None, scope="full")
     assert answer.url == page("full_status", parent.pk)
     text = text_of(browser.get(answer.url))
-    assert "1 mapping is synchronized whole. 1 mapping is coupled by its criteria." in text
+    assert (
+        "1 mapping is synchronized whole. 1 mapping is coupled by its criteria, then synchronized whole."
+        in text
+    )
     assert f"for {apps.mapping.name}:" in text, "the dependent line waits"
     work()
     text = text_of(browser.get(answer.url))
@@ -135,7 +141,8 @@ def test_a_line_shows_what_it_did_per_direction(apps, browser):
     parent, _left = start_full([apps.mapping], user=None)
     work()
     [line] = browser.get(page("full_status", parent.pk)).context["lines"]
-    assert line.directions == [(f"to {apps.right.name}", [("inserted", "Inserted", 2)])]
+    [step] = line.steps
+    assert step.directions == [(f"to {apps.right.name}", [("inserted", "Inserted", 2)])]
 
 
 def test_a_record_owner_counts_and_couples_only_what_is_his(apps, client):
@@ -150,5 +157,60 @@ def test_a_record_owner_counts_and_couples_only_what_is_his(apps, client):
     both(apps, "1", name="A")
     client.post(FULL, {f"what-{apps.mapping.pk}": "couple", f"what-{contacts.pk}": "full", "answered": "1"})
     assert [job.verb for job in SynchJob.objects.filter(is_line=True)] == ["match_couple"]
-    with pytest.raises(NotNow, match="match_running"):
+    with pytest.raises(NotNow, match="full_running"):
         runs.start_review({apps.mapping: What.COUPLE}, user=None)
+
+
+def test_both_steps_of_a_line_are_shown_with_their_results(apps, browser):
+    both(apps, "1", name="A")
+    new(apps, "2", name="B")
+    criteria(apps, ("name",))
+    parent, _left = runs.start_review({apps.mapping: What.COUPLE}, user=None)
+    where = page("full_status", parent.pk)
+    text = text_of(browser.get(where))
+    assert "1. Match-Based Coupling" in text and "2. Full synchronization · Follows by itself" in text
+    work()
+    text = text_of(browser.get(where))
+    coupling, full = parent.children.order_by("pk")
+    assert f"1. Match-Based Coupling · job {coupling.pk} 2. Full synchronization · job {full.pk}" in text
+    assert "1. Match-Based Coupling Finished 1 Coupled" in text
+    assert "2. Full synchronization Finished" in text and "1 Inserted" in text
+    assert "1 of 1 mappings have ended" in text
+
+
+def test_a_line_with_matches_to_choose_asks_for_it_and_can_go_on_without(apps, browser):
+    both(apps, "9", name="Z")
+    new(apps, "1", name="A")
+    for each in ("2", "3"):
+        new(apps, each, Side.RIGHT, name="A")
+    criteria(apps, ("name",))
+    parent, _left = runs.start_review({apps.mapping: What.COUPLE}, user=None)
+    work()
+    where = page("full_status", parent.pk)
+    answer = browser.get(where)
+    [line] = answer.context["lines"]
+    assert line.state.word == "Needs you"
+    text = text_of(answer)
+    assert "3 more records have several matches" in text and "2. Full synchronization · Not started" in text
+    assert page("match", apps.mapping.pk) in answer.content.decode() and "Go on without a choice" in text
+    job = parent.children.get()
+    assert "3 more records have several matches" in text_of(browser.get(page("job", job.pk)))
+    browser.post(page("full_again", parent.pk, apps.mapping.pk), {"do": "go_on"})
+    assert "is synchronized whole." in text_of(browser.get(where))
+    browser.post(page("full_again", parent.pk, apps.mapping.pk), {"do": "go_on"})
+    assert "is still being synchronized" in text_of(browser.get(where))
+    work()
+    browser.post(page("full_again", parent.pk, apps.mapping.pk), {"do": "go_on"})
+    assert "does not wait for a decision about matches any more" in text_of(browser.get(where))
+
+
+def test_what_is_switched_off_is_offered_coupling_alone(apps, browser):
+    both(apps, "1", name="A")
+    criteria(apps, ("name",))
+    TableMapping.objects.update(enabled=False)
+    [row] = browser.get(FULL).context["rows"]
+    assert [str(label) for _value, label, _off in row.options] == [
+        "Leave out",
+        "Full synchronization",
+        "Match-Based Coupling",
+    ]

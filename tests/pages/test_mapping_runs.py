@@ -342,12 +342,12 @@ def test_parents_come_first_and_each_line_waits_for_the_one_before(apps, browser
     assert "in this order" in question
     browser.post(FULL, {"mapping": [contacts.pk, apps.mapping.pk], "answered": "1"})
     parent = SynchJob.objects.get(mapping=None, scope="full")
-    assert [job.mapping for job in runs.lines_of(parent)] == [apps.mapping, contacts]
+    assert [line.job.mapping for line in runs.lines_of(parent)] == [apps.mapping, contacts]
     first = jobs.startable().get()
     assert first.mapping == apps.mapping
     work()
     parent.refresh_from_db()
-    assert (parent.state, [job.state for job in runs.lines_of(parent)]) == (
+    assert (parent.state, [line.job.state for line in runs.lines_of(parent)]) == (
         "finished",
         ["finished", "finished"],
     )
@@ -398,7 +398,7 @@ def test_what_is_held_is_left_out_and_named(apps, browser):
 def test_a_mapping_is_in_one_full_synchronization_at_a_time(apps):
     queued = jobs.enqueue(verb="synchronise", mapping=apps.mapping, scope="full")
     parent, _left = start_full([apps.mapping], user=None)
-    assert [job.pk for job in runs.lines_of(parent)] == [queued.pk], "the one that waits is taken in"
+    assert [line.job.pk for line in runs.lines_of(parent)] == [queued.pk], "the one that waits is taken in"
     with pytest.raises(NotNow, match="full_running"):
         start_full([apps.mapping], user=None)
     assert SynchJob.objects.filter(mapping=None, scope="full").count() == 1
