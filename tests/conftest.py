@@ -1,12 +1,21 @@
 """Fixtures every test may use. The servers behind them are started by `tandem.runtime.pytest_plugin`."""
 
 from collections.abc import Callable
+from uuid import uuid4
 
 import pytest
 from django.conf import settings
 
+from synccore.connectors.odata import copies
 from tandem.runtime import Services
 from tandem.runtime.pytest_plugin import SERVICES
+
+
+@pytest.fixture(autouse=True)
+def tables_of_this_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test server may stand where that of another test stood: what was read from it is not shared with this one."""
+    name = uuid4().hex
+    monkeypatch.setattr(copies, "_code", lambda: name)
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ without a condition inserts, a tracked read takes no filter, and a batch is fram
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -42,12 +43,15 @@ class Dataverse(Writing, Functions, Service):
     page_max = 5000
     fraction = 0
     version = "9.2.26113.00181"
-    #: Changes whenever a table or a field is changed.
-    definitions_version = "7431189"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.oldest_delta = 0
+
+    @property
+    def definitions_version(self) -> str:
+        """Changes whenever a table or a field is changed."""
+        return str(zlib.crc32(repr(self.shapes).encode()))
 
     # -- errors --------------------------------------------------------------------------------------------------------
 

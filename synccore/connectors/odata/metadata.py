@@ -1,8 +1,10 @@
-"""The tables of a connection's service, read once per process and kept: ``$metadata``, and what a profile knows beside it.
+"""The tables of a connection's service, read once and kept: ``$metadata``, and what a profile knows beside it.
 
 A copy is good for :data:`FRESH` seconds; after that the service is asked whether it still holds (an ETag, Dataverse's
 version of its definitions), and read anew where it cannot say. ``describe`` always reads anew and lets the other
-processes know. Details that cost a request per table are read when a table is used.
+processes know. Details of a table's attributes are read when it is used.
+
+A process that has no copy takes the one that another process made (:mod:`.copies`), and believes it like its own.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from threading import Lock
 from time import monotonic
 from typing import Any, Final
 
-from synccore.connectors.odata import csdl, definitions, model
+from synccore.connectors.odata import copies, csdl, definitions, model
 from synccore.connectors.odata.client import Answer, Client, Request
 from synccore.connectors.odata.json_answers import rows_of
 from synccore.connectors.odata.model import Entity
@@ -55,16 +57,19 @@ class _Known:
     looked_at: float = 0.0
     #: Tables whose details were read.
     detailed: set[str] = field(default_factory=set)
+    #: The copy that all processes share, and its tables that this one has not needed yet.
+    copy: str = ""
+    elsewhere: set[str] = field(default_factory=set)
     lock: Lock = field(default_factory=Lock)
 
 
-_kept: OrderedDict[tuple[str, str], _Known] = OrderedDict()
+_kept: OrderedDict[tuple[str, ...], _Known] = OrderedDict()
 _lock = Lock()
 
 
 def entities(client: Client) -> dict[str, Entity]:
     """Every table of the service by name, without the details of :func:`entity`. Raises Failure."""
-    return _known(client).entities
+    return _known(client, None).entities
 
 
 def entity(client: Client, table: str, fields: tuple[str, ...] = ()) -> Entity:
@@ -76,7 +81,7 @@ def entity(client: Client, table: str, fields: tuple[str, ...] = ()) -> Entity:
         Misconfigured: ``unknown_table {table}``, scope table.
         Failure: the service does not answer, or not with its metadata.
     """
-    known = _known(client)
+    known = _known(client, [table])
     found = known.entities.get(table)
     if (found is None or any(name not in found.properties for name in fields)) and _is_old(known):
         known = _read(client)
@@ -89,7 +94,7 @@ def entity(client: Client, table: str, fields: tuple[str, ...] = ()) -> Entity:
 
 def describe(client: Client) -> dict[str, TableInfo]:
     """Every table that people can map, read anew and with all details. Raises Failure."""
-    known = _read(client)
+    known = _fetched(client)
     if known.tells_more:
         wanted = [
             each for name, each in known.entities.items() if known.offered is None or name in known.offered
@@ -97,24 +102,24 @@ def describe(client: Client) -> dict[str, TableInfo]:
         for refused in _keep(known, definitions.detailed(client, wanted)):
             log.warning("no details of a table: %r", refused)  # it fails where it is used
     known.generation = _tell(client)
+    _share(client, known)
     return _tables(known)
 
 
 def glance(client: Client, tables: Collection[str] = (), *, anew: bool = False) -> dict[str, TableInfo]:
     """The same with the details of ``tables`` only; from the copy that is kept, unless ``anew``. Raises Failure."""
-    known = _read(client) if anew else _known(client)
+    known = _read(client) if anew else _known(client, None)
     wanted = [known.entities[name] for name in tables if name in known.entities]
     _add_details(client, known, wanted)
     return _tables(known, tables)
 
 
-def forget(client: Client | None = None) -> None:
-    """Read anew when next asked: this client's service, or every one."""
+def forget() -> None:
+    """Every service is read anew when next asked, by whoever shares what this process knows."""
     with _lock:
-        if client is None:
-            _kept.clear()
-        else:
-            _kept.pop(_place(client), None)
+        for place in _kept:
+            copies.forget(_name(place))
+        _kept.clear()
 
 
 def _add_details(client: Client, known: _Known, wanted: Sequence[Entity]) -> None:
@@ -123,8 +128,14 @@ def _add_details(client: Client, known: _Known, wanted: Sequence[Entity]) -> Non
         return
     with known.lock:
         missing = [each for each in wanted if each.set_name not in known.detailed]
-        for refused in _keep(known, definitions.detailed(client, missing)):
-            raise refused
+        refused = _keep(known, definitions.detailed(client, missing))
+        copies.add(
+            _name(_place(client)),
+            known.copy,
+            [known.entities[each.set_name] for each in missing if each.set_name in known.detailed],
+        )
+    for each in refused:
+        raise each
 
 
 def _keep(known: _Known, found: Iterable[Entity | Failure]) -> list[Failure]:
@@ -148,14 +159,17 @@ def _tables(known: _Known, named: Collection[str] = ()) -> dict[str, TableInfo]:
     }
 
 
-def _place(client: Client) -> tuple[str, str]:
-    # Two connections to one service may see different tables.
-    return client.root, client.app
+def _place(client: Client) -> tuple[str, ...]:
+    # Two connections to one service may see different tables, and two users read labels in different languages.
+    return client.profile.name, client.root, client.app, client.situation("read").user
+
+
+def _name(place: tuple[str, ...]) -> str:
+    return sha256("\0".join(place).encode()).hexdigest()[:24]
 
 
 def _key(client: Client) -> str:
-    name = sha256("\0".join(_place(client)).encode()).hexdigest()[:24]
-    return f"tandem:odata:described:{name}"
+    return f"tandem:odata:described:{_name(_place(client))}"
 
 
 def _generation(client: Client) -> str:
@@ -179,26 +193,118 @@ def _is_old(known: _Known) -> bool:
     return monotonic() - known.read_at > YOUNG
 
 
-def _known(client: Client) -> _Known:
-    """The copy, if it holds; else a new one."""
+def _known(client: Client, wanted: Collection[str] | None) -> _Known:
+    """The copy, if it holds; else a new one. The ``wanted`` tables are in it (None: all), if there are such."""
+    known = _held(client)
+    if _loaded(client, known, wanted):
+        return known
+    return _read(client)
+
+
+def _held(client: Client) -> _Known:
     with _lock:
         known = _kept.get(_place(client))
+    known = known or _taken(client)
     if known is None:
         return _read(client)
     now = monotonic()
     if now - known.looked_at > GLANCES:
         known.looked_at = now
         if (told := _generation(client)) != known.generation and told:
-            return _read(client)
-    if now - known.held_at <= FRESH:
-        return known
-    if known.version and definitions.version_of(client) == known.version:
-        known.held_at = monotonic()
-        return known
-    return _read(client, known)
+            known = _taken(client)
+            if known is None or known.generation != told:
+                return _read(client)
+    if now - known.held_at > FRESH:
+        other = _taken(client, known)  # perhaps another process has asked
+        if other is not None and now - other.held_at <= FRESH:
+            return other
+        return _confirmed(client, known)
+    return known
+
+
+def _confirmed(client: Client, known: _Known) -> _Known:
+    """The copy, if the service says that it holds; else a new one."""
+    if not known.version or definitions.version_of(client) != known.version:
+        return _read(client, known)
+    known.held_at = monotonic()
+    copies.confirm(_name(_place(client)), known.copy)
+    return known
+
+
+def _taken(client: Client, old: _Known | None = None) -> _Known | None:
+    """The copy that is shared, without its tables; the ``old`` one, where that is it. None where there is none."""
+    found = copies.take(_name(_place(client)))
+    if found is None:
+        return None
+    head, age = found
+    now = monotonic()
+    if old is not None and old.copy == head.id:
+        old.held_at = max(old.held_at, now - age)
+        return old
+    known = _Known(
+        {},
+        now - age,
+        now - age,
+        etag=head.etag,
+        version=head.version,
+        offered=None if head.offered is None else set(head.offered),
+        tells_more=head.tells_more,
+        generation=head.generation,
+        copy=head.id,
+        elsewhere=set(head.names),
+    )
+    _store(client, known)
+    return known
+
+
+def _loaded(client: Client, known: _Known, wanted: Collection[str] | None) -> bool:
+    """Fetch what is not here yet of the shared copy; False where it is not there any more."""
+    if not known.elsewhere:
+        return True
+    with known.lock:
+        names = known.elsewhere if wanted is None else known.elsewhere.intersection(wanted)
+        found = copies.tables(_name(_place(client)), known.copy, names)
+        if found is None:
+            return False
+        known.entities = {**known.entities, **{name: each for name, (each, _) in found.items()}}
+        known.detailed |= {name for name, (_, detailed) in found.items() if detailed}
+        known.elsewhere = known.elsewhere - set(found)
+    return True
+
+
+def _store(client: Client, known: _Known) -> None:
+    with _lock:
+        _kept[_place(client)] = known
+        _kept.move_to_end(_place(client))
+        while len(_kept) > _MOST:
+            _kept.popitem(last=False)
+
+
+def _share(client: Client, known: _Known) -> None:
+    head = copies.Head(
+        tuple(known.entities),
+        generation=known.generation,
+        etag=known.etag,
+        version=known.version,
+        tells_more=known.tells_more,
+        offered=None if known.offered is None else tuple(sorted(known.offered)),
+    )
+    known.copy = head.id
+    age = monotonic() - known.held_at
+    copies.store(_name(_place(client)), head, known.entities, known.detailed, age)
 
 
 def _read(client: Client, old: _Known | None = None) -> _Known:
+    """The service's description, read, kept and shared; the ``old`` copy, where its document has not changed."""
+    known = _fetched(client, old)
+    if known is old:
+        copies.confirm(_name(_place(client)), known.copy)
+    else:
+        _share(client, known)
+    return known
+
+
+def _fetched(client: Client, old: _Known | None = None) -> _Known:
     """The service's description, read and kept. With an ``old`` copy, an unchanged document is not sent again."""
     profile = client.profile
     root = profile.metadata_root(client.root)
@@ -220,11 +326,7 @@ def _read(client: Client, old: _Known | None = None) -> _Known:
         _add_definitions(client, known)
     if profile.captions_path:
         _add_captions(client, known, root)
-    with _lock:
-        _kept[_place(client)] = known
-        _kept.move_to_end(_place(client))
-        while len(_kept) > _MOST:
-            _kept.popitem(last=False)
+    _store(client, known)
     return known
 
 
