@@ -265,13 +265,18 @@ def perform(action: Action, couplings: QuerySet[Any], options: dict[str, Any], *
     if action is RUN_NOW:
         return run_now(couplings, user=user)
     if action is LEAVE_OUT:
-        until = options["until"]
-        given = {"reason": options["reason"].strip(), "until": until.isoformat() if until else None}
+        given = left_out_as(options)
         return started(services.start_bulk("leave_out", couplings, user=user, options=given), action)
     if action is SYNCHRONIZE:
         verb, chosen = SideForm.as_options(options["version"])
         return started(services.start_bulk(verb, couplings, user=user, options=chosen), action)
     return started(services.start_bulk(_VERBS[action.name], couplings, user=user, options={}), action)
+
+
+def left_out_as(options: dict[str, Any]) -> dict[str, Any]:
+    """Reason and end date of *Leave out on purpose*, as its job takes them."""
+    until = options["until"]
+    return {"reason": options["reason"].strip(), "until": until.isoformat() if until else None}
 
 
 def couple_address(coupling: Coupling) -> str:

@@ -76,3 +76,15 @@ JOURNAL = (
     Export(_("Job"), "row.job_id"),
     Export(_("Undone by job"), "undone"),
 )
+
+MATCHES = (
+    Export(_("App"), "app"),
+    Export(_("Number"), "row.key"),
+    Export(_("Name"), "row.name"),
+    Export(_("Record id"), "row.record_id"),
+    Export(_("Outcome"), "state.word"),
+    Export(_("Result"), "result"),
+    Export(_("Goes with, app"), "other_app"),
+    Export(_("Goes with"), "other"),
+    Export(_("Compared"), "compared"),
+)

@@ -124,6 +124,8 @@ class MatchRecord(models.Model):
     place = models.PositiveSmallIntegerField(null=True)
     #: The record of the other side it goes with; "" where there is none, or more than one.
     other_id = models.TextField(blank=True, default="")
+    #: Why a run left it alone though it was to be coupled or made, as a job item says it; "" otherwise.
+    note = models.CharField(max_length=200, blank=True, default="")
 
     objects = ScopedQuerySet.as_manager()
 
@@ -132,9 +134,17 @@ class MatchRecord(models.Model):
             models.UniqueConstraint(fields=["job", "side", "record_id"], name="matched_once_per_look"),
         ]
         indexes = [
-            # The page of a look: records of one outcome, in the order they were met, and their numbers
+            # The list of a look, a tab per outcome: its records in the order they were met, and their numbers
             models.Index(
-                fields=["job", "outcome", "side", "id"], condition=~Q(outcome=""), name="matched_by_outcome"
+                fields=["job", "outcome", "side", "id"],
+                condition=Q(subject=True) & ~Q(outcome=""),
+                name="matched_by_outcome",
+            ),
+            # The same for the tabs of records that no criteria were asked about
+            models.Index(
+                fields=["job", "state", "side", "id"],
+                condition=Q(subject=True, outcome="") & ~Q(state="free"),
+                name="matched_by_state",
             ),
         ]
 

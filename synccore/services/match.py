@@ -145,8 +145,8 @@ def _lines(mapping: TableMapping, drafts: Sequence[CriterionDraft], found: Found
 # -- looks -------------------------------------------------------------------------------------------------------------
 
 
-def latest_look(mapping: TableMapping) -> SynchJob | None:
-    """The last job whose look at both apps is kept: a preview, or a run that looked itself."""
+def latest_looks(mapping: TableMapping) -> QuerySet[SynchJob]:
+    """The jobs whose look at both apps is kept, the last one first."""
     kept = MatchRecord.objects.filter(job=OuterRef("pk"))
     looks = SynchJob.objects.filter(mapping=mapping, verb__in=("match_preview", "match_couple"))
     ended = looks.exclude(state__in=(SynchJob.State.QUEUED, SynchJob.State.RUNNING))
@@ -154,8 +154,12 @@ def latest_look(mapping: TableMapping) -> SynchJob | None:
         ended.filter(Exists(kept), checkpoint__phase__in=("end", "frozen"))
         .select_related("requested_by")
         .order_by("-pk")
-        .first()
     )
+
+
+def latest_look(mapping: TableMapping) -> SynchJob | None:
+    """The last job whose look at both apps is kept: a preview, or a run that looked itself."""
+    return latest_looks(mapping).first()
 
 
 def looking(mapping: TableMapping) -> SynchJob | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from synccore.models import JobItem, MatchChoice, MatchRecord, SynchJob, TableMapping
@@ -82,20 +82,20 @@ def choose(
     can = candidates(rows)
     changed, refused = 0, []
     # A form tells of every record it shows; those it leaves as they were must not take back what another one says of them.
-    for row in [row for row in rows if choices[row.pk] != _chosen(mapping, row)]:
+    for row in [row for row in rows if choices[row.pk] != _chosen(row)]:
         row.refresh_from_db()  # an earlier one of these choices may be about it
         wanted = choices[row.pk]
-        if wanted == _chosen(mapping, row):
+        if wanted == _chosen(row):
             continue
         other = next((each for each in can.get(row.pk, ()) if each.record_id == wanted), None)
         if other is not None:
             other.refresh_from_db()
-        if wanted not in (NONE, UNDECIDED) and (other is None or not _is_free(other, row)):
+        if wanted not in (NONE, UNDECIDED) and (other is None or not is_free(other, row)):
             refused.append(row)
             continue
-        _take_back(mapping, row)
+        _take_back(row)
         if other is not None:
-            _take_back(mapping, other)
+            _take_back(other)
             _keep_pair(mapping, row, other, user)
         elif wanted == NONE:
             MatchChoice.objects.create(
@@ -115,37 +115,37 @@ def _look_at_others(row: MatchRecord, others: Iterable[MatchRecord]) -> None:
             _set(other, _outcome(other))
 
 
-def _is_free(other: MatchRecord, row: MatchRecord) -> bool:
+def is_free(other: MatchRecord, row: MatchRecord) -> bool:
+    """Whether a candidate of ``row`` can be chosen for it: it is not coupled, and goes with nobody else."""
     if other.state != MatchRecord.State.FREE:
         return False
     return other.outcome not in MatchRecord.PAIRED or other.other_id == row.record_id
 
 
-def _chosen(mapping: TableMapping, row: MatchRecord) -> str:
+def _chosen(row: MatchRecord) -> str:
     """What is chosen for a record now, in the words of ``choices``."""
     if row.outcome == _Outcome.CHOSEN:
         return row.other_id
-    declined = row.outcome == _Outcome.NONE and _choices(mapping, row).filter(other_id="").exists()
+    declined = row.outcome == _Outcome.NONE and _choices(row).filter(other_id="").exists()
     return NONE if declined else UNDECIDED
 
 
-def declined(mapping: TableMapping, rows: Sequence[MatchRecord]) -> set[int]:
-    """Those of these rows for which a person chose *none of these*."""
-    ids = {(row.side, row.record_id): row.pk for row in rows}
-    found = MatchChoice.objects.filter(mapping=mapping, other_id="", record_id__in=[id for _side, id in ids])
-    return {ids[key] for key in found.values_list("side", "record_id") if key in ids}
+def choice_about(row: MatchRecord) -> MatchChoice | None:
+    """What a person chose for a record, from either side, and who that was."""
+    found: MatchChoice | None = _choices(row).select_related("chosen_by").order_by("-chosen_at").first()
+    return found
 
 
-def _choices(mapping: TableMapping, row: MatchRecord) -> Any:
+def _choices(row: MatchRecord) -> QuerySet[MatchChoice]:
     """The choices that are about a record, from either side."""
     own = Q(side=row.side, record_id=row.record_id)
     of_other = Q(side=Side(row.side).other.value, other_id=row.record_id)
-    return MatchChoice.objects.filter(own | of_other, mapping=mapping)
+    return MatchChoice.objects.filter(own | of_other, mapping=row.mapping_id)
 
 
-def _take_back(mapping: TableMapping, row: MatchRecord) -> None:
+def _take_back(row: MatchRecord) -> None:
     """No choice is kept for the record, and whoever it went with is undecided again."""
-    _choices(mapping, row).delete()
+    _choices(row).delete()
     if row.other_id:
         other = MatchRecord.objects.filter(
             job=row.job_id, side=Side(row.side).other.value, record_id=row.other_id

@@ -6,7 +6,7 @@ the meantime is left alone and says so. What matches nothing is made new where t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -215,6 +215,8 @@ def _couple(run: Run, terms: Terms, pairs: Sequence[Pair]) -> None:
             if not terms.synchronise:
                 pair.item.state, pair.item.note = JobItem.State.DONE, "match_coupled"
         _store([pair.item for pair in pairs])
+        closed = [pair for pair in pairs if pair.item.state == JobItem.State.NOT_APPLICABLE]
+        _left_alone(terms, [(pair.item.note, side, id) for pair in closed for side, id in pair.ids.items()])
         _count(run, terms, pairs, made)
         if not terms.synchronise:  # the next run compares them
             items.find(run, [(coupling, Side.LEFT, coupling.left_id or "") for _pair, coupling in made])
@@ -281,6 +283,16 @@ def _remember(run: Run, terms: Terms, ids: Mapping[Side, set[str]], outcome: Mat
             state=MatchRecord.State.COUPLED, outcome=outcome
         )
         MatchChoice.objects.filter(mapping=run.mapping, **of_side).delete()
+
+
+def _left_alone(terms: Terms, closed: Iterable[tuple[str, Side, str]]) -> None:
+    """The look says why nothing came of these records: note, side, id."""
+    ids: dict[tuple[str, Side], list[str]] = {}
+    for note, side, id in closed:
+        ids.setdefault((note, side), []).append(id)
+    for (note, side), of_side in ids.items():
+        rows = MatchRecord.objects.filter(job=terms.look, side=side.value, record_id__in=of_side)
+        rows.update(note=note)
 
 
 def _store(items: Sequence[JobItem]) -> None:
@@ -370,5 +382,7 @@ def _created(
             item.coupling = candidate.coupling
     changed = [*closed, *(c.item for c in candidates if c.item is not None)]
     _store(changed)
+    alone = [item for item in changed if item.state == JobItem.State.NOT_APPLICABLE]
+    _left_alone(terms, [(item.note, side, item.record_id) for item in alone])
     run.count("skipped", side.other, len(closed))
     _remember(run, terms, {side: made}, MatchRecord.Outcome.CREATED)

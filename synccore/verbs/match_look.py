@@ -29,8 +29,8 @@ LONGEST: Final = 200
 
 _MET: Final = """
 INSERT INTO synccore_matchrecord
-  (job_id, mapping_id, side, record_id, key, name, subject, state, keys, "values", outcome, other_id)
-SELECT %(job)s, %(mapping)s, %(side)s, v.id, v.key, v.name, %(subject)s, 'free', v.keys, v.shown, '', ''
+  (job_id, mapping_id, side, record_id, key, name, subject, state, keys, "values", outcome, other_id, note)
+SELECT %(job)s, %(mapping)s, %(side)s, v.id, v.key, v.name, %(subject)s, 'free', v.keys, v.shown, '', '', ''
 FROM jsonb_to_recordset(%(rows)s::jsonb) AS v(id text, key text, name text, keys jsonb, shown jsonb)
 ON CONFLICT (job_id, side, record_id)
 DO UPDATE SET key = excluded.key, name = excluded.name, keys = excluded.keys, "values" = excluded."values"

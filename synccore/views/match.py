@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,37 +20,18 @@ from django.views.decorators.http import require_http_methods
 
 from synccore import roles
 from synccore.models import MatchCriterion, MatchRecord, MatchSetup, SynchJob, TableMapping
-from synccore.services import match
+from synccore.services import match, match_found
 from synccore.services.jobs import NotNow
 from synccore.shapes import SIDES, Side
 from synccore.tables import JobRow, State, app_names
 
 from .mapping_forms import FORM_VERBS
 from .mappings import granted_mapping
+from .match_rows import LOOKS, OF_PAIRS, MetRow, groups_of, outcome_state, tab_of
 from .sentences import not_now
 
 #: So many records of each outcome stand on the page itself.
 SAMPLES = 3
-
-_Outcome = MatchRecord.Outcome
-#: In the order of the page: icon, tone.
-LOOKS = {
-    _Outcome.ONE: ("check", "good"),
-    _Outcome.CHOSEN: ("person", "good"),
-    _Outcome.SEVERAL: ("question", "person"),
-    _Outcome.TAKEN: ("link", "waits"),
-    _Outcome.NONE: ("x", "closed"),
-    _Outcome.COUPLED: ("link", "good"),
-    _Outcome.CREATED: ("check", "good"),
-}
-
-
-def outcome_word(outcome: str) -> str:
-    return str(_Outcome(outcome).label)
-
-
-def outcome_state(outcome: str) -> State:
-    return State(outcome_word(outcome), *LOOKS[_Outcome(outcome)])
 
 
 @dataclass(frozen=True)
@@ -99,73 +80,6 @@ def after_words(after: str, apps: Mapping[str, str]) -> str:
 # -- what a look found -------------------------------------------------------------------------------------------------
 
 
-class MetRow:
-    """A record of a look: who it is, by what it matched, and with whom it goes."""
-
-    def __init__(
-        self,
-        row: MatchRecord,
-        apps: Mapping[str, str],
-        groups: Sequence[Sequence[Mapping[str, Any]]],
-        other: MatchRecord | None = None,
-    ) -> None:
-        self.row, self.pk, self.title = row, row.pk, row.title
-        self.app, self.other_app = apps[row.side], apps[Side(row.side).other.value]
-        self.state = (
-            outcome_state(row.outcome)
-            if row.outcome
-            else State(str(row.get_state_display()), "pause", "closed")
-        )
-        self.other = other.title if other is not None else row.other_id
-        lines = groups[row.place] if row.place is not None and row.place < len(groups) else _all(groups)
-        said = [_said(line, row, other) for line in lines]
-        # What stands in the title already is said again only of a pair, where it is why the two match.
-        self.values = [(name, value) for name, value in said if other is not None or value not in self.title]
-
-    @property
-    def couple_url(self) -> str:
-        query: dict[str, Any] = {
-            "mapping": self.row.mapping_id,
-            "side": self.row.side,
-            "id": self.row.record_id,
-        }
-        return f"{reverse('coupling:couple')}?{urlencode(query)}"
-
-
-def _all(groups: Sequence[Sequence[Mapping[str, Any]]]) -> list[Mapping[str, Any]]:
-    """Each field of the criteria once."""
-    return list({line["rule"]: line for lines in groups for line in lines}.values())
-
-
-def _said(line: Mapping[str, Any], row: MatchRecord, other: MatchRecord | None) -> tuple[str, str]:
-    """A field and what it holds: both values where there is a counterpart and they are spelled differently."""
-    name = str(line[row.side])
-    if line.get("sensitive"):
-        return name, "•••"
-    own = str(row.values.get(line["rule"], ""))
-    its = str(other.values.get(line["rule"], "")) if other is not None else own
-    return name, own if own == its else f"{own} = {its}"
-
-
-def groups_of(look: SynchJob) -> list[list[dict[str, Any]]]:
-    """The criteria under which the look was made, as it keeps them."""
-    found = look.options.get("groups", [])
-    return found if isinstance(found, list) else []
-
-
-def counterparts(rows: Sequence[MatchRecord]) -> dict[int, MatchRecord]:
-    """Per record the one of the other side it goes with; one query per side."""
-    found: dict[int, MatchRecord] = {}
-    for side in SIDES:
-        mine = {row.other_id: row for row in rows if row.side == side.value and row.other_id}
-        if mine:
-            others = MatchRecord.objects.filter(
-                job=next(iter(mine.values())).job_id, side=side.other.value, record_id__in=list(mine)
-            )
-            found |= {mine[other.record_id].pk: other for other in others}
-    return found
-
-
 @dataclass(frozen=True)
 class OutcomeLine:
     """One outcome: how many per side, where they are listed, and the first of them by name."""
@@ -176,57 +90,65 @@ class OutcomeLine:
     more: bool
 
 
-def _outcome_lines(found: TableMapping, look: SynchJob, apps: Mapping[str, str]) -> list[OutcomeLine]:
-    counts, groups = match.counts_of(look.pk), groups_of(look)
-    where = reverse("synccore:match_records", args=[found.pk])
-    lines = []
-    for outcome in LOOKS:
-        numbers = counts.get(outcome.value)
-        if not numbers:
-            continue
-        rows = list(_first(look, outcome))
-        others = counterparts(rows)
-        lines.append(
-            OutcomeLine(
-                outcome_state(outcome.value),
-                [
-                    (
-                        apps[side.value],
-                        numbers.get(side.value, 0),
-                        f"{where}?{urlencode({'outcome': outcome.value, 'side': side.value})}",
-                    )
-                    for side in SIDES
-                ],
-                [MetRow(row, apps, groups, others.get(row.pk)) for row in rows],
-                max(numbers.values()) > len(rows),
-            )
+def _outcome_lines(
+    found: TableMapping, look: SynchJob, counts: Mapping[str, Mapping[str, int]], apps: Mapping[str, str]
+) -> list[OutcomeLine]:
+    groups, where = groups_of(look), reverse("synccore:match_records", args=[found.pk])
+    samples: dict[str, list[MetRow]] = {}
+    for row in _first(look, counts):
+        samples.setdefault(row.outcome, []).append(MetRow(row, apps, groups))
+    return [
+        OutcomeLine(
+            outcome_state(outcome.value),
+            [
+                (
+                    apps[side.value],
+                    counts[outcome.value].get(side.value, 0),
+                    f"{where}?{urlencode({'tab': outcome.value, 'side': side.value})}",
+                )
+                for side in SIDES
+            ],
+            samples.get(outcome.value, []),
+            max(counts[outcome.value].values()) > len(samples.get(outcome.value, [])),
         )
-    return lines
+        for outcome in LOOKS
+        if outcome.value in counts
+    ]
 
 
-def _first(look: SynchJob, outcome: MatchRecord.Outcome) -> Sequence[MatchRecord]:
-    rows = MatchRecord.objects.filter(job=look, outcome=outcome, subject=True)
-    left = list(rows.filter(side=Side.LEFT.value).order_by("pk")[:SAMPLES])
-    paired = outcome in (*MatchRecord.PAIRED, _Outcome.COUPLED)  # the right ones are the same pairs
-    right = [] if paired and left else list(rows.filter(side=Side.RIGHT.value).order_by("pk")[:SAMPLES])
-    return [*left, *right][: SAMPLES if paired else 2 * SAMPLES]
+def _first(look: SynchJob, counts: Mapping[str, Mapping[str, int]]) -> list[MatchRecord]:
+    """The first records of each outcome and side; of pairs, which have two, the left ones. One query."""
+    found = match_found.told(match_found.records_of(look))
+    parts = [
+        found.filter(outcome=outcome, side=side).order_by("pk")[:SAMPLES]
+        for outcome, numbers in counts.items()
+        for side in numbers
+        if side == Side.LEFT.value or outcome not in OF_PAIRS or Side.LEFT.value not in numbers
+    ]
+    rows = parts[0].union(*parts[1:], all=True) if parts else ()
+    return sorted(rows, key=lambda row: (row.side, row.pk))
 
 
-def _not_asked(look: SynchJob, apps: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Records that were read and not matched: coupled already, taken apart, left out. Word → numbers per app."""
-    rows = MatchRecord.objects.filter(job=look, outcome="").exclude(state=MatchRecord.State.FREE).order_by()
+def _not_asked(look: SynchJob, apps: Mapping[str, str]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Records that were read and not matched: coupled already, taken apart, left out. Word → numbers per app, each with
+    where they are listed."""
+    rows = match_found.records_of(look).filter(outcome="").exclude(state=MatchRecord.State.FREE).order_by()
     found: dict[str, dict[str, int]] = {}
     for state, side, n in rows.values_list("state", "side").annotate(n=Count("pk")):
         found.setdefault(state, {})[side] = n
+    where = reverse("synccore:match_records", args=[look.mapping_id])
     return [
         (
             str(label),
-            ", ".join(
-                _("%(n)s in %(app)s")
-                % {"n": number_format(numbers[side.value], force_grouping=True), "app": apps[side.value]}
+            [
+                (
+                    _("%(n)s in %(app)s")
+                    % {"n": number_format(numbers[side.value], force_grouping=True), "app": apps[side.value]},
+                    f"{where}?{urlencode({'tab': tab_of(state), 'side': side.value})}",
+                )
                 for side in SIDES
                 if side.value in numbers
-            ),
+            ],
         )
         for state, label in MatchRecord.State.choices
         if (numbers := found.get(state))
@@ -265,8 +187,9 @@ def _context(request: HttpRequest, found: TableMapping) -> dict[str, Any]:
     look, looking, coupling = match.latest_look(found), match.looking(found), match.coupling_now(found)
     ran = match.run_of(look) if look is not None else None
     code = match.stale(found, look) if look is not None else ""
-    lines = _outcome_lines(found, look, apps) if look is not None else []
-    plan = match.plan_of(setup, match.counts_of(look.pk)) if look is not None else None
+    counts = match.counts_of(look.pk) if look is not None else {}
+    lines = _outcome_lines(found, look, counts, apps) if look is not None else []
+    plan = match.plan_of(setup, counts) if look is not None else None
     last = (
         SynchJob.objects.filter(mapping=found, verb="match_preview")
         .select_related("mapping__integration__left", "mapping__integration__right", "requested_by")
@@ -300,8 +223,8 @@ def _context(request: HttpRequest, found: TableMapping) -> dict[str, Any]:
         ),
         "busy": busy,
         "may_set_up": user.has_perm(roles.SET_UP),
-        "several_url": f"{reverse('synccore:match_records', args=[found.pk])}?outcome=several",
-        "several": any(line.state.word == outcome_word("several") for line in lines),
+        "several_url": f"{reverse('synccore:match_records', args=[found.pk])}?tab=several",
+        "several": "several" in counts,
     }
 
 
@@ -349,16 +272,14 @@ def match_run(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("synccore:match", pk=pk)
     apps, setup = app_names(found), match.setup_of(found)
     plan = match.plan_of(setup, match.counts_of(look.pk))
-    pairs = list(
-        MatchRecord.objects.filter(job=look, side="left", outcome__in=MatchRecord.PAIRED).order_by("pk")[:5]
-    )
-    others = counterparts(pairs)
+    left = match_found.records_of(look).filter(side="left", outcome__in=MatchRecord.PAIRED)
+    pairs = [MetRow(row, apps, ()) for row in match_found.told(left).order_by("pk")[:5]]
     context = {
         "page_title": _("Couple what matches?"),
         "mapping": found,
         "look": look,
         "plan": plan,
-        "names": [f"{row.title} ⇄ {others[row.pk].title}" for row in pairs if row.pk in others],
+        "names": [f"{row.title} ⇄ {row.other}" for row in pairs],
         "more": plan.pairs - len(pairs),
         "creations": [(apps[side.value], n) for side, n in plan.creations.items() if n],
         "after": after_words(setup.after, apps),

@@ -1,274 +1,299 @@
-"""The records of a look, by outcome: choose among several, decline, leave out, couple by hand."""
+"""The records of a look as a list, a tab per outcome: choose among several, decline, leave out, couple by hand."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
+import django_filters
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
-from django.urls import reverse
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Lower
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.utils.html import format_html
-from django.utils.http import urlencode
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
-from django.views.decorators.http import require_http_methods
+from django.utils.translation import gettext_lazy
 
-from synccore import roles
-from synccore.forms import LeaveOutForm
+from synccore import actions, exports, roles
+from synccore.actions import LEAVE_OUT
 from synccore.models import MatchRecord, SynchJob, TableMapping
-from synccore.services import match
+from synccore.services import match, match_found
 from synccore.services.jobs import NotNow
-from synccore.services.match_choices import (
-    NONE,
-    SHOWN,
-    UNDECIDED,
-    candidates,
-    choose,
-    declined,
-    leave_out_met,
-)
+from synccore.services.match_choices import choose, leave_out_met
 from synccore.shapes import SIDES, Side
 from synccore.tables import app_names
+from ui.actions import NAMES_SHOWN, Action, Outcome, number, permitted
+from ui.counting import Counted
+from ui.filters import ListFilter
+from ui.paging import Page, Sort
+from ui.panels import Panel
+from ui.search import PREFIX, Numbers, Pasted
+from ui.tables import Column, ListTable
+from ui.templatetags.ui import when
+from ui.views import ListPage, Tab, TabLink
 
-from .mapping_forms import FORM_VERBS
+from . import match_panel
 from .mappings import granted_mapping
-from .match import LOOKS, MetRow, counterparts, groups_of, outcome_word
+from .match_rows import NOT_ASKED, OF_PAIRS, OPEN, MetRow, groups_of, tab_of
 from .sentences import not_now
 
-PAGE = 50
-LEAVE_OUT = "synccore.leave_out"
-_Outcome = MatchRecord.Outcome
-_OF_PAIRS = (_Outcome.ONE, _Outcome.CHOSEN, _Outcome.COUPLED)
-#: Outcomes that a person can still change.
-_OPEN = (_Outcome.ONE, _Outcome.CHOSEN, _Outcome.SEVERAL, _Outcome.TAKEN, _Outcome.NONE)
+_Outcome, _State = MatchRecord.Outcome, MatchRecord.State
+#: Tabs that stand there though they hold nothing.
+_ALWAYS = ("several", "all")
+_EXPLAINED = {
+    _Outcome.SEVERAL: gettext_lazy("A value stands in an app more than once. A person says who is meant."),
+    _Outcome.ONE: gettext_lazy("Each is the other’s only match; a run couples the two."),
+    _Outcome.CHOSEN: gettext_lazy("A person said who is meant; a run couples the two."),
+    _Outcome.TAKEN: gettext_lazy("What they match is coupled already, or goes with another record."),
+    _Outcome.NONE: gettext_lazy("Nothing in the other app agrees with them in any group of the criteria."),
+}
+#: Tabs in which nothing is left to decide here.
+_DECIDED = ("coupled", "created", "already", "set_aside")
+LEAVE_OUT_MET = replace(
+    LEAVE_OUT,
+    applies_to=Q(state=_State.FREE, outcome__in=OPEN),
+    not_for=gettext_lazy("They are coupled, or set aside already."),
+    consequences=(
+        LEAVE_OUT.consequences[0],
+        gettext_lazy("They are neither matched nor created in the other app meanwhile."),
+    ),
+)
 
 
-@dataclass(frozen=True)
-class Option:
-    """A candidate as one chooses it."""
-
-    value: str
-    title: str
-    more: str
-    chosen: bool
-    free: bool = True
+def of_tab(name: str, side: str) -> list[Q]:
+    """The records of a tab, as conditions that each have an index; a pair stands there once."""
+    if name == "all":
+        return [each for tab in MatchRecordsPage.tabs if tab.name != "all" for each in of_tab(tab.name, side)]
+    sides = [side] if side else ["left"] if name in OF_PAIRS else [each.value for each in SIDES]
+    kinds = [Q(outcome="", state=state) for state in NOT_ASKED.get(name, ())] or [Q(outcome=name)]
+    return [kind & Q(side=each) for kind in kinds for each in sides]
 
 
-class ChoiceRow(MetRow):
-    """A record of the look with whom it could go."""
+class MatchFilter(ListFilter):
+    reads_lists = True
 
-    def __init__(
-        self,
-        row: MatchRecord,
-        apps: Mapping[str, str],
-        groups: Sequence[Sequence[Mapping[str, Any]]],
-        fields: Sequence[Mapping[str, Any]],
-        other: MatchRecord | None,
-        there: Sequence[MatchRecord],
-        is_declined: bool,
-    ) -> None:
-        super().__init__(row, apps, groups, other)
-        self.is_open = row.state == MatchRecord.State.FREE and row.outcome in _OPEN
-        self.cut = len(there) >= SHOWN
-        self.options = self._options(there, fields, is_declined) if self.is_open and there else []
+    q = django_filters.CharFilter(label=gettext_lazy("Search words, paste numbers"), method="search")
+    side = django_filters.ChoiceFilter(label=gettext_lazy("App"), empty_label=gettext_lazy("Both apps"))
 
-    def _options(
-        self, there: Sequence[MatchRecord], fields: Sequence[Mapping[str, Any]], is_declined: bool
-    ) -> list[Option]:
-        row = self.row
-        chosen = row.other_id if row.outcome == _Outcome.CHOSEN else NONE if is_declined else UNDECIDED
-        one = row.outcome == _Outcome.ONE
-        options = [
-            Option(
-                UNDECIDED if one else each.record_id,
-                each.title,
-                self._about(each, fields),
-                chosen == UNDECIDED if one else chosen == each.record_id,
-                self._is_free(each),
+    def search(self, rows: QuerySet[Any], _name: str, value: str) -> QuerySet[Any]:
+        found = self.searched
+        if isinstance(found, Numbers):
+            return numbered(rows, found)
+        for word in found.words if found is not None else ():
+            # Found whole, and by its beginning where it is long enough, as words are everywhere.
+            pattern = rf"\m{re.escape(word)}" + ("" if len(word) >= PREFIX else r"\M")
+            rows = rows.filter(Q(key__istartswith=word) | Q(name__iregex=pattern) | Q(record_id__iexact=word))
+        return rows
+
+
+def numbered(rows: QuerySet[Any], given: Numbers) -> QuerySet[Any]:
+    """Those whose number or id is one of the pasted ones."""
+    wanted = Q(_key__in=given.numbers) | Q(_id__in=given.numbers)
+    return rows.alias(_key=Lower("key"), _id=Lower("record_id")).filter(wanted)
+
+
+class MatchTable(ListTable):
+    caption = gettext_lazy("Records of the look")
+    exports = exports.MATCHES
+    row_template = "synccore/match_record_row.html"
+
+    record = Column(gettext_lazy("Record ⇄ goes with"))
+    compared = Column(gettext_lazy("Compared"), roomy=True)
+    outcome = Column(gettext_lazy("Outcome"))
+
+
+class MatchRecordsPage(ListPage):
+    permission = match.COUPLE
+    template_name = "synccore/match_records.html"
+    table_class = MatchTable
+    filter_class = MatchFilter
+    has_panel = True
+    actions = (LEAVE_OUT_MET,)
+    tabs = (
+        *(
+            Tab(
+                outcome.value,
+                outcome.label,
+                explain=_EXPLAINED.get(outcome, ""),
+                empty=gettext_lazy("No record of the look has this outcome."),
             )
-            for each in there
+            for outcome in (
+                _Outcome.SEVERAL,
+                _Outcome.ONE,
+                _Outcome.CHOSEN,
+                _Outcome.TAKEN,
+                _Outcome.NONE,
+                _Outcome.COUPLED,
+                _Outcome.CREATED,
+            )
+        ),
+        Tab(
+            "already",
+            _State.COUPLED.label,
+            explain=gettext_lazy("They were coupled before the look, so that nothing was asked about them."),
+            empty=gettext_lazy("No record was coupled before the look."),
+        ),
+        Tab(
+            "set_aside",
+            gettext_lazy("Set aside"),
+            explain=gettext_lazy("Taken apart, or left out on purpose: nothing was asked about them."),
+            empty=gettext_lazy("No record was set aside."),
+        ),
+        Tab("all", gettext_lazy("All"), empty=gettext_lazy("The look met no record.")),
+    )
+    sorts = (Sort("order", ()),)  # as they were met
+
+    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        super().setup(request, *args, **kwargs)
+        self.mapping: TableMapping = granted_mapping(request, kwargs["pk"], match.COUPLE)
+        self.apps = app_names(self.mapping)
+
+    def get(self, request: HttpRequest, pk: int = 0) -> HttpResponseBase:
+        return super().get(request)
+
+    def post(self, request: HttpRequest, pk: int = 0) -> HttpResponse:
+        return self._choose() if "choose" in request.POST else super().post(request)
+
+    @cached_property
+    def look(self) -> SynchJob | None:
+        return match_found.look_of(self.mapping)
+
+    @property
+    def is_busy(self) -> bool:
+        return self.look is not None and self.look.is_coupling  # type: ignore[attr-defined,no-any-return]
+
+    # --- the rows -----------------------------------------------------------------------------------------
+
+    def keys(self) -> QuerySet[Any]:
+        return match_found.records_of(self.look)  # of a mapping that was scoped itself
+
+    def rows(self) -> QuerySet[Any]:
+        return match_found.told(self.keys())
+
+    def branches(self) -> Sequence[Q]:
+        return of_tab(self.tab.name if self.tab else "all", str(self.filter.applied.get("side", "")))
+
+    def choices(self) -> dict[str, Any]:
+        return {"side": [(side.value, self.apps[side.value]) for side in SIDES]}
+
+    def present(self, rows: Sequence[Any]) -> Sequence[Any]:
+        assert self.look is not None or not rows
+        groups = groups_of(self.look) if self.look is not None else []
+        return [MetRow(row, self.apps, groups, self._creates) for row in rows]
+
+    @cached_property
+    def _creates(self) -> set[Side]:
+        setup = getattr(self.look.mapping, "match_setup", None) if self.look is not None else None
+        can = match.creatable(self.mapping)
+        return {side for side in can if setup.creates(side)} if setup is not None else set()
+
+    def pasted(self, page: Page) -> Pasted | None:
+        """The pasted numbers that are in no row; one query."""
+        given = self.filter.searched
+        if not isinstance(given, Numbers):
+            return None
+        listed = Exists(self.matching().filter(pk=OuterRef("pk")))
+        known, here = set(), set()
+        for key, id, is_here in numbered(self.keys(), given).values_list("key", "record_id", listed):
+            own = {key.lower(), id.lower()}
+            known |= own
+            here |= own if is_here else set()
+        missing = [each for each in zip(given.numbers, given.typed, strict=True) if each[0] not in here]
+        return Pasted(
+            len(given.numbers),
+            tuple(typed for number, typed in missing if number in known),
+            tuple(typed for number, typed in missing if number not in known),
+        )
+
+    # --- tabs ---------------------------------------------------------------------------------------------
+
+    def _counts(self) -> dict[str, Counted]:
+        """Counted up to a limit, also without a filter: a look may be of a million records."""
+        return self.count_tabs()
+
+    def _tab_links(self, counts: Mapping[str, Counted]) -> list[TabLink]:
+        """Those of outcomes that nothing has stand there only while they are looked at."""
+        links = super()._tab_links(counts)
+        return [
+            each for each in links if each.current or each.tab.name in _ALWAYS or each.count and each.count.n
         ]
-        options.append(Option(NONE, _("None of these"), "", chosen == NONE))
-        if not one:
-            options.append(Option(UNDECIDED, _("Decide later"), "", chosen == UNDECIDED))
-        return options
 
-    def _is_free(self, other: MatchRecord) -> bool:
-        if other.state != MatchRecord.State.FREE:
-            return False
-        return other.outcome not in MatchRecord.PAIRED or other.other_id == self.row.record_id
+    # --- the row beside the list ----------------------------------------------------------------------------
 
-    def _about(self, other: MatchRecord, fields: Sequence[Mapping[str, Any]]) -> str:
-        """What tells it from the others: its values that do not stand in its title, and whether it is free."""
-        seen = {str(each[other.side]): str(other.values.get(each["rule"], "")) for each in fields}
-        said = [f"{name}: {value}" for name, value in seen.items() if value and value not in other.title]
-        if other.state != MatchRecord.State.FREE:
-            said.append(str(other.get_state_display()))
-        elif not self._is_free(other):
-            said.append(_("goes with another record"))
-        return " · ".join(said)
-
-
-@require_http_methods(FORM_VERBS)
-def match_records(request: HttpRequest, pk: int) -> HttpResponse:
-    """Records of one outcome, page by page. POST keeps the page's choices, or asks about leaving out the ticked ones."""
-    found = granted_mapping(request, pk, match.COUPLE)
-    look = match.latest_look(found)
-    if request.method == "POST":
-        if request.POST.get("do") == "leave_out":
-            return _leave_out(request, found, look)
-        return _keep(request, found)
-    return render(request, "synccore/match_records.html", _context(request, found, look))
-
-
-def _context(request: HttpRequest, found: TableMapping, look: SynchJob | None) -> dict[str, Any]:
-    apps, here = app_names(found), reverse("synccore:match_records", args=[found.pk])
-    counts = match.counts_of(look.pk) if look is not None else {}
-    outcomes = [outcome for outcome in LOOKS if counts.get(outcome.value)]
-    outcome = request.GET.get("outcome", "")
-    if outcome not in counts:
-        first = [each for each in (_Outcome.SEVERAL, *outcomes) if each in outcomes]
-        outcome = first[0].value if first else ""
-    side = request.GET.get("side", "")
-    side = side if side in list(Side) else ""
-    asked = request.GET.get("q", "").replace("\x00", "").strip()[:200]
-    seen = MatchRecord.objects.visible_to(request.user).filter(job=look, outcome=outcome, subject=True)
-    rows, after = _page(seen, outcome, side, asked, request.GET.get("after", "")) if outcome else ([], None)
-    there = candidates([row for row in rows if row.state == MatchRecord.State.FREE])
-    no = declined(found, rows)
-    others, groups = counterparts(rows), groups_of(look) if look else []
-    fields = look.options.get("fields", []) if look else []
-    query = {name: value for name, value in (("outcome", outcome), ("side", side), ("q", asked)) if value}
-    shown = [
-        ChoiceRow(row, apps, groups, fields, others.get(row.pk), there.get(row.pk, ()), row.pk in no)
-        for row in rows
-    ]
-    busy = match.coupling_now(found) is not None
-    return {
-        "page_title": _("Matches of %(name)s") % {"name": found.name},
-        "mapping": found,
-        "look": look,
-        "rows": shown,
-        "tabs": [
-            (
-                outcome_word(each),
-                counts[each.value].get("left", 0) if each in _OF_PAIRS else sum(counts[each.value].values()),
-                f"{here}?{urlencode({'outcome': each.value})}",
-                each.value == outcome,
-            )
-            for each in outcomes
-        ],
-        "outcome": outcome,
-        "sides": [
-            (each.value, apps[each.value], counts.get(outcome, {}).get(each.value, 0)) for each in SIDES
-        ],
-        "side": side,
-        "asked": asked,
-        "next": f"{here}?{urlencode({**query, 'after': str(after)})}" if after else "",
-        "first": f"{here}?{urlencode(query)}" if request.GET.get("after") else "",
-        "here": request.get_full_path(),
-        "busy": busy,
-        "may_choose": not busy and any(row.options for row in shown),
-        "may_leave_out": not busy and any(row.is_open for row in shown) and request.user.has_perm(LEAVE_OUT),  # type: ignore[union-attr]
-    }
-
-
-def _page(
-    found: QuerySet[Any], outcome: str, side: str, asked: str, after: str
-) -> tuple[list[MatchRecord], int | None]:
-    """A page by key, and the key after which the next one begins."""
-    if side or outcome in _OF_PAIRS:  # a pair stands in the list once
-        found = found.filter(side=side or Side.LEFT.value)
-    for word in asked.split():
-        found = found.filter(Q(key__istartswith=word) | Q(name__icontains=word) | Q(record_id=word))
-    start = int(after) if after.isdecimal() and len(after) < 16 else 0
-    rows = list(found.filter(pk__gt=start).order_by("pk")[: PAGE + 1])
-    return rows[:PAGE], rows[PAGE - 1].pk if len(rows) > PAGE else None
-
-
-def _back(request: HttpRequest, found: TableMapping) -> HttpResponse:
-    """The page of the list that was pressed; its own address only."""
-    here = reverse("synccore:match_records", args=[found.pk])
-    back = request.POST.get("back", "")
-    return redirect(back if back == here or back.startswith(f"{here}?") else here)
-
-
-def _keep(request: HttpRequest, found: TableMapping) -> HttpResponse:
-    choices = {
-        int(name[2:]): str(value)
-        for name, value in request.POST.items()
-        if name.startswith("c-") and name[2:].isdecimal() and len(name) < 20
-    }
-    try:
-        changed, refused = choose(found, user=request.user, look=_look(request), choices=choices)
-    except NotNow as no:
-        messages.warning(request, not_now(no.code, no.params))
-        return _back(request, found)
-    if refused:
-        names = ", ".join(row.title for row in refused[:5])
-        text = _("The record chosen for %(names)s goes with another one by now; that choice was not kept.")
-        messages.warning(request, text % {"names": names})
-    if changed:
-        text = ngettext(
-            "%(n)s choice is kept; the run takes it over.",
-            "%(n)s choices are kept; the run takes them over.",
-            changed,
+    def panel(self, key: str) -> Panel | None:
+        found = self.rows().filter(pk=number(key)).first()
+        if found is None or self.look is None:
+            return None
+        (row,) = self.present([found])
+        context = match_panel.context(row, self.look, may_choose=not self.is_busy)
+        context["apps"] = self.apps
+        context["actions"] = (
+            () if self.is_busy or not row.is_open else permitted(self.actions, self.request.user)
         )
-        messages.success(request, text % {"n": changed})
-    elif not refused:
-        messages.info(request, _("Nothing was chosen differently."))
-    return _back(request, found)
+        return Panel(row.title, "synccore/match_panel.html", context, row.pair_url, self._moved(found))
 
+    def _moved(self, found: MatchRecord) -> str:
+        """In which tab the row is now, where that is another one."""
+        own = tab_of(found.outcome or found.state)
+        if self.tab is None or self.tab.name in ("all", own):
+            return ""
+        label = next((tab.label for tab in self.tabs if tab.name == own), "")
+        return _("It stands under “%(tab)s” now.") % {"tab": label} if label else ""
 
-def _look(request: HttpRequest) -> int:
-    named = request.POST.get("look", "")
-    return int(named) if named.isdecimal() and len(named) < 16 else 0
+    # --- what is done ---------------------------------------------------------------------------------------
 
-
-def _leave_out(request: HttpRequest, found: TableMapping, look: SynchJob | None) -> HttpResponse:
-    """The question, with reason and end date; then the job."""
-    user: Any = request.user
-    if not user.has_perm(LEAVE_OUT):
-        raise PermissionDenied(roles.refusal(LEAVE_OUT))
-    wanted = [int(pk) for pk in request.POST.getlist("record") if pk.isdecimal() and len(pk) < 16]
-    seen = MatchRecord.objects.visible_to(user).filter(job=look, state=MatchRecord.State.FREE)
-    rows = list(seen.filter(pk__in=wanted).order_by("pk"))
-    if not rows:
-        messages.warning(request, _("Tick the records to leave out first."))
-        return _back(request, found)
-    answered = request.POST.get("answered") == "1"
-    form = LeaveOutForm(request.POST if answered else None)
-    if answered and form.is_valid():
-        until = form.cleaned_data["until"]
-        options = {
-            "reason": form.cleaned_data["reason"].strip(),
-            "until": until.isoformat() if until else None,
-        }
+    def _choose(self) -> HttpResponse:
+        """Keep what was chosen for the row of the pressed button."""
+        row, look = number(self.request.POST["choose"]), number(self.request.POST.get("look", ""))
+        choices = {row or 0: self.request.POST.get("choice", "")}
         try:
-            job = leave_out_met(found, user=user, rows=rows, options=options)
+            changed, refused = choose(self.mapping, user=self.request.user, look=look or 0, choices=choices)
         except NotNow as no:
-            messages.warning(request, not_now(no.code, no.params))
-            return _back(request, found)
-        link = format_html(
-            '<a href="{}">{}</a>', reverse("synccore:job", args=[job.pk]), _("job %(n)s") % {"n": job.pk}
-        )
-        n = len(rows)
-        text = ngettext(
-            "{job} leaves {n} record out on purpose.", "{job} leaves {n} records out on purpose.", n
-        )
-        messages.success(request, format_html(text, job=link, n=n))
-        return _back(request, found)
-    context = {
-        "page_title": _("Leave these records out on purpose?"),
-        "mapping": found,
-        "rows": rows,
-        "apps": app_names(found),
-        "form": form,
-        "back": request.POST.get("back", ""),
-    }
-    return render(request, "synccore/match_leave_out.html", context, status=422 if form.errors else 200)
+            return self._back(Outcome(not_now(no.code, no.params), ok=False))
+        if refused:
+            text = _("The record chosen for %(name)s goes with another one by now; the choice was not kept.")
+            return self._back(Outcome(text % {"name": refused[0].title}, ok=False))
+        if changed:
+            return self._back(Outcome(_("The choice is kept; the run takes it over.")))
+        messages.info(self.request, _("Nothing was chosen differently."))
+        return HttpResponseRedirect(self.request.get_full_path())
+
+    def offered_actions(self) -> Sequence[Action]:
+        decided = self.tab is not None and self.tab.name in _DECIDED
+        return () if decided or self.is_busy else self.actions
+
+    def names(self, rows: QuerySet[Any]) -> list[str]:
+        return [row.title for row in rows.order_by("pk")[:NAMES_SHOWN]]
+
+    def check_size(self, action: Action, count: int) -> None:
+        actions.check_size(action, count, self.request.user)
+
+    def refusal(self, action: Action | None) -> str:
+        return actions.refusal(action, self.request.user) if action else roles.refusal(self.permission)
+
+    def perform(self, action: Action, targets: QuerySet[Any], options: dict[str, Any]) -> Outcome:
+        given = actions.left_out_as(options)
+        try:
+            job = leave_out_met(self.mapping, user=self.request.user, rows=targets, options=given)
+        except NotNow as no:
+            return Outcome(not_now(no.code, no.params), ok=False)
+        return actions.started(job, action)
+
+    def extra(self) -> dict[str, Any]:
+        look = self.look
+        intro = _("Nobody has looked yet.")
+        if look is not None:
+            text = _("As the last look found them, {when}. What is chosen here is kept until it is coupled.")
+            intro = format_html(text, when=when(look.finished_at or look.started_at))
+        return {
+            "page_title": _("Matches of %(name)s") % {"name": self.mapping.name},
+            "intro": intro,
+            "mapping": self.mapping,
+            "look": look,
+            "is_busy": self.is_busy,
+            "run": look.run if look is not None else None,  # type: ignore[attr-defined]
+        }

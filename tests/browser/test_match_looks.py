@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from synccore.lines import go_on
-from synccore.models import MatchCriterion, RecordCount, SynchJob
+from synccore.models import MatchCriterion, MatchRecord, RecordCount, SynchJob
 from synccore.services import runs
 from synccore.services.review import What
 from tests import factories as make
@@ -100,6 +100,60 @@ def test_the_review_in_every_state(world, review, administrator, open_browser):
     look_at(page, "full-review")
     page.goto(reverse("synccore:full_status", args=[review.pk]))
     look_at(page, "full-running")
+
+
+LONG = "Société Coopérative Agricole du Bassin de la Haute-Marne et Environs "
+
+
+def fill(look, n: int) -> None:
+    """``n`` records of each outcome, with names that are longer than most."""
+    mapping = look.mapping
+    (line,) = look.options["fields"]
+    rows = []
+    for i in range(n):
+        for outcome in ("one", "several", "taken", "none", "coupled"):
+            for side in ("left", "right"):
+                id = f"{side[0].upper()}{outcome}{i}"
+                name = LONG * (1 + i % 3) + ("x" * 90 if i % 5 == 4 else "")
+                other = (
+                    f"{'R' if side == 'left' else 'L'}{outcome}{i}" if outcome in ("one", "coupled") else ""
+                )
+                rows.append(
+                    MatchRecord(
+                        job=look,
+                        mapping=mapping,
+                        side=side,
+                        record_id=id,
+                        key=f"C{i:05}",
+                        name=name,
+                        keys=[f"{outcome}{i}"],
+                        values={line["rule"]: name if side == "left" else name.upper()},
+                        outcome=outcome,
+                        other_id=other,
+                        place=0,
+                    )
+                )
+    MatchRecord.objects.bulk_create(rows)
+
+
+def test_the_list_of_matches_full_and_empty(world, administrator, open_browser):
+    page = open_browser(administrator)
+    where = reverse("synccore:match_records", args=[world.mapping.pk])
+    page.goto(where)
+    look_at(page, "matches-none")
+    fill(met(world.mapping), 12)
+    page.goto(f"{where}?tab=all&per=25")
+    look_at(page, "matches-many")
+
+
+@pytest.mark.parametrize("id", ["L1", "L2", "L3", "Lone4"], ids=["pair", "several", "alone", "long"])
+def test_a_record_of_a_look_beside_its_list(world, administrator, open_browser, id):
+    look = met(world.mapping)
+    fill(look, 5 if id == "Lone4" else 0)
+    row = MatchRecord.objects.get(job=look, side="left", record_id=id)
+    page = open_browser(administrator)
+    page.goto(f"{reverse('synccore:match_records', args=[world.mapping.pk])}?tab={row.outcome}&open={row.pk}")
+    look_at(page, f"matches-panel-{id}")
 
 
 def test_criteria_in_groups_and_a_preview_that_is_out_of_date(world, administrator, open_browser):

@@ -359,6 +359,9 @@ def test_a_record_that_was_coupled_or_changed_meanwhile_no_longer_applies() -> N
     assert {item.state for item in done.items.filter(purpose="chosen").exclude(note="match_coupled")} == {
         "not_applicable"
     }
+    for side in SIDES:
+        said = dict(MatchRecord.objects.filter(job=job, side=side.value).values_list("name", "note"))
+        assert list(said.values()) == ["coupled_since", "match_moved", "gone", ""], "the look says it, too"
 
 
 def test_a_look_that_is_out_of_date_is_refused() -> None:

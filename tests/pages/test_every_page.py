@@ -79,7 +79,7 @@ PAGES = {
     "synccore:synchronize_since": [""],
     "synccore:match": [""],
     "synccore:match_criteria": [""],
-    "synccore:match_records": ["", "?outcome=one&side=left", "?outcome=several&q=van&after=x", "?side=x"],
+    "synccore:match_records": ["", "?tab=one&side=left", "?tab=several&q=van&at=x", "?tab=all", "?side=x"],
     "synccore:match_run": [""],
     "synccore:full": ["", "?mapping=1&mapping=x"],
     "synccore:full_status": [""],
@@ -229,6 +229,7 @@ LISTS = [
     "synccore:queue",
     "synccore:couplings",
     "coupling:records",
+    "synccore:match_records",
 ]
 #: Lists that only an administrator sees.
 SET_UP_LISTS = ["synccore:journal", "synccore:mappings"]
@@ -357,11 +358,11 @@ def test_the_read_only_check_would_notice(world):
 def test_a_list_asks_the_database_five_times_at_most(request, world, as_user, who, name, query):
     if name in FOR_ADMINISTRATORS and who != "administrator":
         pytest.skip("not for this person: test_page has it")
-    browser = as_user(request.getfixturevalue(who))
+    browser, where = as_user(request.getfixturevalue(who)), address(name, world)
     with CaptureQueriesContext(
         connection,
     ) as captured:
-        assert browser.get(reverse(name) + query).status_code == 200
+        assert browser.get(where + query).status_code == 200
     own = [
         each["sql"]
         for each in captured

@@ -9,7 +9,7 @@ import pytest
 from django.urls import reverse
 
 from synccore.failures import Scope, Transient
-from synccore.models import Coupling, MatchChoice, MatchCriterion, MatchRecord, MatchSetup, Problem, SynchJob
+from synccore.models import Coupling, MatchCriterion, MatchRecord, MatchSetup, SynchJob
 from synccore.services import match
 from synccore.shapes import Side
 from tests import factories as make
@@ -263,98 +263,12 @@ def test_the_question_without_a_look_leads_back(apps, browser):
     assert "Look for matches first." in text_of(browser.get(page("match", apps.mapping.pk)))
 
 
-# --- records ---------------------------------------------------------------------------------------------------------
-
-
-def test_one_of_several_is_chosen_on_the_list(apps, browser):
-    several(apps)
-    found = look(apps)
-    here = page("match_records", apps.mapping.pk)
-    answer = browser.get(here)
-    assert answer.context["outcome"] == "several", "what needs a person comes first"
-    row = next(each for each in answer.context["rows"] if each.row.key == "S")
-    assert [(each.title, each.chosen) for each in row.options] == [
-        ("S1 Jansen", False),
-        ("S2 Jansen", False),
-        ("None of these", False),
-        ("Decide later", True),
-    ]
-    given = {
-        "look": found.pk,
-        "do": "keep",
-        "back": f"{here}?outcome=several",
-        f"c-{row.pk}": row.options[1].value,
-    }
-    assert browser.post(here, given).url == f"{here}?outcome=several"
-    told = browser.get(f"{here}?outcome=chosen&side=left")
-    assert "1 choice is kept" in text_of(told) and "S2 Jansen" in text_of(told)
-    assert MatchChoice.objects.count() == 1
-    browser.post(here, {**given, f"c-{row.pk}": "nonsense"})
-    assert "that choice was not kept" in text_of(browser.get(here))
-    assert MatchChoice.objects.count() == 1
-    browser.post(here, {**given, "back": "https://elsewhere.example/", f"c-{row.pk}": "undecided"})
-    assert not MatchChoice.objects.exists()
-
-
-def test_a_stale_page_keeps_nothing(apps, browser):
-    several(apps)
-    old = look(apps)
-    row = MatchRecord.objects.get(job=old, side="left", key="S")
-    look(apps)
-    here = page("match_records", apps.mapping.pk)
-    browser.post(here, {"look": old.pk, f"c-{row.pk}": "none", "c-x": "none", "c-": "none"})
-    assert "was made anew in the meantime" in text_of(browser.get(here))
-    assert not MatchChoice.objects.exists()
-
-
-def test_the_list_is_filtered_and_paged(apps, browser, monkeypatch):
-    for n in range(5):
-        new(apps, f"N{n}", name=f"Firm {n}")
-    criteria(apps, ("name",))
-    look(apps)
-    monkeypatch.setattr("synccore.views.match_records.PAGE", 2)
-    here = page("match_records", apps.mapping.pk)
-    first = browser.get(f"{here}?outcome=none")
-    assert [row.title for row in first.context["rows"]] == ["N0 Firm 0", "N1 Firm 1"]
-    second = browser.get(first.context["next"])
-    assert [row.title for row in second.context["rows"]] == ["N2 Firm 2", "N3 Firm 3"]
-    assert second.context["first"]
-    assert [row.title for row in browser.get(f"{here}?outcome=none&q=n4").context["rows"]] == ["N4 Firm 4"]
-    assert [row.title for row in browser.get(f"{here}?outcome=none&q=firm+3").context["rows"]] == [
-        "N3 Firm 3"
-    ]
-    assert "No record of this outcome is like that." in text_of(
-        browser.get(f"{here}?outcome=none&side=right")
-    )
-    assert "Nobody has looked yet." in text_of(
-        browser.get(page("match_records", make.make_mapping(integration=apps.integration).pk))
-    )
-
-
-def test_records_are_left_out_from_the_list(apps, browser):
-    several(apps)
-    look(apps)
-    here = page("match_records", apps.mapping.pk)
-    row = MatchRecord.objects.get(key="N")
-    browser.post(here, {"do": "leave_out"})
-    assert "Tick the records to leave out first." in text_of(browser.get(here))
-    asked = browser.post(here, {"do": "leave_out", "record": [row.pk]})
-    assert asked.status_code == 200 and "&lt;b&gt;Nobody" in asked.content.decode()
-    wrong = browser.post(here, {"do": "leave_out", "record": [row.pk], "answered": "1", "reason": ""})
-    assert wrong.status_code == 422
-    given = {"do": "leave_out", "record": [row.pk, "x"], "answered": "1", "reason": "a test"}
-    assert browser.post(here, given).status_code == 302
-    work()
-    problem = Problem.objects.get()
-    assert (problem.state, problem.reason) == ("on_purpose", "a test")
-
-
 def test_sensitive_values_are_not_shown(apps, browser):
     several(apps)
     apps.mapping.field_mappings.filter(left_field="name").update(sensitive=True)
     look(apps)
     for name in ("match", "match_records"):
-        told = text_of(browser.get(page(name, apps.mapping.pk)))
+        told = text_of(browser.get(f"{page(name, apps.mapping.pk)}?tab=all"))
         assert "name: •••" in told and "name: Jansen" not in told
 
 
