@@ -102,14 +102,15 @@ def sweep(run: Run) -> None:
 
 
 def scan(run: Run, side: Side, *, counted: Callable[[int], None] | None = None) -> int:
-    """All rows of a side into the temporary table :data:`TABLE`; returns their number, and tells it page by page."""
+    """All rows of a side into the temporary table :data:`TABLE`; returns their number. ``counted`` is told page by page how
+    many it met, repeats among them."""
     rules = run.rules.rules
     with connection.cursor() as cursor:
         cursor.execute(
             f"DROP TABLE IF EXISTS {TABLE};"
             f'CREATE TEMP TABLE {TABLE} (id text COLLATE "C" PRIMARY KEY, version text NOT NULL)'
         )
-    position, total = None, 0
+    position = None
     while True:
         with run.remote(side) as connector:
             page = connector.versions(rules.table(side), rules.filter(side), position)
@@ -121,12 +122,13 @@ def scan(run: Run, side: Side, *, counted: Callable[[int], None] | None = None) 
                 "ON CONFLICT (id) DO UPDATE SET version = excluded.version",
                 [[id for id, _version in page.versions], [version for _id, version in page.versions]],
             )
-        total += len(page.versions)
         run.observe("scanned")
         if counted is not None:
             counted(len(page.versions))
         if page.complete:
-            return total
+            with connection.cursor() as cursor:
+                cursor.execute(f"SELECT count(*) FROM {TABLE}")
+                return int(cursor.fetchone()[0])
         position = page.cursor
         run.between_pages()
 

@@ -13,17 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 from synccore.connectors.odata import delta, filtering
 from synccore.connectors.odata.links import REMEMBERED, goes_by_number, joined, mark, query
-from synccore.connectors.odata.source import LinkRefused, Listing, Source, low_mark, repeats
+from synccore.connectors.odata.source import AGAIN, LinkRefused, Listing, Source, low_mark, repeats
 from synccore.connectors.odata.tables import Row, Table
 from synccore.failures import Failure
 from synccore.shapes import Filter, Page, Record, TableRef
-
-#: So often a pass is begun again at one and the same place.
-_AGAIN: Final = 3
 
 
 def changes(
@@ -137,11 +134,12 @@ class _Pass:
 
     def _begin_again(self, failure: Failure) -> None:
         """A new query from the stamp read last, or from the beginning where rows have none."""
-        state, stamp = self.state, (self.state["last"] or [None, None])[1]
-        again = state.get("again", 0) + 1 if stamp == state["from"] else 0
-        if again > _AGAIN:
+        state = self.state
+        start = (state["last"] or [None, None])[1] or state["low"]
+        again = state.get("again", 0) + 1 if start == state["from"] else 0
+        if again > AGAIN:
             raise failure
-        state.update({"from": stamp or state["low"], "link": None, "seen": [], "again": again})
+        state.update({"from": start, "link": None, "seen": [], "again": again})
         state.pop("cut", None)
 
     def _go_on(self, link: str) -> None:

@@ -1,9 +1,9 @@
 """Reading what changed where the service keeps track of it: delta links, which tell deletions too.
 
 Cursor of a pass: ``feed`` = the link of the page (null: the first query of all), ``last`` = id and version of the entry
-given last where the page was ``cut``, ``seen``, ``started``, ``high``. The watermark is ``delta`` = the link for the next
-pass, known only after the last page. A link that has expired leads to a reading of everything, in which nothing is reported
-deleted.
+given last where the page was ``cut``, ``seen``, ``started``, ``high``, ``again`` (begun so often). The watermark is
+``delta`` = the link for the next pass, known only after the last page. A link that has expired leads to a reading of
+everything, in which nothing is reported deleted.
 
 The service filters nothing here, so the filter is evaluated on what comes.
 """
@@ -17,7 +17,7 @@ from typing import Any, Final
 from synccore.connectors.odata.bodies import told
 from synccore.connectors.odata.client import Answer
 from synccore.connectors.odata.links import REMEMBERED, delta_link, is_foreign, key_in, mark, query
-from synccore.connectors.odata.source import LinkRefused, Listing, Source, low_mark, repeats
+from synccore.connectors.odata.source import AGAIN, LinkRefused, Listing, Source, low_mark, repeats
 from synccore.connectors.odata.tables import Row, Table
 from synccore.shapes import Filter, Page
 
@@ -45,6 +45,12 @@ def changes(
     return _Pass(source, table, fields, filter, cursor, limit).page()
 
 
+#: The state of a pass that begins with everything.
+_BEGINNING: Final[Mapping[str, Any]] = {
+    "feed": None, "last": None, "seen": [], "started": None, "high": None, "again": 0,
+}  # fmt: skip
+
+
 class _Pass:
     def __init__(
         self,
@@ -61,9 +67,7 @@ class _Pass:
         self.asked = list(dict.fromkeys([*fields, *table.filter_fields(filter)]))
         self.judged = table.properties(self.asked)
         self.select = table.select(self.asked)
-        self.state: dict[str, Any] = {
-            "feed": self._known(cursor.get("delta")), "last": None, "seen": [], "started": None, "high": None, **cursor,
-        }  # fmt: skip
+        self.state: dict[str, Any] = {**_BEGINNING, "feed": self._known(cursor.get("delta")), **cursor}
         self.state.pop("delta", None)
 
     def _known(self, link: str | None) -> str | None:
@@ -107,8 +111,11 @@ class _Pass:
         if link is not None:
             try:
                 return self.source.listing(self.table, link, self.limit, TRACK, annotations, is_link=True)
-            except LinkRefused:  # expired, or the table changed: everything is read again
-                self.state = {"feed": None, "last": None, "seen": [], "started": None, "high": None}
+            except LinkRefused as refused:  # expired, or the table changed: everything is read again
+                again = self.state["again"] + 1
+                if again > AGAIN:
+                    raise refused.failure from None
+                self.state = {**_BEGINNING, "again": again}
         answer = self.source.ask(self.table, self._place(), self.limit, TRACK, annotations)
         if _keeps_no_track(answer):
             return None

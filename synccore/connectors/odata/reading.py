@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from synccore.connectors.odata import filtering
 from synccore.connectors.odata.links import REMEMBERED, mark, query
-from synccore.connectors.odata.source import Listing, Source, repeats
+from synccore.connectors.odata.source import AGAIN, LinkRefused, Listing, Source, repeats
 from synccore.connectors.odata.tables import Table
 from synccore.connectors.values import fit
 from synccore.failures import Rejected
@@ -58,7 +58,8 @@ def versions(
 ) -> VersionPage:
     """See ``Connector.versions``. Without a limit the pages are as long as the service makes them.
 
-    Cursor: ``link`` of the page (null: the query), ``last`` = id given last of a page that was longer than the limit.
+    Cursor: ``link`` of the page (null: the query), ``last`` = id given last of a page that was longer than the limit,
+    ``again`` = how often it was begun again because the service no longer took a link: rows may come twice, none is missed.
     """
     table = source.table(ref)
     inside = table.matcher(filter)
@@ -66,7 +67,7 @@ def versions(
     judged = [] if exact else table.filter_fields(filter)
     properties = table.properties(judged)
     size = min(limit or source.profile.page_max, source.profile.page_max)
-    state: dict[str, Any] = {"link": None, "last": None, "seen": [], **cursor}
+    state: dict[str, Any] = {"link": None, "last": None, "seen": [], "again": 0, **cursor}
     listing = _page_of_versions(source, table, state, condition, judged, size)
     rows = listing.rows
     if state["last"] is not None:
@@ -87,18 +88,27 @@ def versions(
     name = mark(listing.next)
     if name in state["seen"]:
         raise repeats(table, listing.next)
-    following = {"link": listing.next, "last": None, "seen": [*state["seen"], name][-REMEMBERED:]}
-    return VersionPage(found, following, complete=False)
+    state.update({"link": listing.next, "last": None, "seen": [*state["seen"], name][-REMEMBERED:]})
+    return VersionPage(found, state, complete=False)
 
 
 def _page_of_versions(
-    source: Source, table: Table, state: Mapping[str, Any], condition: str, judged: Sequence[str], size: int
+    source: Source, table: Table, state: dict[str, Any], condition: str, judged: Sequence[str], size: int
 ) -> Listing:
+    """The page that ``state`` stands at; where its link is refused, the first one, which ``state`` stands at then."""
     while True:
         path = _place(source, table, state, condition, judged)
         if state["last"] is not None and (kept := source.kept.get(path)) is not None:
             return kept
-        listing = source.listing(table, path, size, table.annotations(judged))
+        try:
+            listing = source.listing(
+                table, path, size, table.annotations(judged), is_link=state["link"] is not None
+            )
+        except LinkRefused as refused:
+            if state["again"] >= AGAIN:
+                raise refused.failure from None
+            state.update({"link": None, "last": None, "seen": [], "again": state["again"] + 1})
+            continue
         if not source.must_be_whole(table, listing.rows):
             return listing
 

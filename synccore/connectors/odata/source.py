@@ -25,6 +25,8 @@ SMALLEST: Final = 50
 TOO_LONG: Final = frozenset({408, 413, 504})
 #: Statuses by which a service refuses a link of its own that has expired.
 REFUSED_LINK: Final = frozenset({400, 404, 410})
+#: So often a pass is begun again because a link of its own was refused; one that always is would never end.
+AGAIN: Final = 3
 #: Longest address of a query inside a batch.
 _IN_BATCH: Final = 8_000
 #: Further pages of one look-up; more is no look-up.

@@ -8,7 +8,7 @@ import pytest
 
 from synccore.connectors.odata import changes
 from synccore.connectors.odata.dataverse import DataverseProfile
-from synccore.failures import Misconfigured, Transient, Unrecognised
+from synccore.failures import Failure, Misconfigured, Transient, Unrecognised
 from synccore.shapes import Condition, Operator
 from tests.connectors.odata.scripted import FIELDS, PERSON, ROOT, Script, id, page, row
 
@@ -92,6 +92,27 @@ def test_an_expired_link_leads_to_a_reading_of_everything_that_deletes_nothing(r
     found = read(app.source, {"delta": LINK + "old"})
     assert numbers(found) == [1] and found.deleted_ids == () and found.watermark == {"delta": LINK}
     assert app.queries[1] == "people?$select=id,changed,number,name,city"
+
+
+def test_a_token_that_expires_in_the_middle_of_a_pass_leads_to_a_reading_of_everything():
+    refused = (410, {"error": {"code": "", "message": "Gone"}})
+    app = script(
+        page(row(1), next="people?$skiptoken=a"), refused, (200, page(row(1), row(2), delta=LINK), TRACKED)
+    )
+    first = read(app.source, {"delta": LINK + "old"})
+    found = read(app.source, first.cursor)
+    assert (numbers(found), found.deleted_ids, found.watermark) == ([1, 2], (), {"delta": LINK})
+
+
+def test_a_service_that_never_takes_its_own_links_is_not_read_for_ever():
+    broken = (400, {"error": {"code": "0x80040216", "message": "An unexpected error occurred."}})
+    app = script(*[(200, page(row(1), next="people?$skiptoken=a"), TRACKED), broken] * 9)
+    cursor = {}
+    with pytest.raises(Failure) as caught:
+        for _ in range(9):
+            cursor = read(app.source, cursor).cursor
+    assert "unexpected error" in caught.value.app_message
+    assert len(app.asked) == 8, "read from its beginning three times more, not for ever"
 
 
 def test_a_link_that_fails_otherwise_is_kept():

@@ -11,7 +11,7 @@ import pytest
 from synccore.connectors.odata import changes, reading
 from synccore.connectors.odata.business_central import BusinessCentralProfile
 from synccore.connectors.odata.model import Binding
-from synccore.failures import Misconfigured, Transient, Unrecognised
+from synccore.failures import Failure, Misconfigured, Transient, Unrecognised
 from synccore.shapes import Condition, Operator, TableRef
 from tests.connectors.odata.scripted import FIELDS, PERSON, ROOT, Script, id, page, row
 
@@ -175,6 +175,18 @@ def test_a_pass_is_not_begun_again_for_ever():
         for _ in range(6):
             cursor = read(script, cursor).cursor
     assert len(script.asked) <= 10
+
+
+def test_a_pass_of_a_table_without_stamps_is_not_begun_again_for_ever():
+    """Its place was noted when it still had a stamp."""
+    refused = (400, {"error": {"code": "", "message": "Bad token"}})
+    told = page({"@odata.etag": 'W/"1"', "code": "A", "text": "a"}, next="notes?$skiptoken=a")
+    script = Script(*[told, refused] * 9)
+    cursor = {"low": "2026-11-25T09:00:00+00:00"}
+    with pytest.raises(Failure):
+        for _ in range(9):
+            cursor = read(script, cursor, table=NOTE, fields=["text"]).cursor
+    assert len(script.asked) == 8
 
 
 def test_links_that_count_rows_are_not_followed_where_a_stamp_tells_the_place():
@@ -404,6 +416,26 @@ def test_versions_in_shorter_pages_than_the_service_makes():
         cursor = found.cursor
         seen += [id for id, _version in found.versions]
     assert seen == [id(n) for n in range(5)] and found.complete and len(script.asked) == 1
+
+
+@pytest.mark.parametrize("status", [400, 404, 410])
+def test_a_sweep_whose_link_is_no_longer_taken_begins_again_and_misses_nothing(status):
+    refused = (status, {"error": {"code": "", "message": "The token has expired."}})
+    script = Script(page(row(1), next="people?$skiptoken=a"), refused, page(row(1), row(2)))
+    first = reading.versions(script.source, PERSON, (), {}, None)
+    again = reading.versions(script.source, PERSON, (), json.loads(json.dumps(first.cursor)), None)
+    assert (again.complete, [id_ for id_, _version in again.versions]) == (True, [id(1), id(2)])
+    assert script.paths[2] == script.paths[0]
+
+
+def test_a_sweep_whose_links_are_never_taken_ends_with_the_service_s_word():
+    refused = (410, {"error": {"code": "", "message": "Gone"}})
+    script = Script(*[page(row(1), next="people?$skiptoken=a"), refused] * 9)
+    cursor = {}
+    with pytest.raises(Transient):
+        for _ in range(9):
+            cursor = reading.versions(script.source, PERSON, (), cursor, None).cursor
+    assert len(script.asked) == 8
 
 
 def test_a_sweep_never_takes_a_broken_page_for_the_end():
