@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
+from uuid import uuid4
 
 import pytest
 
 from synccore.models import SynchJob
-from tests.convergence.two_services import TwoServices
+from tests.convergence.two_services import JANE, TwoServices
 from tests.odata.faults import http_date, reads, writes
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
@@ -204,6 +205,29 @@ def both_agree(both: TwoServices) -> None:
     assert both.customers()["C00600"]["displayName"] == both.accounts()["C00600"]["name"] == "Said here 600"
     last = both.run(scope="full")
     assert (last.inserted, last.modified, last.failed, last.waiting) == (0, 0, 0, 0)
+
+
+@pytest.mark.timeout(120)
+def test_a_number_that_business_central_writes_otherwise_makes_no_second_record() -> None:
+    """A code is kept in capitals and without blanks around it, and the answer that would say so is lost."""
+    with closing(TwoServices(customers=3)) as both:
+        for name in ("Salespeople", "Currencies", "Customers"):
+            both.run(name, "full")
+        known = set(both.customers())
+        account = {"name": "Prospect", "accountnumber": "a-17 ", "customertypecode": 3}
+        both.dv.put("accounts", str(uuid4()), account, by=JANE)
+        both.bc.faults.cut(5, after=True, when=writes)
+        for _ in range(3):
+            both.time_passes()
+            both.run()
+        both.bc.faults.clear()
+        both.time_passes()
+        both.run()
+        both.run(scope="sweep")
+        both.run()
+        assert set(both.customers()) == known | {"A-17"}
+        assert set(both.accounts()) == known | {"a-17 "}, "nobody's spelling is taken from him"
+        assert both.couplings().count() == 4 and both.codes() == Counter()
 
 
 @pytest.mark.timeout(300)

@@ -104,6 +104,15 @@ def test_free_text_is_cut_at_the_length_of_the_other_side_and_nothing_else_is(ad
     assert job.to_left == only("cut", length=30)
 
 
+@pytest.mark.parametrize("name", ["Customers", "Vendors"])
+def test_a_number_is_written_as_business_central_keeps_it(administrator, name):
+    """In capitals and without blanks: a new record is found again by it where the answer to its creation was lost."""
+    make(make_pair(), administrator)
+    number = field(name, "number", "accountnumber")
+    steps = [each["name"] for each in number.to_left]
+    assert (number.only_new, number.accepted, steps) == (True, True, ["trim", "upper"])
+
+
 def test_lengths_follow_the_catalogue(administrator):
     """Customers change lengths in Dataverse: what fits needs no conversion, what does not is cut where it is read."""
     make(make_pair(name=100, address1_city=25), administrator)

@@ -41,7 +41,8 @@ _REACHED_AT: Final = (
 _CURRENCY: Final = FieldSpec(
     "currencyId", "transactioncurrencyid", reference="currencies", local_currency="isocurrencycode"
 )
-_NUMBER: Final = FieldSpec("number", "accountnumber", only_new=True)
+#: Business Central keeps a number in capitals and without blanks around it. Written so, a customer is found again by it.
+_NUMBER: Final = FieldSpec("number", "accountnumber", only_new=True, to_a=(step("trim"), step("upper")))
 
 
 def _kind(code: str) -> tuple[ConditionSpec, ...]:
