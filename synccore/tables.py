@@ -87,14 +87,21 @@ def app_names(mapping: TableMapping | None, connection: Connection | None = None
     return {"left": mapping.integration.left.name, "right": mapping.integration.right.name}
 
 
+def speaker_of(app: str, message: str) -> str:
+    """Who said it: not every answer on the way to an app is the app's own."""
+    if message.startswith("AADSTS"):
+        return _("Microsoft Entra answered:")
+    if message.startswith(("[Errno ", "[SSL")):  # nobody answered: the operating system says why
+        return _("Tandem’s server reports:")
+    return _("%(app)s answered:") % {"app": app} if app else _("Tandem found:")
+
+
 def say(failure: Any, apps: Mapping[str, str]) -> Said:
     """``failure``: a Problem, an entry or a job that stopped."""
     kind = failure.kind
     told = guides.render(failure.code, failure.params, apps=apps, side=failure.side, kind=kind)
-    speaker = ""
-    if failure.app_message:
-        app = apps.get(failure.side)
-        speaker = _("%(app)s answered:") % {"app": app} if app else _("Tandem found:")
+    message = failure.app_message
+    speaker = speaker_of(apps.get(failure.side) or "", message) if message else ""
     word = str(KindChoices(kind).label) if kind in KindChoices.values else ""
     return Said(
         word,
@@ -102,7 +109,7 @@ def say(failure: Any, apps: Mapping[str, str]) -> Said:
         told.title,
         told.sentence,
         speaker,
-        failure.app_message,
+        message,
         told.steps,
         tuple(told.actions),
         guides.known_as(failure.code, get_language() or ""),

@@ -43,5 +43,5 @@ document.addEventListener("submit", (event) => {
   box.addEventListener("input", () => box.setCustomValidity(""), { once: true });
 });
 
-// Questions start on Cancel. Not all browsers honour autofocus on a link.
-document.querySelector("[data-focus]")?.focus();
+// Questions start on Cancel (not all browsers honour autofocus on a link), a form that was refused on its first wrong answer.
+document.querySelector("[data-focus], main [aria-invalid=true]")?.focus();

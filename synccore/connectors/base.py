@@ -54,6 +54,8 @@ class Connector(ABC):
     page_size: ClassVar[int] = 500
     #: True: ``choices`` lists what people choose from, or confirm, when they set the connection up.
     lists_choices: ClassVar[bool] = False
+    #: Steps in which the app tells its clock, in seconds: how much of a measured difference is no difference.
+    clock_step: ClassVar[float] = 0.0
     #: Codes of what ``audit`` says of the app as a whole. One that it leaves out is shown as *could not be checked*.
     audits: ClassVar[tuple[str, ...]] = ("not_superuser", "password_valid", "not_owner")
 
@@ -63,6 +65,12 @@ class Connector(ABC):
         service, and what else such an address names (a company) goes into its own option. Pure; never raises; gives the
         same for what it gave. Default: as typed."""
         return dict(options)
+
+    @classmethod
+    def missing(cls, values: Mapping[str, Any]) -> tuple[str, ...]:
+        """The options that these answers need besides and do not have, such as the secret of a client: so that a form names
+        all of them at once. Pure; never raises. Those declared ``required`` are found without it."""
+        return ()
 
     @classmethod
     @abstractmethod

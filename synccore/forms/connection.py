@@ -177,13 +177,15 @@ def _field(option: Option, *, is_set: bool) -> forms.Field:
     attrs = {"autocomplete": "off", "placeholder": default or _(option.placeholder)}
     label = _(option.label)
     if option.secret:
-        state = _("A value is set. Type a new one to replace it.") if is_set else _("Not set.")
+        state = _("A value is set. Type a new one to replace it.") if is_set else ""
         widget: forms.Widget = forms.PasswordInput(attrs={"autocomplete": "new-password"})
         if option.type is OptionType.JSON:
             more = {"rows": 3, "spellcheck": "false", "class": "code", "placeholder": _(option.placeholder)}
             widget = SecretArea(attrs={"autocomplete": "off", **more})
-        text = f"{state} {help_text}".strip()
-        return forms.CharField(label=label, required=False, strip=False, widget=widget, help_text=text)
+        text = f"{help_text} {state}".strip()
+        # A blank that came along when a key was copied is none of it; a password may end with one.
+        exact = option.name == "password"
+        return forms.CharField(label=label, required=False, strip=not exact, widget=widget, help_text=text)
     if option.type is OptionType.BOOLEAN:
         box = forms.CheckboxInput(attrs={"class": "form-check-input"})
         return forms.BooleanField(label=label, required=False, help_text=help_text, widget=box)

@@ -6,10 +6,8 @@ from typing import Final
 
 from django.utils.translation import gettext_lazy as _
 
-from synccore.guides.shape import Guide, Who
+from synccore.guides.shape import CHECKED_AGAIN, NOTHING_TO_DO, Guide, Who
 
-_NOTHING = _("Nothing to do: Tandem tries again by itself, and nothing is lost meanwhile.")
-_CHECKED = _("Tandem checks again by itself; when the check passes, the waiting changes follow.")
 _TEST = ("set_up_connection", "test_connection")
 
 GUIDES: Final[dict[str, Guide]] = {
@@ -58,49 +56,49 @@ GUIDES: Final[dict[str, Guide]] = {
         _("{app} is not found"),
         _("There is no server with the name {host}."),
         Who.ADMINISTRATOR,
-        (_("Compare the server's name on Connection Setup with the one {app} really has."), _CHECKED),
+        (_("Compare the server's name on Connection Setup with the one {app} really has."), CHECKED_AGAIN),
         _TEST,
     ),
     "connection_refused": Guide(
         _("{app} does not answer"),
         _("No connection to {host} (port {port}): the server is down, or a firewall is in between."),
         Who.ITSELF,
-        (_NOTHING, _("If it lasts: ask whoever runs {app} whether it is up and reachable from here.")),
+        (NOTHING_TO_DO, _("If it lasts: ask whoever runs {app} whether it is up and reachable from here.")),
         _TEST,
     ),
     "connection_lost": Guide(
         _("The connection to {app} dropped"),
         _("The connection to {app} was cut in the middle of the work."),
         Who.ITSELF,
-        (_NOTHING, _("A write whose answer never came is looked up before it is tried again.")),
+        (NOTHING_TO_DO, _("A write whose answer never came is looked up before it is tried again.")),
         ("test_connection",),
     ),
     "app_starting": Guide(
         _("{app} is starting or shutting down"),
         _("{app} takes no connections at the moment: it is starting, stopping or being maintained."),
         Who.ITSELF,
-        (_NOTHING,),
+        (NOTHING_TO_DO,),
         ("test_connection",),
     ),
     "app_overloaded": Guide(
         _("{app} is overloaded"),
         _("{app} has no resources left for this at the moment."),
         Who.ITSELF,
-        (_NOTHING, _("If it lasts: ask whoever runs {app} to look at its memory and load.")),
+        (NOTHING_TO_DO, _("If it lasts: ask whoever runs {app} to look at its memory and load.")),
         ("test_connection",),
     ),
     "disk_full": Guide(
         _("The disk of {app} is full"),
         _("{app} can store nothing more: its disk is full."),
         Who.ADMINISTRATOR,
-        (_("Ask whoever runs {app} to make room."), _CHECKED),
+        (_("Ask whoever runs {app} to make room."), CHECKED_AGAIN),
         ("test_connection",),
     ),
     "too_many_connections": Guide(
         _("{app} has no connection free"),
         _("{app} already has as many connections as it allows."),
         Who.ITSELF,
-        (_NOTHING, _("If it lasts: allow {app} more connections, or end those that are not used.")),
+        (NOTHING_TO_DO, _("If it lasts: allow {app} more connections, or end those that are not used.")),
         ("test_connection",),
     ),
     "sign_in_refused": Guide(
@@ -115,7 +113,7 @@ GUIDES: Final[dict[str, Guide]] = {
             _(
                 "If it is right: ask whoever runs {app} whether it has expired, or whether {user} is locked or barred."
             ),
-            _CHECKED,
+            CHECKED_AGAIN,
         ),
         _TEST,
     ),
@@ -133,7 +131,7 @@ GUIDES: Final[dict[str, Guide]] = {
         _("The database of {app} is not there"),
         _("There is no database {database} on {host}."),
         Who.ADMINISTRATOR,
-        (_("Correct the database's name on Connection Setup, or ask whoever runs {app}."), _CHECKED),
+        (_("Correct the database's name on Connection Setup, or ask whoever runs {app}."), CHECKED_AGAIN),
         _TEST,
     ),
     "metadata_unreadable": Guide(
@@ -147,7 +145,7 @@ GUIDES: Final[dict[str, Guide]] = {
                 "Check on Connection Setup that the address is the service's root: $metadata stands right below it."
             ),
             _("A service of an OData version before 4 cannot be connected."),
-            _CHECKED,
+            CHECKED_AGAIN,
         ),
         _TEST,
     ),
@@ -155,21 +153,21 @@ GUIDES: Final[dict[str, Guide]] = {
         _("{app} takes no changes at the moment"),
         _("{app} is in read-only or administration mode: it can be read, but not written to."),
         Who.ADMINISTRATOR,
-        (_("Ask whoever runs {app} to end that mode."), _CHECKED),
+        (_("Ask whoever runs {app} to end that mode."), CHECKED_AGAIN),
         _TEST,
     ),
     "lock_timeout": Guide(
         _("The record is in use in {app}"),
         _("Somebody or something else held the record in {app}, so that the change had to give way."),
         Who.ITSELF,
-        (_NOTHING,),
+        (NOTHING_TO_DO,),
         ("retry",),
     ),
     "statement_timeout": Guide(
         _("{app} took too long"),
         _("{app} did not finish within the time allowed."),
         Who.ITSELF,
-        (_NOTHING, _("If it lasts: ask whoever runs {app} whether {table} lacks an index.")),
+        (NOTHING_TO_DO, _("If it lasts: ask whoever runs {app} whether {table} lacks an index.")),
         ("retry",),
     ),
     "app_answer": Guide(

@@ -7,10 +7,8 @@ from typing import Final
 
 from django.utils.translation import gettext_lazy as _
 
-from synccore.guides.shape import Guide, Text, Who
+from synccore.guides.shape import CHECKED_AGAIN, NOTHING_TO_DO, Guide, Text, Who
 
-_NOTHING = _("Nothing to do: Tandem tries again by itself, and nothing is lost meanwhile.")
-_CHECKED = _("Tandem checks again by itself; when the check passes, the waiting changes follow.")
 _PRESS = _("Press Test Connection.")
 _TEST = ("set_up_connection", "test_connection")
 _MAPPING = ("set_up_mapping", "test_connection")
@@ -26,12 +24,12 @@ ADDRESS: Final[dict[str, Guide]] = {
     "wrong_address": _set_up(
         _("The address of {app} does not lead to its data"),
         _(
-            "{host} answers, but with a web page or a redirection instead of data: the address is "
-            "another one, or something stands in between."
+            "{host} answers, but not as the service of {app}: the address is another one, or something in "
+            "between answers, such as a sign-in page or a proxy."
         ),
         _("Compare the address on Connection Setup with the one that {app} publishes for its web API."),
-        _("If a proxy or a sign-in page is in between: let the server of Tandem pass it."),
-        _CHECKED,
+        _("If something is in between: let the server of Tandem pass it."),
+        CHECKED_AGAIN,
     ),
     "certificate_refused": _set_up(
         _("The certificate of {app} is not trusted"),
@@ -41,7 +39,7 @@ ADDRESS: Final[dict[str, Guide]] = {
         ),
         _("Ask whoever runs {app} to renew the certificate, or enter the name it was made for."),
         _("If your own authority signed it: add that authority to those the server of Tandem trusts."),
-        _CHECKED,
+        CHECKED_AGAIN,
     ),
     "tenant_unknown": _set_up(
         _("The tenant is not known"),
@@ -63,7 +61,7 @@ ADDRESS: Final[dict[str, Guide]] = {
         _("{app} has no company of the id that was entered, or {user} may not open it."),
         _("Choose the company again on Connection Setup."),
         _("If it is the right one: ask whoever runs {app} whether the permission sets of {user} cover it."),
-        _CHECKED,
+        CHECKED_AGAIN,
     ),
 }
 
@@ -98,20 +96,22 @@ SIGNING_IN: Final[dict[str, Guide]] = {
             "If it was disabled: ask an administrator of the tenant to enable it under Enterprise "
             "applications."
         ),
-        _CHECKED,
+        CHECKED_AGAIN,
     ),
     "consent_missing": _set_up(
         _("The consent for {app} is missing"),
         _(
-            "The app registration {user} has no permission for {app} in this tenant, or nobody "
-            "consented to it."
+            "Microsoft Entra gives {user} no token for {app}: the permission or the consent is missing, or the "
+            "address of {app} is not the one that Entra knows."
         ),
-        _("In the Microsoft Entra admin center, open the app registration {user}, then API permissions."),
         _(
-            "For Business Central add the application permission API.ReadWrite.All; for Dataverse "
-            "compare the address of the environment on Connection Setup."
+            "Dataverse: compare the address on Connection Setup with that of the environment; no permission is needed."
         ),
-        _("Press Grant admin consent there, then Test Connection here."),
+        _(
+            "Business Central: in the Microsoft Entra admin center, open the app registration {user}, then API "
+            "permissions; add the application permission API.ReadWrite.All and press Grant admin consent."
+        ),
+        _PRESS,
     ),
     "interaction_required": _set_up(
         _("The sign-in asks for a person"),
@@ -120,7 +120,7 @@ SIGNING_IN: Final[dict[str, Guide]] = {
             "works without one."
         ),
         _("Let Tandem sign in with an app registration, or take the account out of the rule that asks."),
-        _CHECKED,
+        CHECKED_AGAIN,
     ),
     "registration_refused": _set_up(
         _("{app} does not accept the app registration"),
@@ -140,7 +140,7 @@ SIGNING_IN: Final[dict[str, Guide]] = {
             "Check that an administrator has consented to the permission of the app registration in "
             "Microsoft Entra."
         ),
-        _CHECKED,
+        CHECKED_AGAIN,
     ),
     "user_unknown": _set_up(
         _("{app} does not know the integration user"),
@@ -153,7 +153,7 @@ SIGNING_IN: Final[dict[str, Guide]] = {
             "users, and add the app registration with a security role."
         ),
         _("Business Central: add it on the page Microsoft Entra Applications, and set State to Enabled."),
-        _CHECKED,
+        CHECKED_AGAIN,
     ),
     "user_disabled": _set_up(
         _("The integration user is disabled"),
@@ -163,7 +163,7 @@ SIGNING_IN: Final[dict[str, Guide]] = {
             "users, and activate {user}."
         ),
         _("Business Central: on the page Microsoft Entra Applications (or Users), set State to Enabled."),
-        _CHECKED,
+        CHECKED_AGAIN,
     ),
     "licence_missing": _set_up(
         _("The integration user has no licence"),
@@ -173,7 +173,7 @@ SIGNING_IN: Final[dict[str, Guide]] = {
             "An application user of Dataverse or Business Central needs none: sign in with an app "
             "registration."
         ),
-        _CHECKED,
+        CHECKED_AGAIN,
     ),
     "admin_mode": _set_up(
         _("{app} is in administration mode"),
@@ -185,7 +185,7 @@ SIGNING_IN: Final[dict[str, Guide]] = {
             "When the work there is done: in the Power Platform admin center, open the environment, "
             "Edit, and turn Administration mode off."
         ),
-        _CHECKED,
+        CHECKED_AGAIN,
     ),
     "app_disabled": _set_up(
         _("{app} is disabled"),
@@ -197,7 +197,7 @@ SIGNING_IN: Final[dict[str, Guide]] = {
             "Ask an administrator of the tenant to enable it in the admin center, before it is deleted "
             "for good."
         ),
-        _CHECKED,
+        CHECKED_AGAIN,
     ),
 }
 
@@ -210,7 +210,7 @@ PASSING: Final[dict[str, Guide]] = {
         ),
         Who.ITSELF,
         (
-            _NOTHING,
+            NOTHING_TO_DO,
             _("If it lasts: look whether another program signs in to {app} with the same account."),
         ),
         ("test_connection",),
@@ -219,7 +219,7 @@ PASSING: Final[dict[str, Guide]] = {
         _("{app} met an error of its own"),
         _("{app} answered that it failed, without saying why it could not be done."),
         Who.ITSELF,
-        (_NOTHING, _("If it lasts: copy the details for whoever supports {app}.")),
+        (NOTHING_TO_DO, _("If it lasts: copy the details for whoever supports {app}.")),
         ("retry", "copy_details"),
     ),
     "answer_unreadable": Guide(
@@ -227,7 +227,7 @@ PASSING: Final[dict[str, Guide]] = {
         _("An answer of {app} was cut short, or is not what its protocol says. Nothing of it was used."),
         Who.ITSELF,
         (
-            _NOTHING,
+            NOTHING_TO_DO,
             _("If it lasts: copy the details for whoever runs {app} or the network in between."),
         ),
         ("retry", "copy_details"),
@@ -252,7 +252,7 @@ PASSING: Final[dict[str, Guide]] = {
             "the start."
         ),
         Who.ITSELF,
-        (_NOTHING,),
+        (NOTHING_TO_DO,),
         ("retry",),
     ),
 }
@@ -265,7 +265,7 @@ TABLES: Final[dict[str, Guide]] = {
             "In Power Apps, open the table {table}, then Properties, Advanced options, and turn Track "
             "changes on. It cannot be turned off again."
         ),
-        _CHECKED,
+        CHECKED_AGAIN,
         actions=_MAPPING,
     ),
     "concurrency_off": _set_up(
@@ -300,7 +300,7 @@ TABLES: Final[dict[str, Guide]] = {
             "Business Central: an administrator runs the data upgrade of the app, on the page API Data "
             "Upgrade."
         ),
-        _CHECKED,
+        CHECKED_AGAIN,
         actions=_MAPPING,
     ),
     "manual_numbers_off": _set_up(

@@ -6,9 +6,8 @@ from typing import Final
 
 from django.utils.translation import gettext_lazy as _
 
-from synccore.guides.shape import Guide, Text, Who
+from synccore.guides.shape import CHECKED_AGAIN, Guide, Text, Who
 
-_CHECKED = _("Tandem checks again by itself; when the check passes, the waiting changes follow.")
 _FIELDS = ("set_up_fields",)
 _MAPPING = ("set_up_mapping",)
 
@@ -29,7 +28,7 @@ GUIDES: Final[dict[str, Guide]] = {
         _("{app} refuses access to {table}"),
         _("The integration user {user} lacks the right {privilege} on {table}."),
         _("Ask whoever runs {app} to give it."),
-        _CHECKED,
+        CHECKED_AGAIN,
         actions=("test_connection",),
         more=(
             _("Ready to copy: {grant}"),
@@ -51,7 +50,7 @@ GUIDES: Final[dict[str, Guide]] = {
         _("The table {table} is not there"),
         _("{app} has no table {table}, or the integration user cannot see it."),
         _("Choose the table again on the mapping, or ask whoever runs {app}."),
-        _CHECKED,
+        CHECKED_AGAIN,
         actions=_MAPPING,
     ),
     "unknown_field": _rule(

@@ -14,6 +14,11 @@ from django.utils.translation import gettext_lazy as _
 Text: TypeAlias = str | Promise
 
 
+#: Steps that say that nobody needs to do anything: they hold where changes wait, not where an app is being connected.
+NOTHING_TO_DO: Final = _("Nothing to do: Tandem tries again by itself, and nothing is lost meanwhile.")
+CHECKED_AGAIN: Final = _("Tandem checks again by itself; when the check passes, the waiting changes follow.")
+
+
 class Who(StrEnum):
     """Whose turn it is."""
 

@@ -99,14 +99,9 @@ def save_connection(
         row = Connection.objects.select_for_update().get(pk=connection.pk)
         if revision != revision_of(row):
             raise NotNow("connection_moved", mapping=row.name)
-    declared = CONNECTORS[row.kind].options if row.kind in CONNECTORS else ()
-    options = _tidied(row, declared, options)
     before = dict(row.options)
-    stored = _stored(row)
-    kept = {key: value for key, value in stored.items() if key not in secrets and key not in forget}
-    merged = {**kept, **secrets}
-    _check_address(row, declared, options, kept)
-    clean = _read(row.kind, declared, options, merged, app=name)
+    clean, merged = _judged(row, name, options, secrets, forget)
+    declared = CONNECTORS[row.kind].options if row.kind in CONNECTORS else ()
     row.name, row.options = name, clean
     if OVERLAP in clean:
         row.overlap_seconds = int(row.options.pop(OVERLAP))
@@ -129,6 +124,34 @@ def save_connection(
             raise NameTaken(name) from None
         return twin
     return row
+
+
+def judge_answers(
+    connection: Connection | None,
+    *,
+    kind: str = "",
+    options: Mapping[str, Any],
+    secrets: Mapping[str, str],
+    forget: Collection[str] = (),
+) -> None:
+    """Whether ``save_connection`` would take these answers, for a form that is wrong elsewhere. Raises BadOptions."""
+    _judged(connection or Connection(kind=kind), "", options, secrets, forget)
+
+
+def _judged(
+    row: Connection,
+    name: str,
+    options: Mapping[str, Any],
+    secrets: Mapping[str, str],
+    forget: Collection[str],
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """The answers as they are stored, and all secrets, kept and typed. Raises BadOptions."""
+    declared = CONNECTORS[row.kind].options if row.kind in CONNECTORS else ()
+    tidied = _tidied(row, declared, options)
+    kept = {key: value for key, value in _stored(row).items() if key not in secrets and key not in forget}
+    merged = {**kept, **secrets}
+    _check_address(row, declared, tidied, kept)
+    return _read(row.kind, declared, tidied, merged, app=name), merged
 
 
 def _tidied(row: Connection, declared: Collection[Option], options: Mapping[str, Any]) -> dict[str, Any]:
@@ -315,6 +338,9 @@ def _read(
             continue
         if here and here[option.name] not in (None, ""):
             clean[option.name] = value
+    if kind in CONNECTORS:
+        for name in CONNECTORS[kind].missing({**clean, **secrets}):
+            wrong.setdefault(name, bad_option(name, "required"))
     if not wrong:
         try:
             connect(kind, {**clean}, secrets, app=app)

@@ -28,7 +28,8 @@ class Clock:
 
 
 def measure(run: Run, side: Side) -> None:
-    """Ask an app for its time and keep the difference, with half the round trip as its uncertainty.
+    """Ask an app for its time and keep the difference, with half the round trip, and half the step in which it is
+    told, as its uncertainty.
 
     Raises Failure where the app does not answer.
     """
@@ -43,7 +44,7 @@ def read(connector: Connector) -> Clock:
     app = connector.now()
     after = timezone.now()
     skew = (app - (before + (after - before) / 2)).total_seconds()
-    return Clock(skew, (after - before).total_seconds() / 2, after)
+    return Clock(skew, ((after - before).total_seconds() + connector.clock_step) / 2, after)
 
 
 def store(connection: Connection, clock: Clock) -> None:

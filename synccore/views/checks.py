@@ -8,14 +8,13 @@ from datetime import datetime
 from typing import Any
 
 from django.urls import reverse
-from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from synccore import guides
 from synccore.guides.check_subjects import SUBJECTS, subject_of
 from synccore.guides.checks import render_check
 from synccore.models import Connection, SetupCheck
-from synccore.tables import State
+from synccore.tables import State, speaker_of
 
 #: What needs somebody comes first.
 _ORDER = (SetupCheck.State.FAIL, SetupCheck.State.WARN, SetupCheck.State.UNKNOWN, SetupCheck.State.PASS)
@@ -39,7 +38,7 @@ class CheckRow:
         self.help = check.code if guides.has_help(check.code) else ""
         self.steps, self.statement = told.steps, told.statement
         self.said = str(check.params.get("said") or "")
-        self.speaker = _("%(app)s answered:") % {"app": app.name}
+        self.speaker = speaker_of(app.name, self.said)
         #: Since when; None where it was found for the first time at the last look.
         self.since = check.since if check.since < check.at else None
         #: Where an administrator of Tandem can do something about it; "" where he cannot, or need not.

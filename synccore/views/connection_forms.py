@@ -86,6 +86,8 @@ def _form_page(
             text = _("{app} is saved. Nobody was contacted: Test Connection tells whether it works.")
             messages.success(request, format_html(text, app=saved.name))
             return redirect("synccore:connection", pk=saved.pk)
+    elif request.method == "POST":
+        _judge(form, app, kind)
     label = kind_name(kind)
     title = _("Edit %(app)s") % {"app": app.name} if app else _("New connection: %(kind)s") % {"kind": label}
     context = {
@@ -100,6 +102,16 @@ def _form_page(
         "steps": steps_of(app, "address", kind) if guided else [],
     }
     return render(request, "synccore/connection_form.html", context, status=422 if form.errors else 200)
+
+
+def _judge(form: ConnectionForm, app: Connection | None, kind: str) -> None:
+    """A form that is wrong already is told all that is wrong with it: nobody corrects one answer after the other."""
+    try:
+        services.judge_answers(
+            app, kind=kind, options=form.answers(), secrets=form.secrets(), forget=form.forget()
+        )
+    except services.BadOptions as bad:
+        refuse(form, bad, app="")
 
 
 def _moved(request: HttpRequest, app: Connection | None) -> HttpResponse:
@@ -213,6 +225,8 @@ def option_refused(failure: Misconfigured, label: str, app: str) -> str:
             "The address has changed. Type it again, so that it is only sent where you want it sent."
         ),
     }
-    sentence = guides.render(failure.code, {**failure.params, "field": label, "app": app}).sentence
     reason = reasons.get(str(failure.params.get("reason", "")), "")
+    if reason and failure.code == "bad_connection_options":
+        return reason  # it stands beside the field: naming that again says nothing
+    sentence = guides.render(failure.code, {**failure.params, "field": label, "app": app}).sentence
     return f"{sentence} {reason}".strip()

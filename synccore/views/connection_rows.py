@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from django.utils.translation import ngettext
 
 from synccore.connectors import CONNECTORS
 from synccore.connectors.options import Option
+from synccore.guides.shape import CHECKED_AGAIN, NOTHING_TO_DO
 from synccore.models import Connection, Problem, SetupCheck, SynchJob
 from synccore.services import connections as services
 from synccore.tables import JobRow, Said, State
@@ -80,6 +81,8 @@ class ConnectionRow:
             "skew": number_format(abs(self.app.skew_seconds), 2),
             "uncertainty": number_format(max(self.app.skew_uncertainty, 0.01), 2),
         }
+        if abs(self.app.skew_seconds) <= self.app.skew_uncertainty:
+            return _("the same as ours (± %(uncertainty)s s)") % values
         if self.app.skew_seconds >= 0:
             return _("%(skew)s s ahead of ours (± %(uncertainty)s s)") % values
         return _("%(skew)s s behind ours (± %(uncertainty)s s)") % values
@@ -87,7 +90,12 @@ class ConnectionRow:
     @property
     def said(self) -> Said | None:
         """Why the last test failed, with its guide."""
-        return self.test.said if self.test else None
+        said = self.test.said if self.test else None
+        if said is None or self.app.checked_at is not None:
+            return said
+        # It never answered, so nothing waits for it, and nobody looks again but the person who connects it.
+        steps = tuple(step for step in said.steps if step not in (str(NOTHING_TO_DO), str(CHECKED_AGAIN)))
+        return replace(said, steps=steps)
 
 
 @dataclass(frozen=True)

@@ -110,16 +110,60 @@ def test_a_wrong_secret_is_said_on_the_page_and_is_nowhere_on_it(browser, reques
         ("dataverse", {"option_token_address": "http://login.example/token"}, "token_address", "https://"),
         ("business_central", {"option_address": "http://erp.example/BC"}, "address", "https://"),
         ("business_central", {"option_user": "ANNA"}, "user", "another way to sign in"),
+        ("dataverse", {"option_address": "hello world"}, "address", "It must be an address"),
+        ("odata", {"option_address": "https://" + "a" * 70 + ".example"}, "address", "It must be an address"),
         ("dataverse", {"option_request_timeout": "90"}, "request_timeout", "at most 55"),
     ],
 )
 def test_what_does_not_go_together_is_said_beside_its_field(browser, request, kind, changed, field, sentence):
-    server = request.getfixturevalue(f"{kind}_server")
+    server = request.getfixturevalue({"odata": "plain"}.get(kind, kind) + "_server")
     answer = browser.post(f"{NEW}?kind={kind}", typed(server, kind, **changed))
     assert answer.status_code == 422
     assert sentence in str(answer.context["form"].errors[f"option_{field}"])
     assert server.client_secret not in answer.content.decode()
     assert not Connection.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "missing"),
+    [
+        ("business_central", {}, {"address", "tenant", "client_id", "client_secret"}),
+        ("business_central", {"option_user": "ANNA"}, {"address", "password"}),
+        ("dataverse", {"option_tenant": "contoso.com"}, {"address", "client_id", "client_secret"}),
+        ("odata", {}, {"address"}),
+        ("odata", {"option_client_id": "x"}, {"address", "client_secret", "token_address"}),
+        ("postgresql", {"option_port": "none"}, {"dbname", "user"}),
+    ],
+)
+def test_all_that_is_missing_is_said_at_once(browser, kind, given, missing):
+    answer = browser.post(f"{NEW}?kind={kind}", {"name": "", **given})
+    assert answer.status_code == 422
+    errors = answer.context["form"].errors
+    assert errors["name"] == ["This field is required."]
+    needed = {name for name, said in errors.items() if said == ["It must be filled in."]}
+    assert needed == {f"option_{name}" for name in missing}
+    assert not Connection.objects.exists()
+
+
+@pytest.mark.parametrize("kind", ["business_central", "dataverse"])
+def test_a_blank_that_was_copied_with_a_secret_is_none_of_it(browser, request, kind):
+    server = request.getfixturevalue(f"{kind}_server")
+    given = typed(server, kind, option_client_secret=f" {server.client_secret} ")
+    assert browser.post(f"{NEW}?kind={kind}", given).status_code == 302
+    assert Connection.objects.get().secrets() == {"client_secret": server.client_secret}
+
+
+def test_a_first_test_says_who_spoke_and_lets_nobody_wait(browser, dataverse_server):  # noqa: F811
+    browser.post(f"{NEW}?kind=dataverse", typed(dataverse_server, "dataverse", option_client_secret=SECRET))
+    work()
+    text = browser.get(at(Connection.objects.get(), "guided_test")).content.decode()
+    assert "Microsoft Entra answered:" in text and "Shop answered:" not in text
+    Connection.objects.all().delete()
+    browser.post(f"{NEW}?kind=odata", {"name": "Shop", "option_address": "http://127.0.0.1:9"})
+    work()
+    text = browser.get(at(Connection.objects.get(), "guided_test")).content.decode()
+    assert "Test failed" in text
+    assert "by itself" not in text, "nothing waits yet, and nobody looks again but the person"
 
 
 def test_headers_that_are_no_json_are_said_and_not_shown_again(browser, plain_server):  # noqa: F811

@@ -144,6 +144,13 @@ def test_the_clock_is_said_with_its_uncertainty(world, app, administrator, as_us
     assert "2.50 s behind ours (± 0.04 s)" in as_user(administrator).get(page(app)).content.decode()
 
 
+def test_a_difference_within_the_uncertainty_is_none(world, app, administrator, as_user):
+    Connection.objects.filter(pk=app.pk).update(
+        skew_seconds=0.43, skew_uncertainty=0.51, checked_at=timezone.now()
+    )
+    assert "the same as ours (± 0.51 s)" in as_user(administrator).get(page(app)).content.decode()
+
+
 # --- secrets -------------------------------------------------------------------------------------------
 
 

@@ -119,15 +119,21 @@ def tidy_plain(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def _split(typed: Any) -> SplitResult | None:
     """The parts of an address; None where it is none, so that it is left for ``open`` to refuse."""
-    text = re.sub(r"\s+", "", str(typed or ""))
+    text = re.sub(r"[\r\n\t]+", "", str(typed or "")).strip()
     if not text:
         return None
+    has_scheme = _SCHEME.match(text)
     try:
-        parts = urlsplit(text if _SCHEME.match(text) else f"https://{text}")
-        has_port = parts.port is not None or parts.netloc
+        parts = urlsplit(text if has_scheme else f"https://{text}")
+        has_port = parts.port is not None
     except ValueError:
         return None
-    return parts if has_port and parts.hostname and parts.scheme in ("http", "https") else None
+    host = parts.hostname or ""
+    # One word without a scheme is more likely a name that was typed into the wrong field than a server.
+    is_server = (
+        bool(host) and " " not in host and bool(has_scheme or has_port or "." in host or host == "localhost")
+    )
+    return parts if is_server and parts.scheme in ("http", "https") else None
 
 
 def _join(parts: SplitResult, path: str) -> str:

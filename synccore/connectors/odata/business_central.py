@@ -140,8 +140,13 @@ class BusinessCentralProfile(Profile):
         replace(TENANT, required=False),
         *CLIENT,
         Option("environment", _("Environment"), listed=True),
-        Option("company", _("Company"), listed=True),
-        Option("company_name", _("Name of the company"), listed=True, help=_("As its pages' addresses say it.")),
+        Option(
+            "company", _("Company"), listed=True, help=_("Its id: what stands in the brackets of …/companies(…) in the API.")
+        ),
+        Option(
+            "company_name", _("Name of the company"), listed=True,
+            help=_("As in the address of its pages, behind company=. Records are opened there by it."),
+        ),
         Option(
             "user", _("User"), address=True, advanced=True, group=_("An installation of your own"),
             help=_("With a web service access key, where there is no client."),

@@ -47,8 +47,6 @@ T = TypeVar("T")
 
 #: An ETag that no record has.
 _NOBODYS: Final = 'W/"tandem-asks-for-its-rights"'
-#: The clock that services tell has whole seconds, cut off.
-_HALF_A_SECOND: Final = timedelta(milliseconds=500)
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}\Z")
 
 
@@ -60,10 +58,16 @@ class ODataConnector(Connector):
 
     profile_class: ClassVar[type[Profile]]
     page_size = 1000
+    #: The clock that services tell has whole seconds, cut off.
+    clock_step = 1.0
 
     def __init__(self, client: Client, *, overlap: int = 300) -> None:
         self.client = client
         self._source = Source(client, timedelta(seconds=overlap), self._entity)
+
+    @classmethod
+    def missing(cls, values: Mapping[str, Any]) -> tuple[str, ...]:
+        return _missing(cls.profile_class(values))
 
     @classmethod
     def open(cls, values: Mapping[str, Any], *, app: str) -> Self:
@@ -134,7 +138,7 @@ class ODataConnector(Connector):
         self._ask(self.client.profile.sign_of_life(), "connect", probe=True)
         if self.client.last_date is None:
             raise Unrecognised("app_answer", {"table": ""}, app_message="Date", scope=Scope.CONNECTION)
-        return self.client.last_date[0] + _HALF_A_SECOND
+        return self.client.last_date[0] + timedelta(seconds=self.clock_step / 2)
 
     def describe(self) -> dict[str, TableInfo]:
         return self._run("read", lambda: metadata.describe(self.client))
@@ -279,20 +283,13 @@ def sign_in_of(profile: Profile) -> SignIn:
     """How the connection signs in. Raises Misconfigured ``bad_connection_options`` where its answers do not go together."""
     values = profile.values
     headers = _headers_of(values.get("headers"))
-    if not values.get("client_id"):
-        if profile.must_sign_in and not values.get("user"):
-            raise bad_option("client_id", "required")
-        if values.get("user") and not values.get("password"):
-            raise bad_option("password", "required")
-        return fixed_headers(headers, user=values.get("user") or "", password=values.get("password") or "")
-    if values.get("user"):
+    if values.get("client_id") and values.get("user"):
         raise bad_option("user", "not_together")
-    if not values.get("client_secret"):
-        raise bad_option("client_secret", "required")
+    for name in _missing(profile):
+        raise bad_option(name, "required")
+    if not values.get("client_id"):
+        return fixed_headers(headers, user=values.get("user") or "", password=values.get("password") or "")
     token_address = profile.token_address()
-    if not token_address:
-        names = {option.name for option in profile.options}
-        raise bad_option("tenant" if "tenant" in names else "token_address", "required")
     check_address("token_address", token_address, secrets=True)
     return ClientCredentials(
         token_address=token_address,
@@ -301,6 +298,18 @@ def sign_in_of(profile: Profile) -> SignIn:
         scope=profile.scope(),
         headers=headers,
     )
+
+
+def _missing(profile: Profile) -> tuple[str, ...]:
+    """What the sign-in that was begun needs besides: of a user the password, of a client the secret and where its tokens are
+    given; of a service that lets nobody in without one, a client."""
+    values, names = profile.values, {option.name for option in profile.options}
+    if not values.get("client_id") and (values.get("user") or not profile.must_sign_in):
+        return () if values.get("password") or not values.get("user") else ("password",)
+    needed = [name for name in ("client_id", "client_secret") if not values.get(name)]
+    if not values.get("token_address") and not values.get("tenant"):
+        needed.append("tenant" if "tenant" in names else "token_address")
+    return tuple(needed)
 
 
 def _headers_of(said: Any) -> dict[str, str]:

@@ -67,7 +67,9 @@ def check_address(field: str, address: str, *, secrets: bool) -> None:
     ``bad_connection_options``."""
     try:
         parts = urlsplit(address)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        host = parts.hostname or ""
+        can_exist = host and len(host) <= 253 and all(len(label) <= 63 for label in host.split("."))
+        usable = parts.scheme in ("http", "https") and can_exist and parts.port != 0
     except ValueError:
         usable = False
     if not usable or not address.isprintable() or " " in address or "@" in parts.netloc:

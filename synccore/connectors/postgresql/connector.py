@@ -96,6 +96,10 @@ class PostgresqlConnector(Connector):
         self._record_url = record_url
 
     @classmethod
+    def missing(cls, values: Mapping[str, Any]) -> tuple[str, ...]:
+        return () if values.get("dsn") else tuple(name for name in ("dbname", "user") if not values.get(name))
+
+    @classmethod
     def open(cls, values: Mapping[str, Any], *, app: str) -> Self:
         if not _ZONE.match(values["time_zone"]):
             raise bad_option("time_zone", "wrong_shape")

@@ -37,6 +37,17 @@ def test_any_page_of_a_dataverse_environment_says_its_address(pasted, expected):
     assert tidy_dataverse({"address": pasted})["address"] == expected
 
 
+@pytest.mark.parametrize("tidy", [tidy_dataverse, tidy_business_central, tidy_plain])
+@pytest.mark.parametrize("typed", ["hello world", "contoso", "https://con toso.com/x", "my tenant.com/a"])
+def test_what_is_no_address_stays_as_it_was_typed_so_that_the_form_refuses_it(tidy, typed):
+    assert tidy({"address": typed}) == {"address": typed}
+
+
+@pytest.mark.parametrize("typed", ["localhost", "bc19:7048", "https://bc19/BC", "erp.example.com"])
+def test_a_server_of_one_s_own_network_is_an_address(typed):
+    assert tidy_plain({"address": typed})["address"].startswith("https://")
+
+
 def test_the_web_api_stands_under_the_environment():
     assert dataverse_root({"address": "https://c.crm4.dynamics.com"}) == (
         "https://c.crm4.dynamics.com/api/data/v9.2/"
