@@ -22,6 +22,8 @@ class CheckGuide:
     steps: tuple[Text, ...] = ()
     #: In the place of ``steps``, where everything they name was sent.
     told_steps: tuple[Text, ...] = ()
+    #: Where the app never tells: how a person finds it out.
+    by_hand: tuple[Text, ...] = ()
 
 
 def filled_check_steps(guide: CheckGuide, values: Mapping[str, Any]) -> tuple[str, ...]:

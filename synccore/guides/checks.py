@@ -68,12 +68,15 @@ CHECKS: Final[dict[str, CheckGuide]] = {
     ),
     "clock": CheckGuide(
         _("Clock"),
-        _("Its clock is {skew} s from ours, give or take {uncertainty} s. Stamps are corrected by it."),
+        _(
+            "Its clock is {skew} s from ours, give or take {uncertainty} s. Times of changes are corrected by it."
+        ),
         _("Its clock is {skew} s from ours."),
         _NOT_TOLD,
         _RUNS_THE_APP,
         warned=_(
-            "Its clock is {skew} s from ours, give or take {uncertainty} s. Stamps are corrected by it, but it may drift."
+            "Its clock is {skew} s from ours, give or take {uncertainty} s. Times of changes are corrected by "
+            "it, but it may drift."
         ),
         steps=(_("Let the server of {app} and this one take their time from the same source (NTP)."),),
     ),
@@ -81,7 +84,7 @@ CHECKS: Final[dict[str, CheckGuide]] = {
         _("Integration user is no administrator"),
         _("{user} is an ordinary account."),
         _("{user} has an administrator's rights in {app}: no rule of the app holds Tandem back."),
-        _NOT_TOLD,
+        _("{app} does not tell which rights {user} has."),
         _RUNS_THE_APP,
         warned=_("{user} has rights that synchronizing does not need: {privilege}."),
         steps=(
@@ -89,6 +92,9 @@ CHECKS: Final[dict[str, CheckGuide]] = {
                 "Give Tandem an account of its own with the rights on the mapped tables only, and enter it here."
             ),
             _("Or take the power away from {user} in {app}, then check again."),
+        ),
+        by_hand=(
+            _("Look in {app} at the roles or permission sets of {user}: none of them is an administrator's."),
         ),
     ),
     "not_owner": CheckGuide(
@@ -235,12 +241,15 @@ def render_check(code: str, state: str, params: Mapping[str, Any], *, app: str) 
     found = CheckState(state)
     text = getattr(guide, _TEXTS[found]) or guide.failed
     sentence = str(params.get("because") or "") or fill(text, values)
-    passed = found is CheckState.PASS
-    to_do = found in (CheckState.FAIL, CheckState.WARN)
+    steps: tuple[str, ...] = ()
+    if found in (CheckState.FAIL, CheckState.WARN):
+        steps = filled_check_steps(guide, values)
+    elif found is CheckState.UNKNOWN and not params.get("because"):
+        steps = tuple(fill(step, values) for step in guide.by_hand)
     return RenderedCheck(
         title=fill(guide.title, values),
         sentence=sentence,
-        who="" if passed else fill(guide.who, values),
-        steps=filled_check_steps(guide, values) if to_do else (),
+        who=fill(guide.who, values) if steps else "",
+        steps=steps,
         statement=str(params.get("grant") or "") if found is CheckState.FAIL else "",
     )

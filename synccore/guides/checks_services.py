@@ -11,6 +11,10 @@ from synccore.guides.check_shape import CheckGuide
 _RUNS_THE_APP = _("Whoever runs {app}")
 _TENANT = _("An administrator of the tenant in Microsoft Entra")
 _NOT_TOLD = _("{app} did not tell.")
+_SECRET = _(
+    "In the Microsoft Entra admin center, look under Certificates & secrets of the app registration when it ends, and "
+    "note the day."
+)
 
 SERVICES: Final[dict[str, CheckGuide]] = {
     "certificate_ends": CheckGuide(
@@ -50,17 +54,16 @@ SERVICES: Final[dict[str, CheckGuide]] = {
         _("Secret of the integration user"),
         _("The secret is accepted."),
         _("The secret is refused."),
-        _(
-            "The secret is accepted now. No program is told when it ends: it stands where the secret was made."
-        ),
+        _("The secret is accepted now. {app} does not tell when it ends."),
         _TENANT,
-        steps=(_("Look it up under Certificates & secrets of the app registration, and note when it ends."),),
+        steps=(_SECRET,),
+        by_hand=(_SECRET,),
     ),
     "admin_mode_off": CheckGuide(
         _("Administration mode"),
         _("It is off: {app} lets in accounts that are no administrators."),
         _("{app} is in administration mode: only administrators are let in."),
-        _("It cannot be told: an administrator is let in whether it is on or off."),
+        _("{user} is an administrator, who is let in whether it is on or off."),
         _RUNS_THE_APP,
         steps=(
             _(

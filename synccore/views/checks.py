@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from synccore import guides
@@ -38,40 +39,53 @@ class CheckRow:
         self.help = check.code if guides.has_help(check.code) else ""
         self.steps, self.statement = told.steps, told.statement
         self.said = str(check.params.get("said") or "")
+        self.has_cause = bool(check.params.get("failure"))
         self.speaker = speaker_of(app.name, self.said)
         #: Since when; None where it was found for the first time at the last look.
         self.since = check.since if check.since < check.at else None
-        #: Where an administrator of Tandem can do something about it; "" where he cannot, or need not.
-        self.url = "" if self.passed else _url(check)
+        #: Where an administrator of Tandem can do something about it, and what the link says; "" where he need not.
+        way: tuple[str, Any] = ("", "") if self.passed else _way(check)
+        self.url, self.link = way
+        #: Titles of what could not be checked for the same reason.
+        self.also: list[str] = []
 
     @property
     def passed(self) -> bool:
         return self.outcome is SetupCheck.State.PASS
 
+    def is_held_by(self, other: CheckRow) -> bool:
+        """Whether it could not be made for the reason that ``other`` says already."""
+        unknown = self.outcome is SetupCheck.State.UNKNOWN
+        return unknown and self.has_cause and (self.sentence, self.said) == (other.sentence, other.said)
 
-#: The page on which an administrator can change what a check is about: of the mapping, or of the connection.
+
+#: The page on which an administrator can change what a check is about, of the mapping or of the connection, and what the
+#: link to it says.
 _OF_MAPPING = {
-    "fields": "mapping_fields",
-    "field_type": "mapping_fields",
-    "compatible": "mapping_fields",
-    "table": "edit_mapping",
+    "fields": ("mapping_fields", _("Edit the fields")),
+    "field_type": ("mapping_fields", _("Edit the fields")),
+    "compatible": ("mapping_fields", _("Edit the fields")),
+    "table": ("edit_mapping", _("Edit the mapping")),
 }
 _OF_APP = {
-    "currencies": "currencies",
-    "base_currency": "currencies",
-    "address": "edit_connection",
-    "coupled_records": "edit_connection",
-    "certificate": "edit_connection",
-    "signs_in": "credentials",
+    "currencies": ("currencies", _("Base currency and exchange rates")),
+    "base_currency": ("currencies", _("Base currency and exchange rates")),
+    "address": ("edit_connection", _("Edit the connection")),
+    "coupled_records": ("edit_connection", _("Edit the connection")),
+    "certificate": ("edit_connection", _("Edit the connection")),
+    "signs_in": ("credentials", _("Replace the credentials")),
 }
 
 
-def _url(check: SetupCheck) -> str:
+def _way(check: SetupCheck) -> tuple[str, Any]:
+    """Address and words of the link to the page where it is changed; empty where an administrator of Tandem cannot."""
     if check.code in _OF_MAPPING and check.mapping_id:
-        return reverse(f"synccore:{_OF_MAPPING[check.code]}", args=[check.mapping_id])
+        name, words = _OF_MAPPING[check.code]
+        return reverse(f"synccore:{name}", args=[check.mapping_id]), words
     if check.code in _OF_APP:
-        return reverse(f"synccore:{_OF_APP[check.code]}", args=[check.connection_id])
-    return ""
+        name, words = _OF_APP[check.code]
+        return reverse(f"synccore:{name}", args=[check.connection_id]), words
+    return "", ""
 
 
 @dataclass(frozen=True)
@@ -120,7 +134,7 @@ def checks_of(app: Connection) -> Checks:
     """What the last check of the app's set-up found, by subject; one query."""
     rows = check_rows(app)
     by_subject: dict[str, list[CheckRow]] = {}
-    for row in rows:  # the worst comes first, and brings its subject with it
+    for row in _told_once(rows):  # the worst comes first, and brings its subject with it
         by_subject.setdefault(subject_of(row.code), []).append(row)
     order = list(SUBJECTS)
     groups = [
@@ -137,6 +151,18 @@ def checks_of(app: Connection) -> Checks:
     for row in rows:
         counts[row.outcome] = counts.get(row.outcome, 0) + 1
     return Checks(groups, counts, rows[0].at if rows else None)
+
+
+def _told_once(rows: list[CheckRow]) -> list[CheckRow]:
+    """The rows without those that could not be made for a reason that one before them says: it names them instead."""
+    told: list[CheckRow] = []
+    for row in rows:
+        reason = next((each for each in told if row.is_held_by(each)), None)
+        if reason is None:
+            told.append(row)
+        else:
+            reason.also.append(f"{row.title} ({row.mapping})" if row.mapping else row.title)
+    return told
 
 
 def _worst(group: CheckGroup) -> int:
