@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from synccore.models import FieldMapping
-from synccore.services.field_mappings import Draft, constant_text
+from synccore.services.field_mappings import Draft, draft_of
 from synccore.shapes import SIDES, FieldInfo, Side
 
 from .conversions import STEP, lines_of, steps_of
@@ -25,27 +25,7 @@ Unread = list[tuple[str, int]]
 
 def line_of(row: FieldMapping) -> Line:
     """A stored field mapping as a line."""
-    return line_of_draft(
-        Draft(
-            key=row.pk,
-            left=row.left_field,
-            right=row.right_field,
-            direction=row.direction,
-            has_constant=row.has_constant,
-            constant=constant_text(row),
-            to_right=row.to_right,
-            to_left=row.to_left,
-            group=row.group,
-            owner=row.owner,
-            reference=row.reference_id,
-            optional=row.optional,
-            only_new=row.only_new,
-            keep_empty=row.keep_empty,
-            personal=row.personal,
-            sensitive=row.sensitive,
-            accepted=row.accepted,
-        )
-    )
+    return line_of_draft(draft_of(row))
 
 
 def line_of_draft(draft: Draft) -> Line:

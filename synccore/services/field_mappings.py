@@ -59,6 +59,37 @@ class Draft:
     accepted: bool = False
 
 
+def draft_of(row: FieldMapping) -> Draft:
+    """A stored field mapping as a person would have typed it."""
+    return Draft(
+        key=row.pk,
+        left=row.left_field,
+        right=row.right_field,
+        direction=row.direction,
+        has_constant=row.has_constant,
+        constant=constant_text(row),
+        to_right=row.to_right,
+        to_left=row.to_left,
+        group=row.group,
+        owner=row.owner,
+        reference=row.reference_id,
+        optional=row.optional,
+        only_new=row.only_new,
+        keep_empty=row.keep_empty,
+        personal=row.personal,
+        sensitive=row.sensitive,
+        accepted=row.accepted,
+    )
+
+
+def row_of(mapping: TableMapping, draft: Draft) -> FieldMapping:
+    """A draft as a row that is not saved, for those who judge rows."""
+    return FieldMapping(
+        mapping=mapping, left_field=draft.left, right_field=draft.right, direction=draft.direction,
+        to_right=draft.to_right, to_left=draft.to_left, has_constant=draft.has_constant, reference_id=draft.reference,
+    )  # fmt: skip
+
+
 @transaction.atomic
 def save_fields(
     mapping: TableMapping, *, user: Any, drafts: Sequence[Draft], revision: str
@@ -314,42 +345,3 @@ def _shown(each: Failing) -> tuple[str, str | None]:
     return str(each.value), None if each.failure is not None else "" if each.returned is None else str(
         each.returned
     )
-
-
-# -- proposing ---------------------------------------------------------------------------------------------------------
-
-
-def proposed(mapping: TableMapping, known: Known, taken: Sequence[Draft]) -> list[Draft]:
-    """Fields of the same name (whatever its case and signs) and kind on both sides that no line names yet."""
-    tables = {side: known.table(side, getattr(mapping, f"{side.value}_table")) for side in SIDES}
-    left, right = tables[Side.LEFT], tables[Side.RIGHT]
-    if left is None or right is None:
-        return []
-    used = {
-        side: {getattr(draft, side.value) for draft in taken} | _own(mapping, side, tables[side])
-        for side in SIDES
-    }
-    there = {_plain(name): name for name in right.fields if name not in used[Side.RIGHT]}
-    found = []
-    for name, info in left.fields.items():
-        other = there.get(_plain(name))
-        if name in used[Side.LEFT] or other is None or right.fields[other].type is not info.type:
-            continue
-        read_only = {Side.LEFT: info.read_only, Side.RIGHT: right.fields[other].read_only}
-        if all(read_only.values()):
-            continue
-        direction = "to_right" if read_only[Side.LEFT] else "to_left" if read_only[Side.RIGHT] else "both"
-        found.append(Draft(left=name, right=other, direction=direction))
-    return found
-
-
-def _own(mapping: TableMapping, side: Side, table: TableInfo | None) -> set[str]:
-    """Fields that the app itself fills: id, stamp, person."""
-    named = {getattr(mapping, f"{side.value}_{name}_field") for name in ("modified", "modified_by")}
-    return named | (
-        {table.id_field} if table and table.id_field and table.key_kind.value != "natural" else set()
-    )
-
-
-def _plain(name: str) -> str:
-    return "".join(letter for letter in name.lower() if letter.isalnum())

@@ -9,13 +9,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
 from synccore.forms import conversions, lines
-from synccore.forms.fields import LINE, PREFIX, Infos, drafts_of, line_of, line_of_draft
+from synccore.forms.fields import LINE, PREFIX, Infos, drafts_of, line_of
 from synccore.forms.mapping import direction_choices
-from synccore.models import FieldMapping, TableMapping
+from synccore.models import TableMapping
 from synccore.services import field_mappings, fitting, mappings
 from synccore.services.catalogue import Known, known_to, start_describe
 from synccore.services.jobs import NotNow
@@ -127,11 +126,7 @@ class Editor:
         drafts, _unread = drafts_of(typed, self.infos)
         found: dict[int, list[Trouble]] = {}
         for i, draft in enumerate(drafts):
-            row = FieldMapping(
-                mapping=self.mapping, left_field=draft.left, right_field=draft.right, direction=draft.direction,
-                to_right=draft.to_right, to_left=draft.to_left, has_constant=draft.has_constant,
-                reference_id=draft.reference,
-            )  # fmt: skip
+            row = field_mappings.row_of(self.mapping, draft)
             found[i] = [
                 Trouble(*warning_words(each, self.apps), forbids=False)
                 for each in fitting.of_field(self.mapping, row, self.known)
@@ -160,8 +155,6 @@ def fields(request: HttpRequest, pk: int) -> HttpResponse:
             answer, errors = _save(request, found, typed, known)
             if answer is not None:
                 return answer
-        elif wanted == "propose":
-            focus = _propose(request, found, typed, known)
         elif wanted == "read":
             apps = [found.integration.left, found.integration.right]
             start_describe(apps, user=request.user)
@@ -192,7 +185,6 @@ def fields(request: HttpRequest, pk: int) -> HttpResponse:
             stored_picker(found.integration.connection(side), side, getattr(found, f"{side.value}_table"))
             for side in SIDES
         ],
-        "may_propose": all(editor.infos[side] for side in SIDES),
         "back": reverse("synccore:mapping", args=[pk]),
     }
     return render(request, "synccore/mapping_fields.html", context, status=422 if errors else 200)
@@ -201,24 +193,6 @@ def fields(request: HttpRequest, pk: int) -> HttpResponse:
 def _references(found: TableMapping) -> list[tuple[str, str]]:
     others = TableMapping.objects.filter(integration=found.integration_id).order_by("name", "pk")
     return [("", _("no other record")), *((str(pk), name) for pk, name in others.values_list("pk", "name"))]
-
-
-def _propose(request: HttpRequest, found: TableMapping, typed: list[lines.Line], known: Known) -> str:
-    """Add lines for fields that look alike; says how many. Gives the place of the first."""
-    drafts, _unread = drafts_of(typed, infos_of(found, known))
-    new = field_mappings.proposed(found, known, drafts)
-    at = f"{PREFIX}-{len(typed)}" if new else ""
-    typed.extend(line_of_draft(draft) for draft in new)
-    if new:
-        text = ngettext(
-            "%(n)s field of the same name was added. Look at it, then save.",
-            "%(n)s fields of the same name were added. Look at them, then save.",
-            len(new),
-        )
-        messages.info(request, text % {"n": len(new)})
-    else:
-        messages.info(request, _("No further fields of both tables have the same name and type."))
-    return at
 
 
 def _save(

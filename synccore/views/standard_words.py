@@ -70,13 +70,14 @@ class PlannedField:
     notes: list[str]
 
 
-def _field(plan: MappingPlan, draft: Draft, reference: str, apps: Mapping[str, str]) -> PlannedField:
+def draft_notes(draft: Draft, direction: str, apps: Mapping[str, str], reference: str = "") -> list[str]:
+    """What is special about a field mapping as it would be made. ``direction``: that of the mapping."""
     notes = []
     if reference:
         notes.append(_("refers to %(mapping)s") % {"mapping": reference})
     for side in SIDES:
         steps = getattr(draft, f"to_{side.value}")
-        if not steps or plan.direction not in ("both", f"to_{side.value}"):
+        if not steps or direction not in ("both", f"to_{side.value}"):
             continue
         said = {"steps": ", ".join(step_words(each) for each in steps), "app": apps[side.value]}
         notes.append(_("%(steps)s on the way to %(app)s") % said)
@@ -86,6 +87,11 @@ def _field(plan: MappingPlan, draft: Draft, reference: str, apps: Mapping[str, s
         notes.append(_("for new records only"))
     if draft.group:
         notes.append(_("group %(group)s") % {"group": draft.group})
+    return notes
+
+
+def _field(plan: MappingPlan, draft: Draft, reference: str, apps: Mapping[str, str]) -> PlannedField:
+    notes = draft_notes(draft, plan.direction, apps, reference)
     constant = _("constant %(value)s") % {"value": draft.constant} if draft.has_constant else ""
     way = draft.direction if plan.direction == "both" else plan.direction
     return PlannedField(draft.left or constant, draft.right or constant, SIGNS.get(way, ""), notes)

@@ -313,12 +313,9 @@ def make_customers(browser: Any, pair: Integration, currencies: TableMapping) ->
     asked = {"left_table": "customer", "right_table": "accounts", "direction": "both"}
     mapping = make_mapping(browser, pair, name="Customers of both", **asked)
     assert (mapping.left_modified_field, mapping.right_modified_field) == ("modified_at", "modifiedon")
-    sent = {"f-n": "0", "revision": mappings.revision_of(mapping), "do": "propose"}
-    proposed = browser.post(page("mapping_fields", mapping), sent).context["lines"]
-    assert [(each.line["left"], each.line["right"]) for each in proposed] == [
-        ("name", "name"),
-        ("credit_limit", "creditlimit"),
-    ]
+    rows = browser.get(page("suggest_fields", mapping)).context["rows"]
+    assert [row.key for row in rows if row.ticked] == ["name = name", "credit_limit = creditlimit"]
+    assert "no = accountnumber" in [row.key for row in rows if not row.ticked]
     save_lines(browser, mapping, lines_of_customers(currencies))
     told = browser.get(page("mapping", mapping)).content.decode()
     assert "email in ERP takes 80 characters; emailaddress1 may hold 100. Longer values are refused." in told

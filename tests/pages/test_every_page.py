@@ -72,6 +72,7 @@ PAGES = {
     "synccore:new_integration": [""],
     "synccore:edit_mapping": [""],
     "synccore:mapping_fields": [""],
+    "synccore:suggest_fields": [""],
     "synccore:mapping_filters": [""],
     "synccore:mapping_preconditions": [""],
     "synccore:mapping_templates": [""],
@@ -179,6 +180,7 @@ FOR_ADMINISTRATORS = {
     "synccore:mapping",
     "synccore:full_status",
     "synccore:mapping_fields",
+    "synccore:suggest_fields",
     "synccore:mapping_filters",
     "synccore:mapping_preconditions",
     "synccore:mapping_templates",
@@ -192,6 +194,7 @@ FOR_ADMINISTRATORS = {
 OF_MAPPING = (
     "mapping",
     "mapping_fields",
+    "suggest_fields",
     "mapping_filters",
     "mapping_preconditions",
     "mapping_templates",

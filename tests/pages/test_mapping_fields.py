@@ -31,6 +31,10 @@ def where(mapping: TableMapping) -> str:
     return reverse("synccore:mapping_fields", args=[mapping.pk])
 
 
+def suggest(mapping: TableMapping) -> str:
+    return reverse("synccore:suggest_fields", args=[mapping.pk])
+
+
 def stored(mapping: TableMapping) -> list[dict[str, Any]]:
     """The lines of the form as it is shown."""
     return [line_of(row) for row in mapping.field_mappings.order_by("position", "pk")]
@@ -338,10 +342,10 @@ def test_a_mapping_of_more_than_a_hundred_fields_is_one_form(apps, browser):
     mapping = make.make_mapping(
         "Wide", integration=apps.integration, left_table="wide", right_table="broad", enabled=False
     )
-    answer = send(browser, mapping, [], "propose")
-    lines = [line.line for line in answer.context["lines"]]
-    assert len(lines) == 120
-    assert send(browser, mapping, lines).status_code == 302
+    suggested = [row.key for row in browser.get(suggest(mapping)).context["rows"]]
+    assert len(suggested) == 120
+    assert browser.post(suggest(mapping), {"map": suggested}).status_code == 302
+    assert send(browser, mapping, stored(mapping)).status_code == 302
     assert mapping.field_mappings.count() == 120
     shown = browser.get(where(mapping))
     assert shown.context["count"] == 120
@@ -376,7 +380,9 @@ def test_a_mapping_made_by_the_forms_alone_synchronizes(apps, browser, as_user):
         {"name": "Vendors", "left_table": "vendor", "right_table": "supplier", "direction": "to_right"},
     )
     made = TableMapping.objects.get(name="Vendors")
-    answer = send(browser, made, [], "propose")
+    chosen = [row.key for row in browser.get(suggest(made)).context["rows"] if row.ticked]
+    assert browser.post(suggest(made), {"map": chosen}).url == reverse("synccore:mapping", args=[made.pk])
+    answer = browser.get(where(made))
     lines = [line.line for line in answer.context["lines"]]
     assert [(line["left"], line["right"], line["direction"]) for line in lines] == [
         ("no", "No", "both"),

@@ -1,0 +1,332 @@
+"""*Suggest field mappings*: fields of both tables that look like one, as the tables were last read. Contacts nobody."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+from django.db import transaction
+
+from synccore.models import TableMapping
+from synccore.models.scoping import SET_UP
+from synccore.shapes import SIDES, FieldInfo, KeyKind, Side, TableInfo
+
+from . import fitting, standard
+from .catalogue import Known, known_to
+from .field_mappings import MOST, Draft, draft_of, row_of, save_fields
+from .jobs import NotNow
+from .mappings import revision_of
+from .rights import require
+
+
+class Why(StrEnum):
+    """Why two fields are suggested, the surest first."""
+
+    STANDARD = "standard"  # the standard set-up of these kinds of apps has it
+    NAME = "name"
+    BEGINNING = "beginning"  # the same name, but for how it begins
+    LABEL = "label"
+    ALIKE = "alike"  # another word for the same thing
+
+
+#: Warnings that say more than "some values may not fit": somebody has to decide something first.
+_DOUBTFUL: Final = frozenset(
+    {"other_type", "foreign_id", "zone_needed", "only_of_list", "other_list", "number_of_list"}
+)
+#: A publisher's or a group's prefix, as in ``new_city`` and ``address1_city``.
+_PREFIX: Final = re.compile(r"[a-z][a-z0-9]{1,11}_(?=.)")
+#: Words that apps use for the same thing.
+_SAME: Final[Mapping[str, str]] = {
+    other: word
+    for word, others in {
+        "addressline": "line street streetaddress address",
+        "addressline2": "line2 street2 address2",
+        "email": "emailaddress mail eaddress",
+        "fax": "faxnumber faxno",
+        "jobtitle": "title function",
+        "mobile": "mobilephone mobilephonenumber mobileno cellphone",
+        "name": "displayname fullname description",
+        "number": "no nr num code",
+        "phone": "phonenumber phoneno telephone telephonenumber tel",
+        "postalcode": "postcode zip zipcode",
+        "state": "stateorprovince province county region",
+        "website": "websiteurl web homepage webaddress url",
+    }.items()
+    for other in others.split()
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """Two fields that may be one. ``ways``: the directions that the draft can have."""
+
+    draft: Draft
+    why: Why
+    ways: tuple[str, ...]
+    warnings: tuple[fitting.Warned, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """What a form calls it."""
+        return key_of(self.draft)
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether it is ticked before anybody has looked."""
+        sure = self.why is Why.STANDARD or not any(each.code in _DOUBTFUL for each in self.warnings)
+        return sure and self.why is not Why.ALIKE
+
+
+def key_of(draft: Draft) -> str:
+    return f"{draft.left} = {draft.right}"
+
+
+@dataclass(slots=True)
+class Taken:
+    """What a press did: how many fields were mapped, and how many of those chosen are no suggestion any more."""
+
+    added: int = 0
+    gone: int = 0
+    #: Whether pairs that agreed meet new rules at the next full synchronization.
+    anew: bool = False
+
+
+def suggest(
+    mapping: TableMapping, known: Known, taken: Sequence[Draft], ways: Mapping[str, str] | None = None
+) -> list[Suggestion]:
+    """Every pair of fields that nothing in ``taken`` names yet: those of the standard, then by name, label and likeness.
+
+    ``ways``: by key, the direction that a person wants of it. Nothing where the tables of an app were never read. A field
+    is suggested once; one that several could be for, not at all.
+    """
+    tables = {side: known.table(side, getattr(mapping, f"{side.value}_table")) for side in SIDES}
+    left, right = tables[Side.LEFT], tables[Side.RIGHT]
+    if left is None or right is None:
+        return []
+    found = list(_of_standard(mapping, taken))
+    used = {side: {getattr(each, side.value) for each in (*taken, *found)} for side in SIDES}
+    pairing = _Pairing(mapping, left, right, used)
+    pairs = [(Why.STANDARD, each) for each in found]
+    pairs += [(why, each) for why, forms in _RANKS for each in pairing.pairs(why, forms)]
+    pairs = pairs[: max(MOST - len(taken), 0)]
+    return [_suggestion(mapping, known, draft, why, ways or {}) for why, draft in pairs]
+
+
+@transaction.atomic
+def take(
+    mapping: TableMapping, *, user: Any, chosen: Collection[str], ways: Mapping[str, str] | None = None
+) -> Taken:
+    """Map the chosen suggestions (their keys), each in its direction of ``ways``, behind the fields there are.
+
+    What is mapped already is left out, so a second press does nothing. Raises RightMissing; NotNow ``mapping_gone``; Wrong
+    as :func:`save_fields` does. Nothing is saved then.
+    """
+    require(user, SET_UP)
+    rows = TableMapping.objects.select_for_update(of=("self",)).select_related(
+        "integration__left", "integration__right"
+    )
+    row = rows.filter(pk=mapping.pk).first()
+    if row is None:
+        raise NotNow("mapping_gone", mapping=mapping.name)
+    drafts = [draft_of(each) for each in row.field_mappings.order_by("position", "pk")]
+    wanted = [each for each in suggest(row, known_to(row), drafts, ways) if each.key in chosen]
+    result = Taken(added=len(wanted), gone=len(set(chosen)) - len(wanted))
+    if not wanted:
+        return result
+    new = [each.draft for each in wanted]
+    _saved, result.anew = save_fields(row, user=user, drafts=[*drafts, *new], revision=revision_of(row))
+    return result
+
+
+def lacking(mapping: TableMapping, known: Known, drafts: Iterable[Draft]) -> list[fitting.Warned]:
+    """What new records of either app would lack if exactly these fields were mapped."""
+    rows = [row_of(mapping, each) for each in drafts]
+    found = (each for side in SIDES for each in fitting.of_side(mapping, rows, side, known))
+    return [each for each in found if each.code == "required_unmapped"]
+
+
+# -- the standard ------------------------------------------------------------------------------------------------------
+
+
+def _of_standard(mapping: TableMapping, taken: Sequence[Draft]) -> Iterator[Draft]:
+    """Fields that the standard set-up maps between these two tables."""
+    if not standard.slug_of(mapping):
+        return
+    plan = standard.make_plan(mapping.integration)
+    here = {side: getattr(mapping, f"{side.value}_table") for side in SIDES}
+    there = {each.slug: each.existing for each in plan.mappings} if plan is not None else {}
+    pairs = {(each.left, each.right) for each in taken}
+    written = {place for each in taken for place in _written(mapping, each)}
+    for made in plan.mappings if plan is not None else ():
+        if made.tables != here:
+            continue
+        for i, draft in enumerate(made.drafts):
+            if i in made.references:
+                parent = there.get(made.references[i])
+                if parent is None:
+                    continue
+                draft.reference = parent.pk
+            places = set(_written(mapping, draft))
+            if places and (draft.left, draft.right) not in pairs and not places & written:
+                written |= places
+                yield draft
+        return
+
+
+def _written(mapping: TableMapping, draft: Draft) -> Iterator[tuple[Side, str]]:
+    for side in SIDES:
+        if fitting.goes(mapping, row_of(mapping, draft), side):
+            yield side, getattr(draft, side.value)
+
+
+# -- names and labels --------------------------------------------------------------------------------------------------
+
+Forms = Callable[[str, FieldInfo], set[str]]
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
+
+
+def _by_name(table: str, info: FieldInfo) -> set[str]:
+    return {_plain(info.name)} - {""}
+
+
+def _by_beginning(table: str, info: FieldInfo) -> set[str]:
+    """The name, and what is left of it without a prefix or the name of its table."""
+    name = info.name.casefold()
+    found = {_plain(name)}
+    if match := _PREFIX.match(name):
+        found.add(_plain(name[match.end() :]))
+    for one in _singular(_plain(table)):
+        if len(rest := _plain(name).removeprefix(one)) > 1:
+            found.add(rest)
+    return found - {""}
+
+
+def _by_label(table: str, info: FieldInfo) -> set[str]:
+    """Besides, the label, and what stands behind its colon as in ``Address 1: City``."""
+    label = info.label.casefold()
+    return (_by_beginning(table, info) | {_plain(label), _plain(label.rpartition(":")[2])}) - {""}
+
+
+def _by_word(table: str, info: FieldInfo) -> set[str]:
+    """The same in the words that most apps use; a first of several is the one."""
+    found = set()
+    for form in _by_label(table, info):
+        word = form if form.endswith("11") else form.removesuffix("1")
+        found.add(_SAME.get(word, word))
+    return found - {""}
+
+
+def _singular(name: str) -> Iterator[str]:
+    yield name
+    if name.endswith("ies"):
+        yield f"{name[:-3]}y"
+    elif name.endswith("s"):
+        yield name[:-1]
+
+
+_RANKS: Final[tuple[tuple[Why, Forms], ...]] = (
+    (Why.NAME, _by_name),
+    (Why.BEGINNING, _by_beginning),
+    (Why.LABEL, _by_label),
+    (Why.ALIKE, _by_word),
+)
+
+
+@dataclass(slots=True)
+class _Pairing:
+    """Fields of two tables that are still free, paired by one way of reading their names after the other."""
+
+    mapping: TableMapping
+    left: TableInfo
+    right: TableInfo
+    used: dict[Side, set[str]]
+    free: dict[Side, dict[str, FieldInfo]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for side, table in ((Side.LEFT, self.left), (Side.RIGHT, self.right)):
+            out = self.used[side] | _own(self.mapping, side, table)
+            self.free[side] = {name: info for name, info in table.fields.items() if name not in out}
+
+    def pairs(self, why: Why, forms: Forms) -> list[Draft]:
+        """The pairs that this way finds, in the order of the left table. They are free no more."""
+        others: dict[Side, dict[str, list[str]]] = {side: {} for side in SIDES}
+        for side, table in ((Side.LEFT, self.left), (Side.RIGHT, self.right)):
+            said: dict[str, list[str]] = {}
+            for name, info in self.free[side].items():
+                for form in forms(table.name, info):
+                    said.setdefault(form, []).append(name)
+            others[side] = said
+        shared = {form: others[Side.RIGHT][form] for form in others[Side.LEFT] if form in others[Side.RIGHT]}
+        rights: dict[str, set[str]] = {}
+        lefts: dict[str, set[str]] = {}
+        for form, names in shared.items():
+            for one in others[Side.LEFT][form]:
+                for other in names:
+                    if self._can_be(why, one, other):
+                        rights.setdefault(one, set()).add(other)
+                        lefts.setdefault(other, set()).add(one)
+        found = []
+        for name in list(self.free[Side.LEFT]):
+            partner = _the_one(rights.get(name, ()))
+            if partner is None or _the_one(lefts[partner]) != name:
+                continue
+            infos = {
+                Side.LEFT: self.free[Side.LEFT].pop(name),
+                Side.RIGHT: self.free[Side.RIGHT].pop(partner),
+            }
+            found.append(Draft(left=name, right=partner, direction=_ways(self.mapping, infos)[0]))
+        return found
+
+    def _can_be(self, why: Why, one: str, other: str) -> bool:
+        infos = {Side.LEFT: self.free[Side.LEFT][one], Side.RIGHT: self.free[Side.RIGHT][other]}
+        if not _ways(self.mapping, infos):
+            return False
+        # Of fields with one name a person may want to convert one into the other.
+        return why is Why.NAME or infos[Side.LEFT].type is infos[Side.RIGHT].type
+
+
+def _the_one(names: Collection[str]) -> str | None:
+    """The only one, or the first of several that differ in a number alone (``address1_city``, ``address2_city``)."""
+    alike = {re.sub(r"\d+", "", name) for name in names}
+    return min(names, key=lambda name: (len(name), name)) if len(alike) == 1 else None
+
+
+def _own(mapping: TableMapping, side: Side, table: TableInfo) -> set[str]:
+    """Fields that the app itself fills: id, stamp, person."""
+    named = {getattr(mapping, f"{side.value}_{name}_field") for name in ("modified", "modified_by")}
+    return named | ({table.id_field} if table.id_field and table.key_kind is not KeyKind.NATURAL else set())
+
+
+def _ways(mapping: TableMapping, infos: Mapping[Side, FieldInfo]) -> tuple[str, ...]:
+    """The directions in which a value can flow between two fields of this mapping; the widest first."""
+    to = [side for side in SIDES if fitting.allows(mapping.direction, side) and not infos[side].read_only]
+    one_way = tuple(f"to_{side.value}" for side in SIDES if side in to)
+    if len(to) == 2:
+        return ("both", "to_right", "to_left")
+    # Where the mapping itself goes one way, a field that could go both ways says so: the mapping may be turned later.
+    free = not any(info.read_only for info in infos.values())
+    return ("both",) if to and free else one_way
+
+
+def _suggestion(
+    mapping: TableMapping, known: Known, draft: Draft, why: Why, wanted: Mapping[str, str]
+) -> Suggestion:
+    if why is Why.STANDARD:
+        ways: tuple[str, ...] = (draft.direction,)
+    else:
+        infos = {}
+        for side in SIDES:
+            table = known.table(side, getattr(mapping, f"{side.value}_table"))
+            assert table is not None
+            infos[side] = table.fields[getattr(draft, side.value)]
+        ways = _ways(mapping, infos)
+    if (way := wanted.get(key_of(draft))) in ways:
+        draft.direction = way
+    warned = fitting.of_field(mapping, row_of(mapping, draft), known)
+    return Suggestion(draft, why, ways, tuple(warned))
