@@ -55,7 +55,7 @@ def _connection(*params: str) -> Code:
 
 CODES: Final[dict[str, Code]] = {
     # -- connecting
-    "bad_connection_options": _connection("field", "reason", "limit", "choices", "app"),
+    "bad_connection_options": _connection("field", "reason", "limit", "choices", "name", "app"),
     "bad_connection_string": _connection("field", *_ADDRESS),
     "bad_pattern": _connection("number", "part", "reason", "detail"),
     "credentials_unreadable": _connection("app"),

@@ -71,7 +71,8 @@ _EMPTY: Final = (None, "")
 def bad_option(field: str, reason: str, **params: Any) -> Misconfigured:
     """The failure for an option that cannot be used. ``reason`` is a stable word (``required``, ``unknown``,
     ``not_a_number``, ``too_small``, ``too_large``, ``not_a_choice``, ``not_a_boolean``, ``wrong_shape``, ``is_secret``,
-    ``is_not_secret``, ``address_changed``, ``no_address``, ``not_encrypted``, ``not_together``)."""
+    ``is_not_secret``, ``address_changed``, ``no_address``, ``of_the_machine``, ``not_encrypted``, ``not_together``,
+    ``own_header``)."""
     return Misconfigured(
         "bad_connection_options", {"field": field, "reason": reason, **params}, scope=Scope.CONNECTION
     )

@@ -206,7 +206,7 @@ def secret(request: HttpRequest, pk: int) -> HttpResponse:
 
 def option_refused(failure: Misconfigured, label: str, app: str) -> str:
     """Why an answer of a connection cannot be used, beside its field. The answer itself is not in it."""
-    values = {"limit": failure.params.get("limit", "")}
+    values = {name: failure.params.get(name, "") for name in ("limit", "name")}
     reasons: dict[str, Any] = {
         "required": _("It must be filled in."),
         "unknown": _("This kind of connection has no such option."),
@@ -217,7 +217,9 @@ def option_refused(failure: Misconfigured, label: str, app: str) -> str:
         "not_a_boolean": _("It must be yes or no."),
         "wrong_shape": _("It does not have the form that is asked for."),
         "no_address": _("It must be an address that begins with https://."),
+        "of_the_machine": _("No business app is at an address of the machine itself."),
         "not_encrypted": _("Secrets are only sent to an address that begins with https://."),
+        "own_header": _("The header %(name)s is Tandem's own.") % values,
         "not_together": _("It cannot be used beside another way to sign in."),
         "is_secret": _("It is a secret and belongs into its own field."),
         "is_not_secret": _("It is no secret and belongs into its own field."),

@@ -28,7 +28,7 @@ PASSED_ON = {
     "connectors/postgresql/errors.py": {"meaning.code"},  # MEANINGS, whose codes are found by themselves
     "connectors/odata/errors.py": {"meaning.code"},  # the tables of errors_*.py
     "connectors/postgresql/patterns.py": {"self.code"},  # a customer's own
-    "connectors/odata/client.py": {"self._circuit.last()"},  # the code of an outage that another worker met
+    "connectors/odata/client.py": {"circuit.last()"},  # the code of an outage that another worker met
 }
 
 

@@ -66,7 +66,7 @@ def business_central_api(values: Mapping[str, Any]) -> str:
     # An installation of one's own has neither environments nor the service's own version in its address.
     online = values.get("environment") or address == BUSINESS_CENTRAL
     middle = "".join(f"/{each}" for each in ("v2.0", *path)) if online else ""
-    return f"{address}{middle}/api/{str(values.get('api') or 'v2.0').strip('/')}/"
+    return f"{address}{middle}/api/{_api(values, 'v2.0')}/"
 
 
 def business_central_environments(values: Mapping[str, Any]) -> str:
@@ -103,8 +103,12 @@ def tidy_dataverse(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def dataverse_root(values: Mapping[str, Any]) -> str:
     """The root of the Web API. Ends in ``/``."""
-    version = str(values.get("api") or "v9.2").strip("/")
-    return f"{str(values.get('address') or '').rstrip('/')}/api/data/{version}/"
+    return f"{str(values.get('address') or '').rstrip('/')}/api/data/{_api(values, 'v9.2')}/"
+
+
+def _api(values: Mapping[str, Any], usual: str) -> str:
+    """Which API of a service, as it stands in an address."""
+    return quote(str(values.get("api") or usual).strip("/"), safe="/")
 
 
 def tidy_plain(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,10 +13,10 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from synccore.connectors.odata import batch_json, batch_multipart
-from synccore.connectors.odata.errors import BadAnswer, Situation, translate
+from synccore.connectors.odata.errors import BadAnswer, Situation, in_doubt, translate
 from synccore.connectors.odata.messages import Answer, Request, address_of, target_of
 from synccore.connectors.odata.profile import Profile
-from synccore.connectors.odata.waiting import can_be_repeated, refuses_a_repetition, retry_after
+from synccore.connectors.odata.waiting import can_be_repeated, retry_after
 from synccore.failures import Failure, Scope, Transient
 
 if TYPE_CHECKING:
@@ -209,10 +209,11 @@ class _Work:
             return
         if answer.status == 429:
             self.client.pause(retry_after(answer.headers))
-        if position in self.doubtful and refuses_a_repetition(answer):
-            self.results[position] = self._unknown(position, "")
-            return
-        self.results[position] = translate(answer, self._situation(position), self.client.profile)
+        situation = self._situation(position)
+        failure = translate(answer, situation, self.client.profile)
+        self.results[position] = (
+            in_doubt(failure, answer, situation) if position in self.doubtful else failure
+        )
 
     def _refused(
         self, part: list[int], answer: Answer, found: Sequence[Answer | None] | None, situation: Situation

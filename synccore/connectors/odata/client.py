@@ -6,11 +6,9 @@ circuit, the sign-in, the limits shared by all workers, and the exchange itself.
 
 from __future__ import annotations
 
-import logging
-import ssl
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from functools import cache
+from dataclasses import dataclass, replace
+from datetime import datetime
 from time import monotonic, sleep
 from types import TracebackType
 from typing import Any, Final, Self
@@ -21,17 +19,11 @@ import httpx2
 from synccore.connectors.odata import batches
 from synccore.connectors.odata.auth import SignIn
 from synccore.connectors.odata.circuit import Circuit
-from synccore.connectors.odata.errors import Situation, no_answer, translate, without_secrets
+from synccore.connectors.odata.errors import Situation, in_doubt, no_answer, translate, without_secrets
+from synccore.connectors.odata.errors import address as address_in
+from synccore.connectors.odata.exchange import Exchange
 from synccore.connectors.odata.limiter import Limiter, TooLong, name_of
-from synccore.connectors.odata.messages import (
-    Answer,
-    Request,
-    address_of,
-    is_loopback,
-    origin_of,
-    origin_text,
-    target_of,
-)
+from synccore.connectors.odata.messages import Answer, Request, address_of, is_loopback, origin_of
 from synccore.connectors.odata.profile import Profile
 from synccore.connectors.odata.waiting import (
     BUSY,
@@ -39,26 +31,29 @@ from synccore.connectors.odata.waiting import (
     can_be_repeated,
     is_outage,
     moment_of,
-    refuses_a_repetition,
     retry_after,
     was_not_done,
 )
 from synccore.failures import Failure, Scope, Transient, Unrecognised
 
-# They would log the address of every request, which holds what is searched for (people's data), and headers of answers.
-for _each in ("httpx2", "httpcore2"):
-    logging.getLogger(_each).setLevel(logging.WARNING)
-
 __all__ = ["Answer", "Client", "Request"]
 
-#: Largest body that is taken in, unpacked.
-LARGEST: Final = 64 * 1024 * 1024
-#: A body that stands still for so many seconds is given up.
-PAUSE: Final = 5.0
 #: Requests made for one call, the first included.
 TRIES: Final = 6
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-_TOO_LARGE: Final = b'{"error": {"code": "", "message": "The answer is larger than 64 MB."}}'
+
+
+@dataclass(slots=True)
+class _Call:
+    """One request while it is tried. ``until``: by this moment (monotonic); ``repeatable``: twice is as good as once;
+    ``wanted``: statuses that mean something to the caller; ``doubtful``: an earlier try may have been carried out."""
+
+    request: Request
+    about: Situation
+    until: float
+    repeatable: bool
+    wanted: frozenset[int]
+    doubtful: bool = False
 
 
 class Client:
@@ -88,12 +83,14 @@ class Client:
         self.root = profile.root() if root is None else root
         #: Round trips made, those for a token apart.
         self.requests = 0
-        #: The service's clock as its last answer gave it, and ours at that moment.
-        self.last_date: tuple[datetime, datetime] | None = None
+        #: The service's clock as its last answer gave it.
+        self.last_date: datetime | None = None
         #: Called before each call; what it raises ends the call. A job renews its lease here.
         self.before_call: Callable[[], None] = lambda: None
         self._sign_in = sign_in or SignIn()
-        self._connect_timeout, self._request_timeout = connect_timeout, request_timeout
+        self._request_timeout = request_timeout
+        #: Whether the call under way asks even a service whose circuit is open.
+        self._probes = False
         self._rest = rest
         self._origin = origin_of(self.root)
         # A service counts by who signs in, whatever the company.
@@ -102,13 +99,11 @@ class Client:
         self._circuit = Circuit(name)
         #: How many operations go into a batch.
         self.sizes = batches.sizes_of(name, profile)
-        self._http = httpx2.Client(
-            transport=transport,
-            verify=_certificates(),
+        self._exchange = Exchange(
+            connect_timeout=connect_timeout,
             # A proxy of the surroundings is for the world outside.
-            trust_env=not is_loopback(self._origin[1]),
-            headers={"User-Agent": "Tandem"},
-            follow_redirects=False,
+            proxies=not is_loopback(self._origin[1]),
+            transport=transport,
         )
 
     def __enter__(self) -> Self:
@@ -120,7 +115,7 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        self._http.close()
+        self._exchange.close()
 
     def situation(self, operation: str, table: str = "", **facts: Any) -> Situation:
         """What is being done, with what this client knows: app, host, user, secrets. ``facts``: as of Situation."""
@@ -177,13 +172,14 @@ class Client:
         about = about or self.situation(operation, table)
         self.before_call()
         repeatable = can_be_repeated(request) if idempotent is None else idempotent
-        until = monotonic() + self._request_timeout
-        answer = self._persist(request, about, until, repeatable, probe, wanted)
+        self._probes = probe
+        call = _Call(request, about, monotonic() + self._request_timeout, repeatable, wanted)
+        answer = self._persist(call)
         hops = 0
-        while (next_path := self._redirect(request, answer)) and hops < 3:
+        while (next_path := self._redirect(call.request, answer)) and hops < 3:
             hops += 1
-            moved = Request(request.method, next_path, request.headers)
-            answer = self._persist(moved, about, until, repeatable, probe, wanted)
+            call = replace(call, request=Request(request.method, next_path, request.headers))
+            answer = self._persist(call)
         return answer
 
     def batch(
@@ -211,149 +207,134 @@ class Client:
         _scheme, host, port = origin_of(address)
         about = self.situation("token", host=host, port=str(port))
         headers = {"Accept": "application/json", **request.headers}
+        # It is a service of its own, with outages and pauses of its own.
+        name = name_of(address, self._sign_in.user)
+        limiter = Limiter(name, window=None, at_once=self.profile.at_once, rest=self._rest)
+        circuit = Circuit(name)
         tries = 0
-        while True:
+        answer: Answer | None = None
+        lost: Failure | None = None
+        while circuit.enter(probe=self._probes and not tries):
             tries += 1
-            failure: Failure | None = None
+            lost = None
             try:
-                answer = self._exchange(request, address, headers, about, until)
+                with limiter.turn(until):
+                    answer = self._exchange.once(request, address, headers, until)
+            except TooLong:
+                raise self._throttled(about) from None
+            except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+                lost, pause = no_answer(error, about), backoff(tries)
+                if not isinstance(lost, Transient):
+                    raise lost from None
+                circuit.outage(_name_of_outage(lost))
+            else:
+                if is_outage(answer):
+                    circuit.outage()
+                else:
+                    circuit.answered()
                 if answer.status not in BUSY:
                     return answer
-                pause = retry_after(answer.headers)
-            except httpx2.HTTPError as error:
-                failure, pause = no_answer(error, about), None
-            pause = backoff(tries) if pause is None else pause
-            transient = failure is None or isinstance(failure, Transient)
-            if not transient or tries >= TRIES or monotonic() + pause >= until:
-                if failure is not None:
-                    raise failure
-                return answer
+                pause = self._asked_to_wait(answer, limiter, tries)
+            if tries >= TRIES or monotonic() + pause >= until:
+                break
             self._rest(pause)
+        if answer is not None and lost is None:
+            return answer
+        raise lost or self._open(circuit, about)
 
     # -- one call ------------------------------------------------------------------------------------------------------
 
-    def _persist(
-        self,
-        request: Request,
-        about: Situation,
-        until: float,
-        repeatable: bool,
-        probe: bool,
-        wanted: frozenset[int],
-    ) -> Answer:
-        """The answer to a request that is repeated where that does no harm and may help, until time is up."""
+    def _persist(self, call: _Call) -> Answer:
+        """The answer to a request that is repeated where that does no harm and may help, until time is up. Raises Failure;
+        what an earlier try may have done stays unknown, whatever came of the later ones."""
+        try:
+            answer = self._insist(call)
+        except Failure as failure:
+            failure.outcome_unknown = failure.outcome_unknown or call.doubtful
+            raise
+        if call.doubtful and answer.status >= 300:
+            refused = in_doubt(translate(answer, call.about, self.profile), answer, call.about)
+            if refused.outcome_unknown:
+                raise refused
+        return answer
+
+    def _insist(self, call: _Call) -> Answer:
+        request, about, until = call.request, call.about, call.until
         try:
             address = address_of(request.path, self.root)
         except ValueError:
             raise self._not_taken(request, about) from None
-        tries, renewed, doubtful = 0, False, False
+        tries, renewed = 0, False
         answer: Answer | None = None
         lost: Failure | None = None
-        while True:
-            # Who asks in any case asks once: a service that is gone is not asked again and again.
-            if not self._circuit.enter(probe=probe and not tries):
-                break
+        # Who asks in any case asks once: a service that is gone is not asked again and again.
+        while self._circuit.enter(probe=self._probes and not tries):
             signed = self._sign_in.headers(self, until)
             about.secrets = self._sign_in.secrets
             tries += 1
             lost = None
             try:
-                answer = self._turn(request, address, signed, about, until)
+                answer = self._turn(call, address, signed)
             except httpx2.InvalidURL:
                 raise self._not_taken(request, about) from None
             except httpx2.HTTPError as error:
-                lost = no_answer(error, about)
+                lost, pause = no_answer(error, about), backoff(tries)
                 if isinstance(lost, Transient):
                     self._circuit.outage(_name_of_outage(lost))
-                if not isinstance(lost, Transient) or lost.outcome_unknown and not repeatable:
+                if not isinstance(lost, Transient) or lost.outcome_unknown and not call.repeatable:
                     raise lost from None
-                doubtful = doubtful or lost.outcome_unknown
-                pause = backoff(tries)
+                call.doubtful = call.doubtful or lost.outcome_unknown
             else:
-                if answer.status in wanted:
-                    self._circuit.answered()
-                    return answer
-                if is_outage(answer):
+                if is_outage(answer) and answer.status not in call.wanted:
                     self._circuit.outage(_name_of_outage(translate(answer, about, self.profile)))
                 else:
                     self._circuit.answered()
                 if answer.status == 401 and not renewed and self._sign_in.refused(signed):
                     renewed = True
                     continue
-                if doubtful and refuses_a_repetition(answer):
-                    raise Transient(
-                        "connection_lost", self._address(about), scope=Scope.RECORD, outcome_unknown=True
-                    )
-                if answer.status not in BUSY:
+                if answer.status not in BUSY or answer.status in call.wanted:
                     return answer
-                doubtful = doubtful or about.writes and not was_not_done(answer)
-                asked = retry_after(answer.headers)
-                pause = backoff(tries) if asked is None else asked
-                if answer.status == 429 or asked is not None:
-                    self._limiter.pause(pause)
-                if not repeatable and not was_not_done(answer):
-                    return answer
+                pause = self._asked_to_wait(answer, self._limiter, tries)
+                if not was_not_done(answer):
+                    if not call.repeatable:
+                        return answer
+                    call.doubtful = call.doubtful or about.writes
             if tries >= TRIES or monotonic() + pause >= until:
                 break
             self._rest(pause)
         if answer is not None and lost is None:
             return answer
-        raise lost or Transient(self._circuit.last(), self._address(about), scope=Scope.CONNECTION)
+        raise lost or self._open(self._circuit, about)
 
-    def _turn(
-        self, request: Request, address: str, signed: Mapping[str, str], about: Situation, until: float
-    ) -> Answer:
+    def _turn(self, call: _Call, address: str, signed: Mapping[str, str]) -> Answer:
         headers = httpx2.Headers(self.profile.headers())
-        if request.body is not None:
-            headers["Content-Type"] = "application/json"
-        headers.update(request.headers)
         headers.update(signed)
+        if call.request.body is not None:
+            headers["Content-Type"] = "application/json"
+        # What a request says of itself, its condition above all, stands before any header that people typed.
+        headers.update(call.request.headers)
         try:
-            with self._limiter.turn(until):
+            with self._limiter.turn(call.until):
                 self.requests += 1
-                return self._exchange(request, address, headers, about, until)
+                answer = self._exchange.once(call.request, address, headers, call.until)
         except TooLong:
-            raise Transient("throttled", self._address(about), scope=Scope.CONNECTION) from None
+            raise self._throttled(call.about) from None
+        self.last_date = moment_of(answer.headers.get("date")) or self.last_date
+        return answer
 
-    def _exchange(
-        self,
-        request: Request,
-        address: str,
-        headers: Mapping[str, str],
-        about: Situation,
-        until: float,
-    ) -> Answer:
-        """One round trip. Raises httpx2.HTTPError, httpx2.InvalidURL."""
-        started = monotonic()
-        left = max(until - started, 0.1)
-        times = {"connect": min(self._connect_timeout, left), "read": left, "write": left, "pool": left}
-        target = target_of(address)
-        outgoing = self._http.build_request(
-            request.method,
-            origin_text(address) + target.decode(),
-            headers=headers,
-            content=request.body,
-            extensions={"target": target, "timeout": times},
-        )
-        incoming = self._http.send(outgoing, stream=True)
-        try:
-            trip = monotonic() - started
-            times["read"] = PAUSE
-            body = bytearray()
-            for chunk in incoming.iter_bytes():
-                body += chunk
-                if len(body) > LARGEST:
-                    if request.method == "GET":
-                        return Answer(413, {}, _TOO_LARGE, request)
-                    raise httpx2.ReadError("the answer is larger than 64 MB", request=outgoing)
-                if monotonic() > until:
-                    raise httpx2.ReadTimeout("the answer takes too long", request=outgoing)
-        finally:
-            incoming.close()
-        named = {name.lower(): value for name, value in incoming.headers.items()}
-        if (said := moment_of(named.get("date"))) is not None and about.operation != "token":
-            self.last_date = (said, datetime.now(UTC) - timedelta(seconds=trip / 2))
-        return Answer(incoming.status_code, named, bytes(body), request)
+    def _asked_to_wait(self, answer: Answer, limiter: Limiter, tries: int) -> float:
+        """Seconds until a busy service is asked again; where it asks for them, all workers wait."""
+        asked = retry_after(answer.headers)
+        pause = backoff(tries) if asked is None else asked
+        if answer.status == 429 or asked is not None:
+            limiter.pause(pause)
+        return pause
+
+    def _throttled(self, about: Situation) -> Transient:
+        return Transient("throttled", address_in(about), scope=Scope.CONNECTION)
+
+    def _open(self, circuit: Circuit, about: Situation) -> Transient:
+        return Transient(circuit.last(), address_in(about), scope=Scope.CONNECTION)
 
     def _redirect(self, request: Request, answer: Answer) -> str:
         """Where a reading was moved to, on the same host; "" where it was not."""
@@ -365,9 +346,6 @@ class Client:
         except ValueError:
             return ""
 
-    def _address(self, about: Situation) -> dict[str, Any]:
-        return {"app": about.app, "host": about.host, "port": about.port, "user": about.user}
-
     def _not_taken(self, request: Request, about: Situation) -> Unrecognised:
         """An address of the service's own that no request of ours is sent to."""
         message = without_secrets(request.path, about.secrets)
@@ -378,9 +356,3 @@ def _name_of_outage(failure: Failure) -> str:
     """Its code, where that says something of the connection as a whole."""
     whole = isinstance(failure, Transient) and failure.scope is Scope.CONNECTION
     return failure.code if whole else "connection_lost"
-
-
-@cache
-def _certificates() -> ssl.SSLContext:
-    """Read once per process: the certificates of those we trust, or of SSL_CERT_FILE."""
-    return httpx2.create_ssl_context()

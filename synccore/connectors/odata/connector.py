@@ -48,6 +48,11 @@ T = TypeVar("T")
 #: An ETag that no record has.
 _NOBODYS: Final = 'W/"tandem-asks-for-its-rights"'
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}\Z")
+#: Headers by which a request says under which condition it is meant, and how it is to be read: never typed ones.
+_OWN_HEADERS: Final = frozenset({
+    "connection", "content-encoding", "content-length", "content-type", "expect", "host", "if-match", "if-modified-since",
+    "if-none-match", "if-range", "if-unmodified-since", "range", "te", "trailer", "transfer-encoding", "upgrade",
+})  # fmt: skip
 
 
 class ODataConnector(Connector):
@@ -138,7 +143,7 @@ class ODataConnector(Connector):
         self._ask(self.client.profile.sign_of_life(), "connect", probe=True)
         if self.client.last_date is None:
             raise Unrecognised("app_answer", {"table": ""}, app_message="Date", scope=Scope.CONNECTION)
-        return self.client.last_date[0] + timedelta(seconds=self.clock_step / 2)
+        return self.client.last_date + timedelta(seconds=self.clock_step / 2)
 
     def describe(self) -> dict[str, TableInfo]:
         return self._run("read", lambda: metadata.describe(self.client))
@@ -326,6 +331,8 @@ def _headers_of(said: Any) -> dict[str, str]:
         text = isinstance(value, str) and value.isprintable() and value.isascii() and value.strip() == value
         if not text or not _HEADER.match(name):
             raise bad_option("headers", "wrong_shape")
+        if name.lower() in _OWN_HEADERS:
+            raise bad_option("headers", "own_header", name=name)
     return dict(found)
 
 

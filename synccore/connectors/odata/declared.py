@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
+
+import httpx2
 
 from synccore.connectors.odata.messages import is_loopback
 from synccore.connectors.options import Option, OptionType, bad_option
@@ -68,14 +71,27 @@ def check_address(field: str, address: str, *, secrets: bool) -> None:
     try:
         parts = urlsplit(address)
         host = parts.hostname or ""
-        can_exist = host and len(host) <= 253 and all(len(label) <= 63 for label in host.split("."))
-        usable = parts.scheme in ("http", "https") and can_exist and parts.port != 0
-    except ValueError:
+        usable = parts.scheme in ("http", "https") and 0 < len(host) <= 253 and parts.port != 0
+        httpx2.URL(address)
+        host.encode("idna")  # as the name service is asked
+    except (ValueError, httpx2.InvalidURL):
         usable = False
     if not usable or not address.isprintable() or " " in address or "@" in parts.netloc:
         raise bad_option(field, "no_address")
-    if secrets and parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+    if _is_of_the_machine(host):
+        raise bad_option(field, "of_the_machine")
+    if secrets and parts.scheme == "http" and not is_loopback(host):
         raise bad_option(field, "not_encrypted")
+
+
+def _is_of_the_machine(host: str) -> bool:
+    """Whether a host is an address of one link alone, where clouds give a machine its own credentials: no business app is
+    there."""
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return host.rstrip(".") == "metadata.google.internal"
+    return address.is_link_local or (getattr(address, "ipv4_mapped", None) or address).is_link_local
 
 
 def check_times(values: Mapping[str, Any]) -> None:

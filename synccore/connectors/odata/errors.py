@@ -22,7 +22,9 @@ from synccore.failures import Failure, Misconfigured, Rejected, Scope, Stale, Tr
 if TYPE_CHECKING:
     from synccore.connectors.odata.profile import Profile
 
-__all__ = ["BadAnswer", "Situation", "address", "no_answer", "token_refused", "translate", "without_secrets"]
+__all__ = [
+    "BadAnswer", "Situation", "address", "in_doubt", "no_answer", "token_refused", "translate", "without_secrets",
+]  # fmt: skip
 
 #: By the name of the profile; a profile without a table of its own has that of a plain service.
 TABLES: Final[Mapping[str, ErrorTable]] = {
@@ -77,6 +79,20 @@ def translate(answer: Answered, now: Situation, profile: Profile) -> Failure:
     if meaning.failure is Stale and not (now.writes or now.id and said.status == 404):
         meaning = _not_known(said)  # nothing was written that could be stale
     return _failure(meaning, said, now, answer)
+
+
+def in_doubt(failure: Failure, answer: Answered, now: Situation) -> Failure:
+    """What the failure of a change means of which an earlier try may have been carried out: its outcome is unknown, unless
+    the answer refuses what was to be written for its own sake."""
+    if answer.request.method != "DELETE" and answer.status in (404, 409, 412):
+        # Its condition holds no longer: that may only say that the first one arrived.
+        failure = Transient(
+            "connection_lost", address(now), app_message=failure.app_message, scope=Scope.RECORD
+        )
+        failure.outcome_unknown = True
+    elif isinstance(failure, Transient) or failure.stops_the_job:
+        failure.outcome_unknown = True
+    return failure
 
 
 def token_refused(answer: Answered, now: Situation) -> Failure:
@@ -229,7 +245,8 @@ def _failure(meaning: Meaning, said: Told, now: Situation, answer: Answered) -> 
     failure.debug = _debug(said, now, answer)
     writes = now.writes or now.operation == "batch"
     lost = said.status in _UNCERTAIN or said.status < 400 or said.status >= 500 and not said.is_the_services
-    failure.outcome_unknown = writes and lost and said.status != 503
+    turned_away = said.status == 503 and "retry-after" in answer.headers
+    failure.outcome_unknown = writes and lost and not turned_away
     return failure
 
 

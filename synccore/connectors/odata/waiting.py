@@ -9,6 +9,8 @@ from email.utils import parsedate_to_datetime
 from random import uniform
 from typing import TYPE_CHECKING, Final
 
+from synccore.connectors.odata.bodies import told
+
 if TYPE_CHECKING:
     from synccore.connectors.odata.client import Answer, Request
 
@@ -66,13 +68,11 @@ def can_be_repeated(request: Request) -> bool:
 
 
 def was_not_done(answer: Answer) -> bool:
-    """Whether a busy answer says that the request was turned away before anything was done with it."""
-    return answer.status == 429 or answer.status == 503 and "retry-after" in answer.headers
-
-
-def refuses_a_repetition(answer: Answer) -> bool:
-    """Whether the answer to a change that was sent before may only say that it arrived: its condition holds no longer."""
-    return answer.request.method not in ("GET", "DELETE") and answer.status in (404, 409, 412)
+    """Whether a busy answer says that the request was turned away before anything was done with it: the service itself
+    says so. A gateway's 503 may mean that it lost the service half-way."""
+    if answer.status == 503 and "retry-after" not in answer.headers:
+        return told(answer.status, answer.headers, answer.body).is_the_services
+    return answer.status in (429, 503)
 
 
 def is_outage(answer: Answer) -> bool:

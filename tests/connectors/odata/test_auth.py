@@ -271,6 +271,40 @@ def test_a_token_end_point_that_is_not_there_is_named(monkeypatch):
     assert caught.value.params["host"] == "login.example"
 
 
+def test_a_pause_that_the_token_end_point_asks_for_is_kept_by_every_call():
+    service = Service()
+    service.token_answers = [httpx2.Response(429, headers={"Retry-After": "200"})]
+    for _ in range(3):
+        with client(service) as sales, pytest.raises(Transient) as caught:
+            read(sales)
+        assert caught.value.scope is Scope.CONNECTION
+    assert len(service.tokens) == 1
+
+
+def test_a_token_end_point_that_is_gone_costs_one_probe_a_minute_but_a_person_is_not_put_off():
+    asked = []
+
+    def answer(request):
+        asked.append(request)
+        raise httpx2.ConnectError("[Errno 111] Connection refused")
+
+    for _ in range(5):
+        with client(answer) as sales, pytest.raises(Transient) as caught:
+            read(sales)
+        assert (caught.value.code, caught.value.params["host"]) == ("connection_refused", "login.example")
+    assert len(asked) == 5, "then its circuit is open"
+    with client(answer) as sales, pytest.raises(Transient):
+        sales.send(Request("GET", ""), operation="connect", probe=True)
+    assert len(asked) == 6
+
+
+def test_a_token_end_point_that_no_request_can_be_sent_to_is_a_set_up_problem():
+    signed = sign_in(token_address="https://999.1.1.1/token")
+    with client(Service(), signed) as sales, pytest.raises(Misconfigured) as caught:
+        read(sales)
+    assert caught.value.code == "wrong_address"
+
+
 def told(failure):
     return repr(failure) + failure.app_message + failure.debug + str(failure.params)
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 import httpx2
 import pytest
 
+from synccore.connectors.odata.auth import fixed_headers
 from synccore.connectors.odata.business_central import BusinessCentralProfile
 from synccore.connectors.odata.client import Client, Request
 from synccore.connectors.odata.dataverse import DataverseProfile
@@ -44,6 +45,21 @@ def test_a_request_goes_to_the_root_with_the_profile_s_headers():
     assert "content-type" not in seen[0].headers
     assert seen[1].headers["If-None-Match"] == "*", "a request's own header stands before the profile's"
     assert seen[1].headers["Content-Type"] == "application/json"
+
+
+def test_no_typed_header_takes_the_place_of_what_a_request_says_of_itself():
+    seen = []
+
+    def answer(request):
+        seen.append(request.headers)
+        return httpx2.Response(204)
+
+    typed = fixed_headers({"If-Match": "*", "Prefer": "x", "Accept": "text/plain", "X-Key": "key"})
+    own = {"If-Match": 'W/"1"', "Prefer": "return=representation"}
+    with client(answer, sign_in=typed) as sales:
+        sales.send(Request("PATCH", "accounts(1)", own, b"{}"), operation="update")
+    assert (seen[0]["If-Match"], seen[0]["Prefer"]) == ('W/"1"', "return=representation")
+    assert (seen[0]["Accept"], seen[0]["X-Key"]) == ("text/plain", "key")
 
 
 def test_only_dataverse_sends_a_blank_if_none_match():
@@ -119,7 +135,7 @@ def test_the_service_s_clock_is_noted():
         assert sales.last_date is None
         read(sales)
         assert sales.last_date is not None
-        assert sales.last_date[0] == datetime(2026, 11, 25, 10, tzinfo=UTC)
+        assert sales.last_date == datetime(2026, 11, 25, 10, tzinfo=UTC)
 
 
 def test_an_error_is_raised_as_a_failure_and_send_raw_returns_it():
@@ -208,6 +224,58 @@ def test_a_repetition_that_is_refused_may_only_say_that_the_first_one_arrived(st
     turned_away = Moody(429, 412)
     with client(turned_away, rest=lambda seconds: None) as sales, pytest.raises(Stale):
         sales.send(UPDATE, operation="update", table="accounts")
+
+
+WAITS = httpx2.Response(503, headers={"Retry-After": "200"})
+
+
+@pytest.mark.parametrize("later", [NEVER, 429, WAITS, 503, 401, 403, httpx2.ConnectError("no name")], ids=str)
+@pytest.mark.parametrize("mood", [504, LOST])
+@pytest.mark.parametrize(
+    ("request_", "operation"), [(CREATE, "create"), (UPDATE, "update"), (DELETE, "delete")], ids=str
+)
+def test_what_an_earlier_try_may_have_done_stays_unknown_whatever_came_of_the_later_ones(
+    request_, operation, mood, later
+):
+    """Else a record that was created is taken for one that was not, and is created again under another id."""
+    service = Moody(mood, *[later] * 9)
+    with client(service, rest=lambda seconds: None) as sales, pytest.raises(Failure) as caught:
+        sales.send(request_, operation=operation, table="accounts")
+    assert caught.value.outcome_unknown
+    assert len(service.seen) > 1
+
+
+def test_a_pause_after_a_lost_answer_does_not_make_it_certain():
+    service = Moody(LOST)
+    sales = client(service, rest=lambda seconds: sales.pause(300))
+    with sales, pytest.raises(Transient) as caught:
+        sales.send(CREATE, operation="create", table="accounts")
+    assert caught.value.code == "throttled" and caught.value.outcome_unknown
+
+
+def test_a_repetition_that_is_refused_for_what_it_writes_was_refused_before():
+    service = Moody(LOST, httpx2.Response(400, json={"error": {"code": "x", "message": "too long"}}))
+    with client(service, rest=lambda seconds: None) as sales, pytest.raises(Unrecognised) as caught:
+        sales.send(UPDATE, operation="update", table="accounts")
+    assert not caught.value.outcome_unknown and caught.value.app_message == "too long"
+
+
+@pytest.mark.parametrize(
+    ("answer", "unknown"),
+    [
+        (httpx2.Response(503, text="<html>upstream reset</html>"), True),
+        (httpx2.Response(503), True),
+        (httpx2.Response(503, headers={"Retry-After": "200"}), False),
+        (httpx2.Response(503, json={"error": {"code": "Busy", "message": "Later."}}), False),
+    ],
+)
+def test_only_the_service_itself_can_say_that_it_did_nothing(answer, unknown):
+    """A gateway says 503 as well when it loses the service half-way."""
+    service = Moody(*[answer] * 9)
+    with client(service, rest=lambda seconds: None) as sales, pytest.raises(Transient) as caught:
+        sales.send(POST, operation="create", table="accounts")
+    assert caught.value.outcome_unknown is unknown
+    assert not unknown or len(service.seen) == 1
 
 
 @pytest.mark.parametrize("mood", [502, 504, LOST, CUT, httpx2.ReadTimeout("slow")])
@@ -317,7 +385,7 @@ def test_redirects_in_a_circle_end():
 
 
 def test_a_body_that_is_too_large_is_a_failure_and_not_held_in_memory(monkeypatch):
-    monkeypatch.setattr("synccore.connectors.odata.client.LARGEST", 1000)
+    monkeypatch.setattr("synccore.connectors.odata.exchange.LARGEST", 1000)
     body = gzip.compress(b"x" * 100_000)
     huge = {"content": body, "headers": {"Content-Encoding": "gzip"}}
     with client(lambda request: httpx2.Response(200, **huge)) as sales:

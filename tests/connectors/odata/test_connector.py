@@ -162,6 +162,20 @@ def test_an_address_from_the_browser_is_enough(kind, typed, root, scope):
         ("odata", {"address": "https://erp.example.com/", "headers": {"A": 7}}, "headers", "wrong_shape"),
         (
             "odata",
+            {"address": "https://erp.example.com/", "headers": {"if-match": "*"}},
+            "headers",
+            "own_header",
+        ),
+        ("odata", {"address": "https://erp.example.com/", "headers": {"Host": "b"}}, "headers", "own_header"),
+        ("odata", {"address": "https://erp..example.com/"}, "address", "no_address"),
+        ("odata", {"address": f"https://{'a' * 64}.example.com/"}, "address", "no_address"),
+        ("odata", {"address": "https://999.1.1.1/"}, "address", "no_address"),
+        ("odata", {"address": "http://169.254.169.254/latest/meta-data"}, "address", "of_the_machine"),
+        ("odata", {"address": "https://[fe80::1]/odata"}, "address", "of_the_machine"),
+        ("odata", {"address": "https://[::ffff:169.254.169.254]/odata"}, "address", "of_the_machine"),
+        ("odata", {"address": "http://metadata.google.internal/"}, "address", "of_the_machine"),
+        (
+            "odata",
             {"address": "https://erp.example.com/", "request_timeout": 56},
             "request_timeout",
             "too_large",
@@ -217,6 +231,12 @@ def test_http_without_secrets_and_http_to_this_machine_are_taken():
     open_with("odata", address="http://erp.example.com/odata").close()
     for host in ("127.0.0.1:8080", "localhost", "[::1]:8080"):
         open_with("odata", address=f"http://{host}/odata", user="a", password="b").close()
+
+
+def test_an_api_of_ones_own_stays_part_of_the_path():
+    typed = {"address": "https://erp.example.com/BC", "user": "ANNA", "password": "a key", "api": "v2.0#?x"}
+    with open_with("business_central", **typed) as connector:
+        assert connector.client.root == "https://erp.example.com/BC/api/v2.0%23%3Fx/"
 
 
 def test_an_installation_of_ones_own_signs_in_with_a_key():

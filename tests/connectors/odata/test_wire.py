@@ -134,7 +134,7 @@ def test_an_answer_that_drips_is_given_up_when_the_call_s_time_is_over(wire):
 
 
 def test_a_body_that_stands_still_is_given_up(wire, monkeypatch):
-    monkeypatch.setattr("synccore.connectors.odata.client.PAUSE", 0.3)
+    monkeypatch.setattr("synccore.connectors.odata.exchange.PAUSE", 0.3)
     wire.pieces = [(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", 60)]
     started = time.monotonic()
     with client(wire, request_timeout=1.5, rest=lambda seconds: None) as sales, pytest.raises(Transient):
