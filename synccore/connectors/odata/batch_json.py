@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -10,6 +11,8 @@ from synccore.connectors.odata.errors import BadAnswer
 from synccore.connectors.odata.messages import Answer, Request
 
 CONTENT_TYPE: Final = "application/json"
+#: As we number the requests.
+_ID: Final = re.compile(r"[1-9][0-9]{0,8}\Z")
 
 
 def encode(operations: Sequence[Request], urls: Sequence[str]) -> tuple[str, bytes]:
@@ -36,18 +39,17 @@ def decode(answer: Answer, operations: Sequence[Request]) -> list[Answer | None]
             raise BadAnswer(answer, "a response is no object")
         position = _position(each.get("id"), len(operations))
         status = each.get("status")
-        if position is None or isinstance(status, bool) or not isinstance(status, int):
+        if position is None or not isinstance(status, int) or not 200 <= status <= 599:
             raise BadAnswer(answer, "a response without id or status")
-        if found[position] is None:
-            found[position] = _answer(each, status, operations[position])
+        if found[position] is not None:
+            raise BadAnswer(answer, "two responses to one request")
+        found[position] = _answer(each, status, operations[position])
     return found
 
 
 def _position(id: Any, count: int) -> int | None:
     text = str(id)
-    if text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= count and not isinstance(id, bool):
-        return int(text[:9]) - 1
-    return None
+    return int(text) - 1 if _ID.match(text) and int(text) <= count else None
 
 
 def _answer(each: Mapping[str, Any], status: int, request: Request) -> Answer:

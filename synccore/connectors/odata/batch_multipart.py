@@ -15,8 +15,11 @@ from synccore.connectors.odata.errors import BadAnswer
 from synccore.connectors.odata.messages import Answer, Request
 
 _BOUNDARY: Final = re.compile(r"""boundary=(?:"([^"]{1,200})"|([^\s;"]{1,200}))""", re.IGNORECASE)
+#: As we number the operations.
+_ID: Final = re.compile(r"[1-9][0-9]{0,8}\Z")
+_LINE_END: Final = re.compile(rb"\r?\n")
 _HEAD_END: Final = re.compile(rb"\r?\n\r?\n")
-_STATUS: Final = re.compile(rb"HTTP/\d\.\d (\d{3})(?: [^\r\n]*)?(?:\r?\n|\Z)")
+_STATUS: Final = re.compile(rb"HTTP/\d\.\d ([2-5]\d\d)(?: [^\r\n]*)?(?:\r?\n|\Z)")
 
 
 def encode(operations: Sequence[Request], urls: Sequence[str]) -> tuple[str, bytes]:
@@ -43,13 +46,19 @@ def encode(operations: Sequence[Request], urls: Sequence[str]) -> tuple[str, byt
 
 
 def decode(answer: Answer, operations: Sequence[Request]) -> list[Answer | None]:
-    """Each operation's answer: by Content-ID where every part has one, else in order; None where none came. Raises
-    BadAnswer."""
+    """Each operation's answer: by Content-ID where every part has one of ours, else in order; None where none came. Raises
+    BadAnswer, also where ids and order contradict each other."""
     parts = [_part(answer, raw) for raw in _split(answer)]
     if len(parts) > len(operations):
         raise BadAnswer(answer, "more parts than operations")
-    named = [id for id, _status, _headers, _body in parts]
-    places = _by_id(named, len(operations)) or list(range(len(parts)))
+    named = [_position(id, len(operations)) for id, _status, _headers, _body in parts]
+    places = [place for place in named if place is not None]
+    if len(places) < len(parts):
+        places = list(range(len(parts)))
+    if len(set(places)) < len(places) or any(
+        name not in (None, place) for name, place in zip(named, places, strict=True)
+    ):
+        raise BadAnswer(answer, "parts that say they are another's")
     found: list[Answer | None] = [None] * len(operations)
     for place, (_id, status, headers, body) in zip(places, parts, strict=True):
         found[place] = Answer(status, headers, body, operations[place])
@@ -80,14 +89,16 @@ def _part(answer: Answer, raw: bytes) -> tuple[str, int, dict[str, str], bytes]:
         raise BadAnswer(answer, "a part without a status")
     rest = outer[1][status.end() :]
     # A message may have no headers at all: then its blank line comes at once.
-    head, _, body = (b"", b"", rest[2:]) if rest.startswith(b"\r\n") else _cut(rest)
+    at_once = _LINE_END.match(rest)
+    head, body = (b"", rest[at_once.end() :]) if at_once else _cut(rest)
     headers = _headers(head)
     return about.get("content-id", headers.get("content-id", "")), int(status[1]), headers, body
 
 
-def _cut(rest: bytes) -> tuple[bytes, bytes, bytes]:
+def _cut(rest: bytes) -> tuple[bytes, bytes]:
+    """Headers and body."""
     end = _HEAD_END.search(rest)
-    return (rest, b"", b"") if end is None else (rest[: end.start()], b"", rest[end.end() :])
+    return (rest, b"") if end is None else (rest[: end.start()], rest[end.end() :])
 
 
 def _headers(raw: bytes) -> dict[str, str]:
@@ -99,7 +110,6 @@ def _headers(raw: bytes) -> dict[str, str]:
     return found
 
 
-def _by_id(named: Sequence[str], count: int) -> list[int]:
-    """The operations' positions by the ids of the parts; empty where the ids do not tell."""
-    found = [int(id) - 1 for id in named if id.isascii() and id.isdigit() and 1 <= int(id[:9]) <= count]
-    return found if len(found) == len(named) == len(set(found)) else []
+def _position(id: str, count: int) -> int | None:
+    """The position of an operation by the id we gave it; None for what is no id of ours."""
+    return int(id) - 1 if _ID.match(id) and int(id) <= count else None

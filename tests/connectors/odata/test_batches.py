@@ -423,6 +423,75 @@ def test_an_answer_that_cannot_be_read_makes_changes_unknown(form, body):
     assert len(service.batches) == 1
 
 
+def multipart_reply(*parts, end="\r\n"):
+    lines = []
+    for id, head in parts:
+        lines += [
+            "--reply_1",
+            "Content-Type: application/http",
+            f"Content-ID: {id}" if id else "A: b",
+            "",
+            *head,
+        ]
+    content = end.join([*lines, "--reply_1--", ""]).encode()
+    return httpx2.Response(
+        200, content=content, headers={"Content-Type": 'multipart/mixed; charset=utf-8; boundary="reply_1"'}
+    )
+
+
+DONE, REFUSED = ("HTTP/1.1 204 No Content", "", ""), ("HTTP/1.1 400 Bad Request", "", "")
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        (((2, REFUSED), (1, DONE)), ".x"),
+        ((("", DONE), ("", REFUSED)), ".x"),
+        ((("of-theirs", DONE), ("another", REFUSED)), ".x"),
+        (((1, DONE), ("", REFUSED)), ".x"),
+        (((2, DONE),), "?."),
+        # Twice the same operation, or an id that the order contradicts: nobody knows whose success it is.
+        (((2, DONE), (2, REFUSED)), "??"),
+        (((2, DONE), ("", REFUSED)), "??"),
+        (((1, DONE), (1, DONE)), "??"),
+        # Statuses that are none of an answer's.
+        (((1, ("HTTP/1.1 100 Continue", "", "")), (2, DONE)), "??"),
+    ],
+)
+def test_a_part_is_believed_where_its_id_and_its_place_do_not_contradict_each_other(parts, expected):
+    service = Service()
+    service.whole = [multipart_reply(*parts)]
+    with client(service, "multipart") as sales:
+        assert kinds(changes(sales, [update(1), update(2)])) == expected
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_parts_without_headers_have_bodies_whatever_ends_their_lines(end):
+    service = Service()
+    service.whole = [multipart_reply(*[(n, ("HTTP/1.1 200 OK", "", '{"n": 1}')) for n in (1, 2)], end=end)]
+    with client(service, "multipart") as sales:
+        results = sales.batch([get(1), get(2)], operation="read", table="accounts")
+    assert [each.json() for each in results] == [{"n": 1}] * 2
+
+
+@pytest.mark.parametrize(
+    "responses",
+    [
+        [{"id": "1", "status": 204}, {"id": "1", "status": 409}],
+        [{"id": "1", "status": 0}, {"id": "2", "status": 204}],
+        [{"id": "1", "status": 100}, {"id": "2", "status": 204}],
+        [{"id": "1", "status": True}],
+        [{"id": "0000000012345", "status": 204}],
+        [{"id": "", "status": 204}],
+    ],
+)
+def test_responses_that_contradict_each_other_are_not_believed(responses):
+    service = Service()
+    service.whole = [httpx2.Response(200, json={"responses": responses})]
+    with client(service, "json") as sales:
+        assert kinds(changes(sales, [update(1), update(2)])) == "??"
+
+
 def test_more_than_the_service_takes_is_split(form):
     service = Service()
     limit = {"json": 100, "multipart": 1000}[form]
