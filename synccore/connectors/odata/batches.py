@@ -16,7 +16,7 @@ from synccore.connectors.odata import batch_json, batch_multipart
 from synccore.connectors.odata.errors import BadAnswer, Situation, in_doubt, translate
 from synccore.connectors.odata.messages import Answer, Request, address_of, target_of
 from synccore.connectors.odata.profile import Profile
-from synccore.connectors.odata.waiting import can_be_repeated, retry_after
+from synccore.connectors.odata.waiting import BUSY, can_be_repeated, retry_after
 from synccore.failures import Failure, Scope, Transient
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ VERY_QUICK: Final = 2.0
 SLOW: Final = 40.0
 #: Statuses of a whole batch that ask for a smaller one.
 _SMALLER: Final = frozenset({408, 429, 504})
+#: Failures of a batch that may have been too long: the service was at work on it.
+_WITHOUT_END: Final = frozenset({"statement_timeout", "connection_lost"})
 #: Statuses of a whole batch that was not carried out, because of something in it.
 _NOT_TAKEN: Final = frozenset({400, 413, 500})
 #: Statuses of a service, or of something in front of it, that takes no batches: readings are tried one by one.
@@ -140,7 +142,7 @@ class _Work:
             return []
         requests = [self.operations[position] for position in part]
         situation = self.client.situation("read" if self.reads else "batch", self.table)
-        started = monotonic()
+        started, sent = monotonic(), self.client.requests
         try:
             answer = self.client.send_raw(
                 self._encode(requests),
@@ -150,7 +152,8 @@ class _Work:
                 about=situation,
             )
         except Failure as failure:
-            self.client.sizes.too_much(len(part), reads=self.reads)
+            if failure.code in _WITHOUT_END and self.client.requests > sent:
+                self.client.sizes.too_much(len(part), reads=self.reads)
             self._lost(part, failure)
             return []
         seconds = monotonic() - started
@@ -207,8 +210,9 @@ class _Work:
         if answer.status < 300:
             self.results[position] = answer
             return
-        if answer.status == 429:
-            self.client.pause(retry_after(answer.headers))
+        asked = retry_after(answer.headers)
+        if answer.status == 429 or answer.status in BUSY and asked is not None:
+            self.client.pause(asked)
         situation = self._situation(position)
         failure = translate(answer, situation, self.client.profile)
         self.results[position] = (

@@ -9,11 +9,11 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from html import unescape
+from functools import lru_cache
+from html import escape, unescape
 from typing import Any, Final
-from urllib.parse import quote, quote_plus
 
 #: So much of a body is looked at; an error's own words are never longer.
 LOOKED_AT: Final = 256 * 1024
@@ -129,22 +129,34 @@ def told(status: int, headers: Mapping[str, str], body: bytes, secrets: Sequence
 def without_secrets(text: str, secrets: Sequence[str]) -> str:
     """``text`` that can be stored and shown: without the secrets, in whatever way they are written, and without tokens."""
     text = _UNSTORABLE.sub("�", text)
-    forms = {form for secret in secrets if secret for form in _written(secret)}
-    for form in sorted(forms, key=len, reverse=True):
-        text = text.replace(form, "***")
+    for secret in sorted(filter(None, set(secrets)), key=len, reverse=True):
+        text = _written(secret).sub("***", text)
     for pattern, instead in _TOKENS:
         text = pattern.sub(instead, text)
     return text
 
 
-def _written(secret: str) -> Iterator[str]:
-    """A secret as it may be quoted back: plain, in an address, in JSON, in base 64."""
-    yield secret
-    yield _UNSTORABLE.sub("�", secret)
-    if len(secret) >= 4:
-        raw = secret.encode("utf-8", "surrogatepass")
-        yield from (quote(raw, safe=""), quote_plus(raw), json.dumps(secret)[1:-1])
-        yield base64.b64encode(raw).decode()
+@lru_cache(64)
+def _written(secret: str) -> re.Pattern[str]:
+    """A secret as it may be quoted back: plain, in an address, in JSON or HTML, each of its characters in its own way, or as
+    a whole in base 64."""
+    if len(secret) < 4:
+        return re.compile(re.escape(_UNSTORABLE.sub("�", secret)))
+    raw = secret.encode("utf-8", "surrogatepass")
+    packed = (encode(raw).decode().rstrip("=") for encode in (base64.b64encode, base64.urlsafe_b64encode))
+    spelled = "".join(each if each.isascii() and each.isalnum() else _spelled(each) for each in secret)
+    return re.compile("|".join([spelled, *(re.escape(each) + "=*" for each in packed)]))
+
+
+def _spelled(character: str) -> str:
+    """A pattern for all the ways in which a character is written that some texts have to escape."""
+    ways = {character, _UNSTORABLE.sub("�", character), escape(character), json.dumps(character)[1:-1]}
+    ways |= {"+"} if character == " " else {f"\\{character}"}
+    octets = "".join(rf"%(?:25)?{byte:02x}" for byte in character.encode("utf-8", "surrogatepass"))
+    units = character.encode("utf-16-be", "surrogatepass")
+    pairs = "".join(rf"\\u{units[at] * 256 + units[at + 1]:04x}" for at in range(0, len(units), 2))
+    number = rf"&\#(?:0*{ord(character)}|x0*{ord(character):x});"
+    return "(?:" + "|".join([*map(re.escape, sorted(ways)), f"(?i:{octets}|{pairs}|{number})"]) + ")"
 
 
 def _charset(headers: Mapping[str, str]) -> str:
@@ -166,7 +178,7 @@ def _json(text: str) -> tuple[str, dict[str, str]]:
         found = found[0]
     if not isinstance(found, dict):
         return "text", {"message": text}
-    error = found.get("error")
+    error = _member(found, "error")
     if error is None:  # Azure's gateways, OData 2, ASP.NET
         error = found.get("odata.error", found)
     if isinstance(error, str):  # the token endpoint

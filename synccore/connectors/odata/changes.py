@@ -2,7 +2,7 @@
 
 Cursor of a pass: ``low`` (where it starts, or null), ``started`` (the service's clock then), ``high`` (highest stamp so
 far), ``last`` = [id, stamp] of the row given last, ``link`` (where it goes on; null: the query itself), ``from`` (the stamp
-that the query starts at), ``cut`` (the page behind the link was not given to its end), ``seen`` (links of late).
+that the query starts at), ``cut`` (the page behind the link was not given to its end), ``seen`` and ``post`` (links before).
 
 The links are the service's: absolute, relative, opaque. One that it no longer takes is given up for a new query from the
 stamp read last; so is one that counts rows, where a row that moves to the end would make it pass over another. Both may
@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from synccore.connectors.odata import delta, filtering
-from synccore.connectors.odata.links import REMEMBERED, goes_by_number, joined, mark, query
-from synccore.connectors.odata.source import AGAIN, LinkRefused, Listing, Source, low_mark, repeats
+from synccore.connectors.odata.links import comes_again, goes_by_number, joined, query
+from synccore.connectors.odata.source import AGAIN, LinkRefused, Listing, Source, low_mark
 from synccore.connectors.odata.tables import Row, Table
 from synccore.failures import Failure
 from synccore.shapes import Filter, Page, Record, TableRef
@@ -144,14 +144,13 @@ class _Pass:
 
     def _go_on(self, link: str) -> None:
         state = self.state
-        seen, name = state["seen"], mark(link)
-        if name in seen or link == state["link"]:
-            raise repeats(self.table, link)
+        if link == state["link"] or comes_again(state, link):
+            raise self.source.repeats(self.table, link)
         stamp = (state["last"] or [None, None])[1]
         if goes_by_number(link) and stamp is not None and stamp != state["from"]:
             state.update({"from": stamp, "link": None, "seen": []})
         else:
-            state.update({"link": link, "seen": [*seen, name][-REMEMBERED:]})
+            state["link"] = link
 
     # -- what it read --------------------------------------------------------------------------------------------------
 

@@ -168,7 +168,8 @@ class Client:
         wanted: frozenset[int] = frozenset(),
     ) -> Answer:
         """As ``send``, with whatever status it has. Raises Failure only where no answer came. Answers of ``wanted`` statuses
-        mean something to the caller: they are given at once, and are no outage."""
+        mean something to the caller: they are given at once, and are no outage; with 408 among them, a call that takes too
+        long is given up at once as well."""
         about = about or self.situation(operation, table)
         self.before_call()
         repeatable = can_be_repeated(request) if idempotent is None else idempotent
@@ -281,7 +282,13 @@ class Client:
                 lost, pause = no_answer(error, about), backoff(tries)
                 if isinstance(lost, Transient):
                     self._circuit.outage(_name_of_outage(lost))
-                if not isinstance(lost, Transient) or lost.outcome_unknown and not call.repeatable:
+                too_long = lost.code == "statement_timeout" and 408 in call.wanted
+                if (
+                    not isinstance(lost, Transient)
+                    or lost.outcome_unknown
+                    and not call.repeatable
+                    or too_long
+                ):
                     raise lost from None
                 call.doubtful = call.doubtful or lost.outcome_unknown
             else:
@@ -348,7 +355,7 @@ class Client:
 
     def _not_taken(self, request: Request, about: Situation) -> Unrecognised:
         """An address of the service's own that no request of ours is sent to."""
-        message = without_secrets(request.path, about.secrets)
+        message = without_secrets(request.path, about.secrets)[:2000]
         return Unrecognised("app_answer", {"table": about.table}, app_message=message, scope=Scope.TABLE)
 
 

@@ -16,8 +16,8 @@ from typing import Any, Final
 
 from synccore.connectors.odata.bodies import told
 from synccore.connectors.odata.client import Answer
-from synccore.connectors.odata.links import REMEMBERED, delta_link, is_foreign, key_in, mark, query
-from synccore.connectors.odata.source import AGAIN, LinkRefused, Listing, Source, low_mark, repeats
+from synccore.connectors.odata.links import comes_again, delta_link, is_foreign, key_in, query
+from synccore.connectors.odata.source import AGAIN, LinkRefused, Listing, Source, low_mark
 from synccore.connectors.odata.tables import Row, Table
 from synccore.shapes import Filter, Page
 
@@ -116,19 +116,18 @@ class _Pass:
                 if again > AGAIN:
                     raise refused.failure from None
                 self.state = {**_BEGINNING, "again": again}
-        answer = self.source.ask(self.table, self._place(), self.limit, TRACK, annotations)
+        answer, seconds = self.source.page(self.table, self._place(), self.limit, TRACK, annotations)
         if _keeps_no_track(answer):
             return None
-        return self.source.read(self.table, answer)
+        return self.source.read(self.table, answer, seconds)
 
     def _place(self) -> str:
         return self.state["feed"] or query(self.table.name, select=self.select)
 
     def _go_on(self, link: str) -> None:
-        seen, name = self.state["seen"], mark(link)
-        if name in seen or link == self.state["feed"]:
-            raise repeats(self.table, link)
-        self.state.update({"feed": link, "seen": [*seen, name][-REMEMBERED:]})
+        if link == self.state["feed"] or comes_again(self.state, link):
+            raise self.source.repeats(self.table, link)
+        self.state["feed"] = link
 
     def _watermark(self, listing: Listing) -> dict[str, Any]:
         root = self.source.client.root

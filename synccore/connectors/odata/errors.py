@@ -98,11 +98,7 @@ def in_doubt(failure: Failure, answer: Answered, now: Situation) -> Failure:
 def token_refused(answer: Answered, now: Situation) -> Failure:
     """The failure of a token that was not given: by ``error``; the numbers in it only word the hint."""
     said = told(answer.status, answer.headers, answer.body, now.secrets)
-    found = (
-        _means(TOKEN.codes.get(said.code.lower()), said, now)
-        or _worded(TOKEN, said, now)
-        or _token_status(said)
-    )
+    found = _means(TOKEN.of_code(said.code), said, now) or _worded(TOKEN, said, now) or _token_status(said)
     return _failure(_of_connection(found), said, now, answer)
 
 
@@ -161,9 +157,8 @@ def _causes(error: BaseException) -> list[BaseException]:
 
 def _recognise(said: Told, now: Situation, profile: Profile) -> Meaning:
     table = TABLES.get(profile.name) or errors_plain.ERRORS
-    starts = next((rule for start, rule in table.prefixes.items() if said.code.startswith(start)), None)
     return (
-        _means(table.codes.get(said.code) or starts, said, now)
+        _means(table.of_code(said.code), said, now)
         or _worded(table, said, now)
         or _means(table.statuses.get(said.status), said, now)
         or _by_status(said, now, profile)

@@ -6,14 +6,15 @@ import hashlib
 import re
 from collections.abc import Sequence
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from synccore.connectors.odata import filtering
+from synccore.connectors.odata.messages import origin_of
 
 _ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|/")
 _BY_NUMBER: Final = re.compile(r"[?&](\$|%24)skip=", re.IGNORECASE)
 _IN_BRACKETS: Final = re.compile(r"\((?:[A-Za-z_][\w.]*=)?([^()]*)\)\Z")
-#: So many links of a pass are remembered, to see one that comes again.
+#: So many links of late are remembered in a pass, to see one that comes again.
 REMEMBERED: Final = 20
 
 
@@ -78,13 +79,9 @@ def is_foreign(link: str, root: str) -> bool:
 
 def _same_host(address: str, root: str) -> bool:
     try:
-        one, other = urlsplit(address), urlsplit(root)
+        return origin_of(address) == origin_of(root)
     except ValueError:
         return False
-    return bool(one.netloc) and (one.scheme.lower(), one.netloc.lower()) == (
-        other.scheme.lower(),
-        other.netloc.lower(),
-    )
 
 
 def goes_by_number(link: str) -> bool:
@@ -92,9 +89,17 @@ def goes_by_number(link: str) -> bool:
     return _BY_NUMBER.search(link) is not None
 
 
-def mark(link: str) -> str:
-    """A short name of a link, for remembering it."""
-    return hashlib.sha256(link.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+def comes_again(state: dict[str, Any], link: str) -> bool:
+    """Whether a pass was at this link before. Notes it in the pass's state: ``seen`` = the links of late, ``post`` = [one of
+    before, links since, links until the next]. Posts stand ever further apart: a circle of any length comes by one in the
+    end. An empty ``seen`` begins anew."""
+    name = hashlib.sha256(link.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    post, since, until = (state["seen"] and state.get("post")) or ["", 0, REMEMBERED]
+    if name == post or name in state["seen"]:
+        return True
+    state["seen"] = [*state["seen"], name][-REMEMBERED:]
+    state["post"] = [post, since + 1, until] if since + 1 < until else [name, 0, 2 * until]
+    return False
 
 
 def key_in(address: object) -> str | None:

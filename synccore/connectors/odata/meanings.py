@@ -70,6 +70,16 @@ class ErrorTable:
     words: Sequence[Worded] = ()
     statuses: Mapping[int, Meaning | Rule] = field(default_factory=dict)
 
+    def of_code(self, code: str) -> Meaning | Rule | None:
+        """By the service's code, whatever its case: the whole of it, else how it begins."""
+        if not code:
+            return None
+        code = code.lower()
+        for name, found in self.codes.items():
+            if name.lower() == code:
+                return found
+        return next((found for start, found in self.prefixes.items() if code.startswith(start.lower())), None)
+
 
 def wording(*patterns: str) -> tuple[re.Pattern[str], ...]:
     """Patterns of one language or of none; letters' case does not count, a blank stands for any space."""

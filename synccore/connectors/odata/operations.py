@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from synccore.connectors.odata.client import Request
 from synccore.connectors.odata.links import query
 from synccore.connectors.odata.source import Source
-from synccore.connectors.odata.tables import MADE, Table
+from synccore.connectors.odata.tables import ETAG, MADE, Table
 from synccore.connectors.odata.values import dumps, write_fields
 from synccore.connectors.values import refuse
 from synccore.failures import Stale
 from synccore.shapes import CreateItem, DeleteItem, UpdateItem, Value
-
-_ETAG: Final = re.compile(r'(W/)?"[\x21\x23-\x7e\x80-\xff ]*"\Z')
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,4 +110,4 @@ def stale(table: Table, id: str) -> Stale:
 
 def _is_version(version: str) -> bool:
     """Whether a text can be a version of ours: anything else matches no record, and is no header."""
-    return version.startswith(MADE) or _ETAG.match(version) is not None
+    return version.startswith(MADE) or ETAG.match(version) is not None

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from synccore.connectors.odata import filtering
-from synccore.connectors.odata.links import REMEMBERED, mark, query
-from synccore.connectors.odata.source import AGAIN, LinkRefused, Listing, Source, repeats
+from synccore.connectors.odata.links import comes_again, query
+from synccore.connectors.odata.source import AGAIN, LinkRefused, Listing, Source
 from synccore.connectors.odata.tables import Table
 from synccore.connectors.values import fit
 from synccore.failures import Rejected
@@ -85,10 +85,9 @@ def versions(
     source.kept = {}
     if listing.next is None:
         return VersionPage(found, None, complete=True)
-    name = mark(listing.next)
-    if name in state["seen"]:
-        raise repeats(table, listing.next)
-    state.update({"link": listing.next, "last": None, "seen": [*state["seen"], name][-REMEMBERED:]})
+    if comes_again(state, listing.next):
+        raise source.repeats(table, listing.next)
+    state.update({"link": listing.next, "last": None})
     return VersionPage(found, state, complete=False)
 
 

@@ -10,13 +10,13 @@ from typing import Any, Final
 
 from synccore.connectors.odata import filtering
 from synccore.connectors.odata.client import Answer, Client, Request
-from synccore.connectors.odata.errors import BadAnswer, translate
+from synccore.connectors.odata.errors import BadAnswer, translate, without_secrets
 from synccore.connectors.odata.links import ends_or_goes_on, next_link, query
 from synccore.connectors.odata.model import Entity, Property
 from synccore.connectors.odata.profile import Profile
 from synccore.connectors.odata.tables import Row, Table
 from synccore.connectors.odata.waiting import moment_of
-from synccore.failures import Failure, Scope, Unrecognised
+from synccore.failures import Failure, Scope, Transient, Unrecognised
 from synccore.shapes import ALL, TableRef
 
 #: A page is not asked to be smaller than this, however slow the service.
@@ -90,23 +90,32 @@ class Source:
     def listing(
         self, table: Table, path: str, size: int, *preferences: str, is_link: bool = False
     ) -> Listing:
-        """One page. Where the service cannot make so long a one, shorter ones are asked for.
+        """One page, as ``page`` asks for it. Raises Failure, and LinkRefused for a link (``is_link``) that is not taken any
+        more."""
+        answer, seconds = self.page(table, path, size, *preferences)
+        if is_link and answer.status in REFUSED_LINK:
+            raise LinkRefused(answer, self.failure(table, answer))
+        return self.read(table, answer, seconds)
 
-        Raises Failure, and LinkRefused for a link (``is_link``) that is not taken any more.
-        """
+    def page(self, table: Table, path: str, size: int, *preferences: str) -> tuple[Answer, float]:
+        """The answer to a query for a page, whatever its status, and the seconds it took. Where the service cannot make so
+        long a one, or not in the time of a call, shorter ones are asked for. Raises Failure where no answer came."""
         size = min(size, self.sizes.get(table.name, size))
         while True:
             began = monotonic()
-            answer = self.ask(table, path, size, *preferences)
-            if answer.status in TOO_LONG and size > SMALLEST:
-                size = self.sizes[table.name] = max(size // 4, SMALLEST)
-                continue
-            if is_link and answer.status in REFUSED_LINK:
-                raise LinkRefused(answer, self.failure(table, answer))
-            return self.read(table, answer, monotonic() - began)
+            try:
+                answer = self.ask(table, path, size, *preferences)
+                if answer.status not in TOO_LONG or size <= SMALLEST:
+                    return answer, monotonic() - began
+                part = 4
+            except Transient as failure:
+                if failure.code != "statement_timeout" or size <= SMALLEST:
+                    raise
+                part = 16  # it took all the time there was: not many tries more
+            size = self.sizes[table.name] = max(size // part, SMALLEST)
 
-    def read(self, table: Table, answer: Answer, seconds: float = 0.0) -> Listing:
-        """The page that an answer is. Raises Failure where it is none."""
+    def read(self, table: Table, answer: Answer, seconds: float) -> Listing:
+        """The page that an answer is, which took so many seconds. Raises Failure where it is none."""
         if answer.status >= 300:
             raise self.failure(table, answer)
         try:
@@ -126,6 +135,11 @@ class Source:
     def failure(self, table: Table, answer: Answer) -> Failure:
         return translate(answer, self.client.situation("read", table.name, infos=table.infos), self.profile)
 
+    def repeats(self, table: Table, link: str) -> Unrecognised:
+        """The service's pages lead to one that was read already: a pass would never end."""
+        told = without_secrets(link, self.client.situation("read").secrets)[:2000]
+        return Unrecognised("pages_repeat", {"table": table.name}, app_message=told, scope=Scope.TABLE)
+
     # -- several queries at once ---------------------------------------------------------------------------------------
 
     def every(self, table: Table, paths: Sequence[str], preference: str = "") -> Iterator[Row]:
@@ -134,7 +148,7 @@ class Source:
         requests = [Request("GET", path, headers) for path in paths]
         short = len(requests) == 1 and len(self.client.root) + len(paths[0]) <= self.profile.address_max
         if short or not self.profile.batch_format:
-            pages = (self.read(table, self.ask(table, each.path, None, preference)) for each in requests)
+            pages = (self.read(table, self.ask(table, each.path, None, preference), 0) for each in requests)
         else:
             answers = self.client.batch(requests, operation="read", table=table.name)
             pages = (self._part(table, each) for each in answers)
@@ -145,15 +159,15 @@ class Source:
     def _part(self, table: Table, answer: Answer | Failure) -> Listing:
         if isinstance(answer, Failure):
             raise answer
-        return self.read(table, answer)
+        return self.read(table, answer, 0)
 
     def _further(self, table: Table, page: Listing, preference: str) -> Iterator[Row]:
         seen: set[str] = set()
         while page.next is not None:
             if page.next in seen or len(seen) >= _FURTHER:
-                raise repeats(table, page.next)
+                raise self.repeats(table, page.next)
             seen.add(page.next)
-            page = self.read(table, self.ask(table, page.next, None, preference))
+            page = self.read(table, self.ask(table, page.next, None, preference), 0)
             yield from page.rows
 
     def by_id(self, table: Table, ids: Sequence[str], fields: Iterable[str]) -> dict[str, Row]:
@@ -194,11 +208,6 @@ class Source:
             return False
         self.whole.add(table.name)
         return True
-
-
-def repeats(table: Table, link: str) -> Unrecognised:
-    """The service's pages lead to one that was read already: a pass would never end."""
-    return Unrecognised("pages_repeat", {"table": table.name}, app_message=link[:2000], scope=Scope.TABLE)
 
 
 def equal_to(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -18,6 +19,8 @@ from synccore.shapes import ALL, FieldInfo, FieldType, Filter, Record, TableRef,
 
 #: Begins a version that is no ETag: the service gives none for this table, so we make one of what the row says.
 MADE: Final = "~"
+#: A version that is an ETag.
+ETAG: Final = re.compile(r'(W/)?"[\x21\x23-\x7e ]*"\Z')
 #: The annotation that says a value as people read it.
 FORMATTED: Final = "OData.Community.Display.V1.FormattedValue"
 Row = Mapping[str, Any]
@@ -173,9 +176,9 @@ class Table:
 
     @staticmethod
     def etag(row: Row) -> str:
-        """The ETag of a row, as it stands there; "" where it has none."""
+        """The ETag of a row, as it stands there; "" where it has none, or one that no header can hold."""
         found = row.get("@odata.etag") or row.get("@etag")
-        return found if isinstance(found, str) else ""
+        return found if isinstance(found, str) and ETAG.match(found) else ""
 
     def needs_whole_rows(self, row: Row) -> bool:
         """True: the version can only be made of everything the row holds."""

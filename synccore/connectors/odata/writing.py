@@ -277,7 +277,7 @@ class Writer:
             if table.version(row) != operation.version:
                 self.results[operation.position] = stale(table, operation.id or "")
                 continue
-            if etag := answer.headers.get("etag"):
+            if (etag := answer.headers.get("etag", "")) and etag.isascii():
                 request = operation.request
                 bound = replace(request, headers={**request.headers, "If-Match": etag})
                 operation = replace(operation, request=bound)

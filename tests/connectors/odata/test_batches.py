@@ -4,6 +4,7 @@ import json
 import re
 from decimal import Decimal
 from email import message_from_bytes, policy
+from time import monotonic
 
 import httpx2
 import pytest
@@ -558,6 +559,45 @@ def test_a_busy_operation_pauses_the_connection(form):
         assert isinstance(results[1], Transient)
         assert results[1].scope is Scope.CONNECTION
         assert sales._limiter._local.paused_until > 0
+
+
+def test_an_operation_that_is_asked_to_wait_pauses_the_connection_whatever_its_status(form):
+    service = Service({2: (503, ERROR)})
+    told = service.tell
+
+    def tell(request, *rest):
+        answer = told(request, *rest)
+        quoted = (
+            (b'"Content-Type"', b'"Retry-After": "30", "Content-Type"')
+            if form == "json"
+            else (b"OData-EntityId", b"Retry-After: 30\r\nOData-EntityId")
+        )
+        return httpx2.Response(
+            200,
+            content=answer.content.replace(*quoted),
+            headers={"Content-Type": answer.headers["Content-Type"]},
+        )
+
+    service.tell = tell
+    with client(service, form) as sales:
+        results = changes(sales, [update(1), update(2)])
+        assert kinds(results) == ".x"
+        assert sales._limiter._local.paused_until > monotonic() + 20
+
+
+@pytest.mark.parametrize("lost", [httpx2.ConnectError("Connection refused"), httpx2.Response(401)])
+def test_a_batch_that_was_not_worked_on_says_nothing_of_its_size(form, lost):
+    service = Service()
+    service.whole = [lost] * 9
+    with client(service, form) as sales:
+        before = sales.sizes.now(reads=False)
+        with pytest.raises(Failure):
+            changes(sales, [update(n) for n in range(1, 60)])
+        assert sales.sizes.now(reads=False) == before
+        service.whole = [httpx2.ReadTimeout("slow")]
+        sales._circuit.answered()
+        changes(sales, [update(n) for n in range(1, 60)])
+        assert sales.sizes.now(reads=False) == 59 // 2
 
 
 def test_a_plain_service_without_batches_gets_one_request_after_the_other():

@@ -189,6 +189,20 @@ def test_a_link_of_the_service_before_is_not_followed():
     assert read(inner.source).watermark == {"low": "2026-11-25T09:55:00+00:00"}
 
 
+@pytest.mark.parametrize("status", [413, 504])
+def test_a_first_page_that_is_too_long_for_the_service_is_asked_for_shorter(status):
+    refused = (status, {"error": {"code": "", "message": "too long"}})
+    app = script(refused, (200, page(row(1), delta=LINK), TRACKED))
+    assert read(app.source, limit=1000).watermark == {"delta": LINK}
+    assert app.preferences[-1] == "odata.track-changes,odata.maxpagesize=250"
+
+
+def test_a_link_that_names_the_usual_port_is_not_another_host_s():
+    link = LINK.replace("service.example", "SERVICE.example:443")
+    app = script((200, page(row(1), delta=link), TRACKED))
+    assert read(app.source).watermark == {"delta": link}
+
+
 def test_links_that_lead_in_a_circle_end_with_a_failure():
     told = [(200, page(row(1), next=f"people?$skiptoken={n}"), TRACKED) for n in (1, 2, 1)]
     app = script(*told)

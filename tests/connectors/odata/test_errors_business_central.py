@@ -105,6 +105,7 @@ ROWS = [
         UPDATE, Misconfigured, "version_not_accepted", TABLE),
     Row("query not understood", 400, said("BadRequest_InvalidRequestUrl", "The request URI is not valid."), READ, Unrecognised, "app_answer", TABLE),
     # -- records
+    Row("moved, its code in another case", 409, said("request_ENTITYCHANGED", "x"), UPDATE, Stale, "stale", RECORD, {"gone": False}),
     Row("moved", 409, said("Request_EntityChanged", "Another user has already changed the record."), UPDATE, Stale, "stale", RECORD, {"gone": False}),
     Row("moved, by status", 412, b"", UPDATE, Stale, "stale", RECORD),
     Row("moved, by words", 409, said("Unknown", "Another user has modified the record for this Customer after you retrieved it from the database."), DELETE, Stale, "stale", RECORD),

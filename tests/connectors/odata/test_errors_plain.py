@@ -14,7 +14,7 @@ import pytest
 
 from synccore.codes import CODES
 from synccore.connectors.odata import errors_business_central, errors_dataverse, errors_plain
-from synccore.connectors.odata.errors import no_answer, token_refused, translate
+from synccore.connectors.odata.errors import no_answer, token_refused, translate, without_secrets
 from synccore.connectors.odata.meanings import Meaning
 from synccore.failures import Misconfigured, Rejected, Scope, Stale, Transient, Unrecognised
 from tests.connectors.odata.said import (
@@ -187,6 +187,20 @@ def test_a_request_without_an_answer(raised: Exception, cls: type, code: str, un
         found = no_answer(raised, situation("orders", operation=operation))
         assert (type(found), found.code, found.outcome_unknown) == (cls, code, is_unknown)
         assert found.app_message == str(raised) and found.stops_the_job
+
+
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        "{}", "ab%2Bcd%2Fé%3D%3D%20%27%3C\"", "ab%2bcd%2f%c3%a9%3d%3d+%27%3c%22", "ab%252Bcd%252F%25C3%25A9%253D%253D%2520%2527%253C%2522",
+        "ab\\u002Bcd\\/\\u00E9==\\u0020\\u0027\\u003C\\u0022", "ab&#43;cd&#x2F;&#233;== &#39;&lt;&quot;", "YWIrY2Qvw6k9PSAnPCI",
+        "ab+cd/\\u00e9== '<\\\"",
+    ],
+)  # fmt: skip
+def test_a_secret_is_known_in_whatever_way_its_characters_are_written(quoted: str) -> None:
+    secret = "ab+cd/é== '<\""
+    said = without_secrets(f"The key {quoted.format(secret)} is not known.", (secret,))
+    assert said == "The key *** is not known."
 
 
 def test_secrets_are_taken_out_however_they_are_quoted_back() -> None:

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import httpx2
 import pytest
 
 from synccore.connectors.odata import changes, reading
@@ -154,6 +155,28 @@ def test_links_that_lead_in_a_circle_end_with_a_failure():
     assert caught.value.app_message.endswith("people?$skiptoken=1")
 
 
+@pytest.mark.parametrize("before", [0, 7])
+@pytest.mark.parametrize("length", [1, 2, 19, 25, 300])
+def test_a_circle_of_any_length_ends(length, before):
+    """It may be entered after some pages, and be longer than the links that are remembered."""
+
+    def answer(request):
+        at = int(Script.target(request).rpartition("=")[2]) if "skiptoken" in Script.target(request) else 0
+        return page(row(at), next=f"people?$skiptoken={at + 1 if at + 1 < before + length else before}")
+
+    script, cursor = Script(*[answer] * 2000), None
+    with pytest.raises(Unrecognised) as caught:
+        while True:
+            cursor = json.loads(json.dumps(read(script, cursor).cursor))
+    assert caught.value.code == "pages_repeat"
+    assert len(script.asked) < before + 4 * length + 50
+    script, cursor = Script(*[answer] * 2000), {}
+    with pytest.raises(Unrecognised):
+        while True:
+            cursor = reading.versions(script.source, PERSON, (), cursor, 1000).cursor
+    assert len(script.asked) < before + 4 * length + 50
+
+
 def test_a_link_that_is_no_longer_taken_is_given_up_for_the_stamp_read_last():
     refused = (400, {"error": {"code": "x", "message": "The skip token is no longer valid."}})
     script = Script(
@@ -243,6 +266,21 @@ def test_a_page_that_is_too_long_for_the_service_is_asked_for_shorter(status):
     asked = len(script.asked)
     read(script, limit=1000)
     assert len(script.asked) == asked + 1, "the next page begins with the size that worked"
+
+
+def test_a_page_that_takes_longer_than_a_call_may_last_is_asked_for_shorter():
+    """Else it would be asked for in vain for ever: the service itself waits longer than we do."""
+
+    def answer(request):
+        if int(request.headers["Prefer"].rpartition("=")[2]) > 100:
+            raise httpx2.ReadTimeout("The read operation timed out")
+        return page(row(1))
+
+    script = Script(*[answer] * 9)
+    assert numbers(read(script, limit=1000)) == [1]
+    assert script.preferences == ["odata.maxpagesize=1000", "odata.maxpagesize=62"]
+    script = Script(*[answer] * 9)
+    assert len(reading.versions(script.source, PERSON, (), {}, 1000).versions) == 1
 
 
 # -- stamps -------------------------------------------------------------------------------------------------------------

@@ -321,6 +321,18 @@ def test_where_lists_tell_no_etag_the_record_is_looked_at_before_it_is_written(h
     assert [request.method for request in script.asked] == ["GET", "GET", "PATCH", "GET", "GET"]
 
 
+@pytest.mark.parametrize("told", ["abc", 'W/"a', '"a","b"', 'W/"é"', 'W/"a"b"', "*", 'W/"a\r\nX: y"'])
+def test_an_etag_that_no_header_can_hold_is_none(told):
+    """Else every change would be taken for one of a record that moved, without end."""
+    odd = row(1, **{"@odata.etag": told})
+    script = Script(page(odd), (200, odd), (200, {**odd, "city": "x"}))
+    [record] = reading.fetch(script.source, PERSON, [id(1)], FIELDS)
+    assert record.version.startswith("~")
+    [stored] = update(script, UpdateItem(id(1), record.version, {"city": "x"}))
+    assert isinstance(stored, Record) and stored.fields["city"] == "x"
+    assert script.asked[2].headers["If-Match"] == "*"
+
+
 def test_a_field_that_has_gone_from_the_metadata_is_a_set_up_fault_and_is_not_sent():
     script = Script()
     for write in (
