@@ -13,14 +13,14 @@ from typing import Any, Final
 
 from synccore.connectors import CONNECTORS
 from synccore.connectors.base import Connector
-from synccore.failures import Failure, Misconfigured, Scope
+from synccore.failures import Failure, Misconfigured, Scope, Unrecognised
 from synccore.models import Connection, SetupCheck
 from synccore.shapes import CheckState, Finding, TableInfo
 
 from . import clocks
 from .audit_coupled import check_coupled
 from .audit_tables import OF_TABLE, Used, check_tables, merged, uses_of
-from .rates import check_rates, release_waiting
+from .rates import OF_CURRENCIES, check_rates, concerns, release_waiting
 from .run import Run
 from .set_up import because, connection_of, look_again, signed_in
 
@@ -80,8 +80,8 @@ def check_set_up(run: Run) -> None:
         with signed_in(run, app) as connector:
             connector.check(None)
             found += [(None, each) for each in (*_reached(app, None), _passed("signs_in"))]
-            clock = clocks.read(connector)
-            found.append((None, _clock(clock)))
+            clock, told = _clock(connector)
+            found.append((None, told))
             run.renew()
             found += _audit(connector, used)
             for each in used:
@@ -195,10 +195,15 @@ def _params(finding: Finding) -> dict[str, Any]:
     return {**finding.params, **({"table": finding.table} if finding.table else {})}
 
 
-def _clock(clock: clocks.Clock) -> Finding:
+def _clock(connector: Connector) -> tuple[clocks.Clock | None, Finding]:
+    """The app's clock and the check of it. An app that answers, but tells no time that can be read, has none."""
+    try:
+        clock = clocks.read(connector)
+    except Unrecognised as untold:
+        return None, Finding("clock", CheckState.UNKNOWN, because(untold))
     params = {"skew": f"{clock.skew:+.2f}", "uncertainty": f"{clock.uncertainty:.2f}"}
     far = abs(clock.skew) - clock.uncertainty > FAR_OFF
-    return Finding("clock", CheckState.WARN if far else CheckState.PASS, params)
+    return clock, Finding("clock", CheckState.WARN if far else CheckState.PASS, params)
 
 
 def _audit(connector: Connector, used: list[Used]) -> Found:
@@ -227,6 +232,10 @@ def _rights(connector: Connector, used: Used, found: Found) -> Found:
         if failure.code in ("unknown_table", "unknown_field"):
             return []  # what is not there has no rights; that it is not there is said by itself
         return [(used.mapping.pk, Finding("privileges", CheckState.FAIL, {**params, **because(failure)}))]
+    except Failure as failure:
+        if failure.scope is Scope.CONNECTION:
+            raise
+        return [(used.mapping.pk, Finding("privileges", CheckState.UNKNOWN, {**params, **because(failure)}))]
     return [(used.mapping.pk, Finding("privileges", CheckState.PASS, params))]
 
 
@@ -242,6 +251,8 @@ def _not_made(app: Connection, found: Found, used: list[Used], failure: Failure 
     missing: Found = [
         (None, Finding(code, CheckState.UNKNOWN, why)) for code in wanted if (None, code) not in made
     ]
+    if failure is not None and concerns(app) and not any(code in OF_CURRENCIES for _mapping, code in made):
+        missing.append((None, Finding("currencies", CheckState.UNKNOWN, why)))
     for each in used:
         mapping, params = each.mapping.pk, {**why, "table": each.use.table.name}
         if (mapping, "privileges") not in made:

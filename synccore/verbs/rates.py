@@ -13,7 +13,7 @@ from typing import Any, Final
 from django.db.models import Q
 
 from synccore.connectors.base import Connector
-from synccore.failures import Misconfigured
+from synccore.failures import Failure, Misconfigured, Scope
 from synccore.models import Connection, Coupling, Integration, Problem, TableMapping
 from synccore.shapes import SIDES, CheckState, Finding, Side, TableRef
 
@@ -24,6 +24,9 @@ from .set_up import because
 MOST: Final = 500
 #: Failures of a record that a rate ends.
 WANTS_RATE: Final = ("exchange_rate_missing", "precondition_missing")
+
+#: Findings that say that somebody looked at the currencies.
+OF_CURRENCIES: Final = ("currencies", "base_currency", "exchange_rates")
 
 Found = list[tuple[int | None, Finding]]
 
@@ -54,7 +57,7 @@ def check_rates(connector: Connector, app: Connection) -> Found:
 
     Nothing where people said that there is nothing to check. Raises Failure only where the app does not answer.
     """
-    if app.currencies.get("skip"):
+    if not concerns(app):
         return []
     known, found = known_of(app), []
     for integration, side in _pairs(app):
@@ -62,6 +65,11 @@ def check_rates(connector: Connector, app: Connection) -> Found:
             return [(None, Finding("currencies", CheckState.UNKNOWN, {}))]
         found += _of_pair(connector, app, known, integration, side)
     return found
+
+
+def concerns(app: Connection) -> bool:
+    """Whether the app's currencies are to be checked: it has mappings, and nobody said that there is nothing to check."""
+    return not app.currencies.get("skip") and next(_pairs(app), None) is not None
 
 
 def _pairs(app: Connection) -> Iterator[tuple[Integration, Side]]:
@@ -114,6 +122,10 @@ def _rates(connector: Connector, known: Known, wanted: list[str], any_coupled: b
         rows = connector.find(TableRef(known.rates), known.field, wanted, (known.field,)) if wanted else []
     except Misconfigured as failure:  # the table is not there, or may not be read
         return Finding("exchange_rates", CheckState.FAIL, {**params, **because(failure)})
+    except Failure as failure:
+        if failure.scope is Scope.CONNECTION:
+            raise
+        return Finding("exchange_rates", CheckState.UNKNOWN, {**params, **because(failure)})
     there = {str(row.fields.get(known.field)).strip() for row in rows}
     missing = [code for code in wanted if code not in there]
     params |= {"currency": missing, "n": len(wanted)}

@@ -14,9 +14,9 @@ from django.utils import timezone
 from psycopg import sql
 
 from synccore import guides, jobs, schedule
-from synccore.connectors.memory import MemoryApp
+from synccore.connectors.memory import MemoryApp, MemoryConnector
 from synccore.engine.serial import dump_info
-from synccore.failures import Misconfigured, Scope, Transient
+from synccore.failures import Failure, Misconfigured, Scope, Transient, Unrecognised
 from synccore.guides.checks import CHECKS
 from synccore.models import Connection, FieldMapping, Problem, SetupCheck, SynchJob, TableMapping
 from synccore.services import connections as services
@@ -28,7 +28,7 @@ from tests import factories as make
 from tests.connectors.conftest import server  # noqa: F401  (a fixture)
 from tests.connectors.pg import PASSWORD, Server
 
-from .helpers import new, only_problem, work
+from .helpers import new, only_problem, pair, work
 from .world import World
 
 pytestmark = pytest.mark.django_db
@@ -230,7 +230,9 @@ def test_an_expired_password_fails_the_sign_in_and_nothing_else_is_called_passed
     states = app.states()
     assert (states.pop("address"), states.pop("signs_in")) == ("pass", "fail")  # somebody refused us
     assert set(states.values()) == {"unknown"}
-    assert {"password_valid", "privileges", "fields", "not_superuser", "not_owner", "clock"} == set(states)
+    assert set(states) == {
+        "password_valid", "privileges", "fields", "not_superuser", "not_owner", "clock", "currencies"
+    }  # fmt: skip
 
 
 def test_a_wrong_password_is_told_and_stands_nowhere(books):
@@ -328,6 +330,60 @@ def test_an_app_that_goes_away_in_the_middle_leaves_the_rest_unknown():
     world.left.faults.hook = hook
     states = check(world.mapping.connection(Side.LEFT))
     assert (states["signs_in"], states["privileges"], states["fields"]) == ("pass", "pass", "unknown")
+    assert states["currencies"] == "unknown", "what nobody came to is not left out"
+    [told] = [row for row in SetupCheck.objects.all() if row.code == "currencies"]
+    assert told.params["failure"] == "connection_lost"
+
+
+def test_an_app_that_goes_away_where_there_is_nothing_to_check_of_currencies():
+    world = World()
+    app = world.mapping.connection(Side.LEFT)
+    Connection.objects.filter(pk=app.pk).update(currencies={"skip": True})
+    world.left.faults.hook = refusing("describe", Transient("connection_lost", {}, scope=Scope.CONNECTION))
+    assert "currencies" not in check(app)
+
+
+def refusing(wanted: str, failure: Failure) -> Callable[[str, str], None]:
+    """From now on this call of an app meets the failure."""
+
+    def hook(when: str, method: str) -> None:
+        if method == wanted:
+            raise failure
+
+    return hook
+
+
+def test_a_clock_that_cannot_be_read_is_no_pass_and_ends_no_other_check():
+    world = World()
+    untold = Unrecognised("app_answer", {"table": ""}, app_message="Date", scope=Scope.CONNECTION)
+    world.left.faults.hook = refusing("now", untold)
+    states = check(world.mapping.connection(Side.LEFT))
+    assert (states["clock"], states["privileges"], states["fields"]) == ("unknown", "pass", "pass")
+
+
+@pytest.mark.parametrize(
+    ("call", "code"),
+    [("check table", "privileges"), ("fetch", "coupled_records"), ("find", "exchange_rates")],
+)
+def test_a_table_that_cannot_be_read_is_said_and_ends_no_other_check(monkeypatch, call, code):
+    """Another table of the same app may be as it should be."""
+    world = World()
+    pair(world, "C1")
+    app = world.mapping.connection(Side.LEFT)
+    said = {"base": "EUR", "table": "customer", "field": "no", "mapping": world.mapping.pk}
+    Connection.objects.filter(pk=app.pk).update(currencies=said)
+    method = call.partition(" ")[0]
+    real = getattr(MemoryConnector, method)
+
+    def broken(self, *rest, **more):
+        if call != "check table" or rest[0] is not None:
+            raise Transient("answer_unreadable", {"table": "customer"}, scope=Scope.TABLE)
+        return real(self, *rest, **more)
+
+    monkeypatch.setattr(MemoryConnector, method, broken)
+    states = check(app)
+    wanted = {"privileges": "pass", "coupled_records": "pass", "exchange_rates": "pass", "fields": "pass"}
+    assert {name: states[name] for name in wanted} == {**wanted, code: "unknown"}
 
 
 # --- when they run, and what they release --------------------------------------------------------------
