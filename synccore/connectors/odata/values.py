@@ -93,9 +93,17 @@ def _read_text(raw: Any) -> str:
         return raw
     if isinstance(raw, bool):
         return "true" if raw else "false"
-    if isinstance(raw, int | Decimal):
-        return format(raw, "f") if isinstance(raw, Decimal) else str(raw)
-    raise ValueError(raw)
+    if not isinstance(raw, int | Decimal):
+        raise ValueError(raw)
+    return format(_written_out(raw), "f") if isinstance(raw, Decimal) else str(raw)
+
+
+def _written_out(number: Decimal) -> Decimal:
+    """The number, if its digits are no text without end: nobody keeps one with a longer exponent. Raises ValueError."""
+    exponent = number.as_tuple().exponent
+    if not isinstance(exponent, int) or abs(exponent) > 999:
+        raise ValueError(number)
+    return number
 
 
 def _read_decimal(raw: Any) -> Decimal:
@@ -103,10 +111,7 @@ def _read_decimal(raw: Any) -> Decimal:
         raise ValueError(raw)
     if isinstance(raw, str) and not _NUMBER.match(raw):
         raise ValueError(raw)
-    found = Decimal(repr(raw) if isinstance(raw, float) else raw)
-    if not found.is_finite():
-        raise ValueError(raw)
-    return found
+    return _written_out(Decimal(repr(raw) if isinstance(raw, float) else raw))
 
 
 def _read_integer(raw: Any) -> int:
@@ -140,8 +145,7 @@ def _read_date(raw: Any) -> date:
 
 
 def _read_moment(raw: Any) -> datetime:
-    found = _MOMENT.match(raw)
-    if found is None:
+    if (found := _MOMENT.match(raw)) is None:
         raise ValueError(raw)
     day, clock, seconds, fraction, zone = found.groups()
     text = f"{day}T{clock}{seconds or ':00'}.{(fraction or '')[:6].ljust(6, '0')}"
@@ -158,8 +162,7 @@ def _read_wall(raw: Any) -> datetime:
 
 
 def _read_time(raw: Any) -> time:
-    found = _TIME.match(raw)
-    if found is None:
+    if (found := _TIME.match(raw)) is None:
         raise ValueError(raw)
     clock, seconds, fraction = found.groups()
     return time.fromisoformat(f"{clock}{seconds or ':00'}.{(fraction or '')[:6].ljust(6, '0')}")

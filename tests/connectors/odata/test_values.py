@@ -187,6 +187,15 @@ def test_anything_in_an_answer_is_a_value_or_refused(raw: Any, data: st.DataObje
         return
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("name", ["Price", "Count", "Weight", "Name"])
+@pytest.mark.parametrize("raw", ["1E999999999", "1E-999999999", "0E-999999999", "-1E+999999"])
+def test_a_number_whose_digits_would_fill_memory_is_none(name: str, raw: str) -> None:
+    with pytest.raises(Rejected) as failed:
+        read("odata", name, Decimal(raw))
+    assert failed.value.code == "invalid_value" and len(str(failed.value.params["value"])) < 100
+
+
 def test_a_day_does_not_move() -> None:
     assert read("odata", "Born", "2026-11-20") == date(2026, 11, 20)
     assert read("odata", "Born", "2026-11-20T00:00:00Z") == date(2026, 11, 20)
