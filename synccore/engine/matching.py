@@ -97,11 +97,16 @@ def _plain(text: str) -> str:
     """Letters without accents, digits and symbols, words parted by single blanks."""
     letters: list[str] = []
     for letter in normalize("NFKD", text).translate(_SPELLED):
-        if combining(letter) or letter in _WITHIN:
-            continue
         kind = category(letter)
+        if combining(letter) or letter in _WITHIN or kind == "Cf":  # nobody sees what only formats
+            continue
         letters.append(" " if kind[0] in "PZC" else letter)
     return _BLANKS.sub(" ", "".join(letters)).strip()
+
+
+def _joined(text: str) -> str:
+    """Without blanks, and without what only formats."""
+    return "".join(letter for letter in text if not letter.isspace() and category(letter) != "Cf")
 
 
 def _phone(text: str) -> str:
@@ -120,14 +125,14 @@ def _email(text: str) -> str:
     plain = _folded(normalize("NFKC", text)).strip()
     if plain.endswith(">") and "<" in plain:
         plain = plain[plain.rindex("<") + 1 : -1]
-    plain = "".join(plain.split())
+    plain = _joined(plain)
     while plain.startswith("mailto:"):
         plain = plain.removeprefix("mailto:")
     return plain
 
 
 def _web(text: str) -> str:
-    plain = "".join(_folded(normalize("NFKC", text)).split())
+    plain = _joined(_folded(normalize("NFKC", text)))
     while True:
         shorter = _SCHEME.sub("", plain).removeprefix("www.").rstrip("/")
         if shorter == plain:

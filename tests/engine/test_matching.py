@@ -24,6 +24,7 @@ EQUAL = {
         ("A.B.C. Straße", "abc strasse"),
         ("Jean-Pierre", "Jean Pierre"),
         ("\ufb01rma\u00a0X", "Firma X"),
+        ("Boom\u00adkwekerij \u200eX\u200b", "Boomkwekerij X"),  # pasted with what nobody sees
     ],
     Compare.PHONE: [
         ("+32 2 555 01 77", "0032/2.555.01.77"),
@@ -34,10 +35,12 @@ EQUAL = {
     Compare.EMAIL: [
         ("Anna <Anna@Firm.Example>", "anna@firm.example"),
         ("mailto:anna@firm.example", " ANNA@firm.example "),
+        ("anna@\u200bfirm.example\ufeff", "anna@firm.example"),
     ],
     Compare.WEB: [
         ("https://www.firm.example/", "Firm.example"),
         ("http://firm.example/a/", "firm.example/a"),
+        ("https://\u200bfirm.example/\u200b", "firm.example"),
     ],
     Compare.CODE: [("BE 0123.456.789", "be0123456789"), ("NO 987-654-321 MVA", "no987654321mva")],
 }
