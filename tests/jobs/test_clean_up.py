@@ -66,7 +66,7 @@ def test_older_than_seven_days_takes_what_nobody_needs_and_says_what_it_kept(dia
     services.delete_old_entries(user=user, older_than=week)
     done = run_one()
     assert (done.total, done.deleted, done.skipped) == (9, 5, 4)
-    assert list(services.kept_by(done)) == list(SynchJobError.objects.filter(at__lt=week))
+    assert set(services.kept_by(done)) == set(SynchJobError.objects.filter(at__lt=week))
     assert SynchJobError.objects.count() == 14 - 5
     assert problems() == before
     assert read_ledger().drift == []
