@@ -173,11 +173,28 @@ def write(
         if text == state.text(side) or (text is None and _stays(state.field, side)):
             continue
         writes.setdefault(side, {})[name] = value
-        if state.edited(side):
+        if state.edited(side) or _never_came(state, side, refs):
             overwrites.setdefault(side, {})[name] = state.text(side)
     if failures:
         raise first_of(failures)
     return writes, overwrites
+
+
+def _never_came(state: FieldState, side: Side, refs: References) -> bool:
+    """A one-way field whose source was empty while its destination was not: what stands there is a person's, from before
+    there was a pair, though nothing changed since."""
+    each = state.field
+    if each.both_ways or each.rule.has_constant or not state.based:
+        return False
+    source, destination = state.base_left, state.base_right
+    if side is Side.LEFT:
+        source, destination = destination, source
+    if source not in EMPTY or destination in EMPTY:
+        return False
+    try:
+        return each.flow_text(side, None, refs) != destination
+    except (Rejected, Blocked):
+        return True
 
 
 def _stays(each: CompiledField, side: Side) -> bool:

@@ -102,6 +102,20 @@ def test_edits(left: dict[str, Any], right: dict[str, Any], expected: dict[str, 
     assert plainly(step) == expected
 
 
+def test_what_stood_in_a_one_way_field_before_there_was_a_pair_is_named_when_it_is_written_over() -> None:
+    """Its source was empty, so nothing was written when the two were paired."""
+    left, right = pair(VALUES)
+    was = (edit(left, rep=None), edit(right, rep="XX"))
+    step = decide(agreed(RULES, *was), edit(was[0], rep="CD"), was[1], RULES, {})
+    assert plainly(step) == {
+        "kind": "write",
+        "writes": {"right": {"r_rep": "CD"}},
+        "overwrites": {"right": {"r_rep": '"XX"'}},
+    }
+    untouched = decide(agreed(RULES, *was), edit(was[0], at=500), was[1], RULES, {})
+    assert untouched.kind is StepKind.UNCHANGED
+
+
 def test_time_moved_but_no_mapped_field_did() -> None:
     was = pair(VALUES)
     moved = edit(was[0], at=500, unmapped="new")
