@@ -42,6 +42,12 @@ def edit(run: Run) -> None:
         if coupling is None or coupling.of(side, "id") is None:
             _close(item, JobItem.State.NOT_APPLICABLE, "coupling ended")
             return
+        if run.job.journal.filter(state=Journal.State.DONE).exists():
+            # Written by a worker that ended before it could say so: to look again would find our own change.
+            with run.page():
+                run.count("modified", side)
+                _close(item, JobItem.State.DONE)
+            return
         _edit(run, item, coupling, side)
 
 

@@ -170,6 +170,29 @@ def test_an_edit_without_an_answer_is_looked_up_and_still_flows(duo, anna):
     assert duo.rows(Side.RIGHT)[right]["phone"] == "2" == duo.rows(Side.LEFT)[left]["phone"]
 
 
+@pytest.mark.parametrize("point", ["intended", "sent", "before page", "page stored", "page committed"])
+def test_an_edit_whose_worker_died_is_made_once_and_says_so(duo, anna, point):
+    left, right = pair(duo, "C1", phone="1")
+    save(anna, duo.coupling("C1"), "left", phone="2")
+    job = SynchJob.objects.latest("pk")
+
+    def observe(here: str) -> None:
+        if here == point:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        jobs.run(job.pk, observe=observe)
+    SynchJob.objects.filter(pk=job.pk).update(state="queued", lease_no=5)
+    assert carry_out().modified == 1
+    item = JobItem.objects.get(job=job, purpose=JobItem.Purpose.CHOSEN)
+    assert (item.state, item.note) == ("done", "")
+    assert list(Journal.objects.filter(job=job, state="done").values_list("values", flat=True)) == [
+        {"phone": "2"}
+    ]
+    duo.run()
+    assert duo.rows(Side.LEFT)[left]["phone"] == "2" == duo.rows(Side.RIGHT)[right]["phone"]
+
+
 def test_who_may_not_edit_reads_all_fields_and_who_can(duo, anna):
     pair(duo, "C1", phone="1", parent="5f1c0a52-0e2f-4f0e-9d7f-3c1c0c1c0c1c")
     coupling = duo.coupling("C1")
