@@ -7,7 +7,8 @@ several is taken. Run ``python -m bench lists [problems [entries]]``.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from statistics import median
 from typing import Any
 
@@ -63,16 +64,23 @@ FROM generate_series(0, %(causes)s - 1) i ON CONFLICT DO NOTHING
 
 def main(problems: int = 100_000, entries: int = 1_000_000) -> None:
     call_command("migrate", verbosity=0)
+    with signed_in() as browser:
+        _measure(browser, problems, entries)
+
+
+@contextmanager
+def signed_in() -> Iterator[Client]:
+    """A browser without a web server, in which an administrator is signed in."""
     plain = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
     files = {**settings.STORAGES, **plain}
     with override_settings(ALLOWED_HOSTS=["testserver"], SECURE_SSL_REDIRECT=False, STORAGES=files):
-        _measure(problems, entries)
+        browser = Client()
+        browser.force_login(User.objects.create_superuser(f"bench{time.time_ns()}", "", "x"))
+        yield browser
 
 
-def _measure(problems: int, entries: int) -> None:
+def _measure(browser: Client, problems: int, entries: int) -> None:
     mapping = _fill(problems, entries)
-    browser = Client()
-    browser.force_login(User.objects.create_superuser(f"bench{time.time_ns()}", "", "x"))
     numbers = "+".join(f"C{n * 97:07}" for n in range(1, 901))
     desk, diary = "/coupled-errors/?tab=all", "/errors/?tab=entries"
     cases: list[tuple[str, str, str]] = [
@@ -97,7 +105,7 @@ def _measure(problems: int, entries: int) -> None:
     print(f"\nLists: {problems:,} open problems, {entries:,} entries; median of {TRIES}")
     plain: dict[str, float] = {}
     for base, query, name in cases:
-        spent = _time(lambda where=base + query: _read(browser, where))
+        spent = median_of(lambda where=base + query: read(browser, where))
         first = plain.setdefault(base, spent) if query == "" else plain.get(base, plain[desk])
         print(f"  {base.split('?')[0]:<18}{name:<42}{spent * 1000:8.0f} ms {spent / first:6.1f} ×")
     began = time.perf_counter()
@@ -138,13 +146,13 @@ def _fill(problems: int, entries: int) -> TableMapping:
     return mapping
 
 
-def _read(browser: Client, where: str) -> None:
+def read(browser: Client, where: str) -> None:
     answer = browser.get(where)
     if answer.status_code != 200:
         raise SystemExit(f"{where[:80]} answers {answer.status_code}")
 
 
-def _time(work: Callable[[], Any]) -> float:
+def median_of(work: Callable[[], Any]) -> float:
     work()
     spent = []
     for _ in range(TRIES):

@@ -1,4 +1,4 @@
-"""Match-based coupling at size: a look at both apps, then the run, and the most memory either took.
+"""Match-based coupling at size: a look at both apps, the pages of what it found, then the run, and the most memory it took.
 
 ``python -m bench matching [rows]``. Of every hundred names on the left, ninety-four stand once on the right under another
 spelling, two stand twice, four not at all.
@@ -13,7 +13,9 @@ from typing import Any
 
 import psycopg
 from django.core.management import call_command
+from django.urls import reverse
 
+from bench.lists import median_of, read, signed_in
 from bench.world import World, world
 from synccore import jobs
 from synccore.models import MatchCriterion, MatchRecord, SynchJob, TableMapping
@@ -56,6 +58,30 @@ def _timed(what: str, n: int, start: Callable[[], SynchJob]) -> SynchJob:
     return job
 
 
+def _pages(mapping: TableMapping, look: SynchJob) -> None:
+    """The list of what the look found, as a person turns its pages."""
+    where = reverse("synccore:match_records", args=[mapping.pk])
+    several = MatchRecord.objects.filter(job=look, outcome="several").order_by("pk")[0]
+    cases = {
+        "?tab=one": "the list: first page of a tab",
+        "?tab=one&at=last": "last page",
+        "?tab=all": "all outcomes",
+        "?tab=all&q=99999": "a word of one name",
+        "?tab=all&q=customer": "a word of every name",
+        f"?tab=several&open={several.pk}": "with a record and its candidates beside it",
+    }
+    with signed_in() as browser:
+        for query, name in cases.items():
+            spent = median_of(lambda at=where + query: read(browser, at))
+            print(f"   {name:<46}{spent * 1000:8.0f} ms")
+        began = time.perf_counter()
+        size = sum(len(piece) for piece in browser.get(f"{where}?tab=all&format=csv").streaming_content)
+        print(
+            f"   {'all of it as CSV':<46}{time.perf_counter() - began:8.1f} s, {size / 1e6:.0f} MB",
+            flush=True,
+        )
+
+
 def main(n: int = 100_000) -> None:
     call_command("migrate", verbosity=0)
     with world("matching") as place:
@@ -65,6 +91,7 @@ def main(n: int = 100_000) -> None:
         job = _timed("look for matches by name", n, lambda: match.start_look(mapping, user=None))
         found = match.counts_of(job.pk)
         print("  ", {outcome: sides for outcome, sides in sorted(found.items())})
+        _pages(mapping, job)
         done = _timed("couple them", n, lambda: match.start_match(mapping, user=None, look=job.pk))
         print("  ", {"coupled": done.coupled, "left alone": done.skipped, "items": done.items.count()})
         print("  ", "rows kept of the look:", f"{MatchRecord.objects.filter(job=job).count():,}")

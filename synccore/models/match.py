@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -146,6 +147,8 @@ class MatchRecord(models.Model):
                 condition=Q(subject=True, outcome="") & ~Q(state="free"),
                 name="matched_by_state",
             ),
+            # The records that share a key with one: its candidates
+            GinIndex(fields=["keys"], opclasses=["jsonb_path_ops"], name="matched_by_key"),
         ]
 
     def __str__(self) -> str:

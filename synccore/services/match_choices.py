@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
+from operator import or_
 from typing import Any, Final
 
 from django.db import transaction
@@ -40,8 +42,10 @@ def candidates(rows: Sequence[MatchRecord]) -> dict[int, list[MatchRecord]]:
             waiting = {row.keys[place]: [] for row in mine if row.pk not in found and row.keys[place]}  # type: ignore[var-annotated]
             if not waiting:
                 continue
+            # The first condition is the index's, whatever the group; the second one keeps to this group.
             others = MatchRecord.objects.filter(
-                **{"job": mine[0].job_id, "side": side.other.value, f"keys__{place}__in": list(waiting)}
+                reduce(or_, (Q(keys__contains=[key]) for key in waiting)),
+                **{"job": mine[0].job_id, "side": side.other.value, f"keys__{place}__in": list(waiting)},
             )
             declined = MatchChoice.objects.filter(
                 mapping=mine[0].mapping_id,

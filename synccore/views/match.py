@@ -187,6 +187,9 @@ def _context(request: HttpRequest, found: TableMapping) -> dict[str, Any]:
     look, looking, coupling = match.latest_look(found), match.looking(found), match.coupling_now(found)
     ran = match.run_of(look) if look is not None else None
     code = match.stale(found, look) if look is not None else ""
+    for job in (look, looking, coupling, ran):
+        if job is not None:
+            job.mapping = found  # with its apps, which each of them says
     counts = match.counts_of(look.pk) if look is not None else {}
     lines = _outcome_lines(found, look, counts, apps) if look is not None else []
     plan = match.plan_of(setup, counts) if look is not None else None

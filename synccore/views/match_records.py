@@ -27,7 +27,7 @@ from synccore.services.match_choices import choose, leave_out_met
 from synccore.shapes import SIDES, Side
 from synccore.tables import app_names
 from ui.actions import NAMES_SHOWN, Action, Outcome, number, permitted
-from ui.counting import Counted
+from ui.counting import Counted, up_to
 from ui.filters import ListFilter
 from ui.paging import Page, Sort
 from ui.panels import Panel
@@ -212,8 +212,10 @@ class MatchRecordsPage(ListPage):
     # --- tabs ---------------------------------------------------------------------------------------------
 
     def _counts(self) -> dict[str, Counted]:
-        """Counted up to a limit, also without a filter: a look may be of a million records."""
-        return self.count_tabs()
+        """Counted up to a limit, also without a filter: a look may be of a million records. *All* is the others' sum."""
+        found = self.count_tabs([tab for tab in self.tabs if tab.name != "all"])
+        whole = up_to(sum(each.n for each in found.values()))
+        return {**found, "all": replace(whole, more=whole.more or any(each.more for each in found.values()))}
 
     def _tab_links(self, counts: Mapping[str, Counted]) -> list[TabLink]:
         """Those of outcomes that nothing has stand there only while they are looked at."""
