@@ -70,7 +70,7 @@ def context(row: MetRow, look: SynchJob, *, may_choose: bool) -> dict[str, Any]:
         "alone": _alone(lines, row.row) if other is None and not options else [],
         "options": options,
         "cut": len(there) >= SHOWN,
-        "groups": [_group(row.row, each, at) for at, each in enumerate(groups)],
+        "groups": [_group(row.row, each, at, alone=not there) for at, each in enumerate(groups)],
         "choice": choice,
         "chosen_by": person_name(choice.chosen_by) if choice is not None else "",
         "run_words": _run_words(row) if row.is_open else "",
@@ -105,10 +105,13 @@ def _decided(groups: Sequence[Lines], place: int | None) -> set[str]:
     return {line["rule"] for line in groups[place]} if place is not None and place < len(groups) else set()
 
 
-def _group(row: MatchRecord, lines: Lines, place: int) -> Group:
+def _group(row: MatchRecord, lines: Lines, place: int, *, alone: bool) -> Group:
+    """``alone``: the record has no candidates."""
     words = f" {_('and')} ".join(field_name(line) for line in lines)
     if place >= len(row.keys) or row.keys[place] is None:
         return Group(words, State(_("a value is missing here, which matches nothing"), "missing", "closed"))
+    if row.outcome == Outcome.NONE and alone:
+        return Group(words, State(_("found nothing"), "x", "closed"))
     if row.place != place or row.outcome == Outcome.CHOSEN:
         return Group(words, None)
     if row.outcome in (Outcome.SEVERAL, Outcome.TAKEN):
@@ -117,12 +120,10 @@ def _group(row: MatchRecord, lines: Lines, place: int) -> Group:
 
 
 def _run_words(row: MetRow) -> str:
-    """What a run does with the record."""
+    """What a run does with the record; "" where what stands in the place of a counterpart says it."""
     if row.row.outcome in MatchRecord.PAIRED:
         return _("A run couples the two.")
-    if row.is_created:
-        return _("A run creates it in %(app)s.") % {"app": row.other_app}
-    return _("A run leaves it alone.")
+    return "" if row.is_created else _("A run leaves it alone.")
 
 
 # -- whom it could go with ---------------------------------------------------------------------------------------------

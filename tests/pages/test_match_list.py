@@ -371,6 +371,8 @@ def test_after_the_run_each_row_says_what_came_of_it(apps, browser):
     preview = look(apps)
     (alone,) = browser.get(here(apps, "?tab=none")).context["table"].row_list
     assert "a run creates it" in alone.instead
+    panel = beside(browser, here(apps, f"?tab=none&open={alone.pk}"))
+    assert "a run creates it in" in panel and "name found nothing" in panel
     apps.left.put("customer", moved, {"name": "Another name"})
     done = couple(apps, preview)
     answer = browser.get(here(apps, "?tab=all"))
