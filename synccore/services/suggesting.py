@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import product
 from typing import Any, Final
 
 from django.db import transaction
@@ -36,6 +37,12 @@ class Why(StrEnum):
 _DOUBTFUL: Final = frozenset(
     {"other_type", "foreign_id", "zone_needed", "only_of_list", "other_list", "number_of_list"}
 )
+#: What apps call the fields in which they keep a record's own history, without signs.
+_HISTORY: Final = frozenset(
+    [f"{start}{what}{end}" for start in ("", "last", "system") for what in ("created", "modified", "updated", "changed")
+     for end in ("", "at", "by", "on", "date", "datetime")]
+    + ["creationdate", "versionnumber", "rowversion", "timestamp", "importsequencenumber"]
+)  # fmt: skip
 #: A publisher's or a group's prefix, as in ``new_city`` and ``address1_city``.
 _PREFIX: Final = re.compile(r"[a-z][a-z0-9]{1,11}_(?=.)")
 #: Words that apps use for the same thing.
@@ -67,6 +74,7 @@ class Suggestion:
     why: Why
     ways: tuple[str, ...]
     warnings: tuple[fitting.Warned, ...] = ()
+    same_type: bool = True
 
     @property
     def key(self) -> str:
@@ -76,8 +84,9 @@ class Suggestion:
     @property
     def is_sure(self) -> bool:
         """Whether it is ticked before anybody has looked."""
-        sure = self.why is Why.STANDARD or not any(each.code in _DOUBTFUL for each in self.warnings)
-        return sure and self.why is not Why.ALIKE
+        if self.why in (Why.STANDARD, Why.ALIKE):
+            return self.why is Why.STANDARD
+        return self.same_type and not any(each.code in _DOUBTFUL for each in self.warnings)
 
 
 def key_of(draft: Draft) -> str:
@@ -110,7 +119,7 @@ def suggest(
     used = {side: {getattr(each, side.value) for each in (*taken, *found)} for side in SIDES}
     pairing = _Pairing(mapping, left, right, used)
     pairs = [(Why.STANDARD, each) for each in found]
-    pairs += [(why, each) for why, forms in _RANKS for each in pairing.pairs(why, forms)]
+    pairs += [(why, each) for why, whole, forms in _RANKS for each in pairing.pairs(why, whole, forms)]
     pairs = pairs[: max(MOST - len(taken), 0)]
     return [_suggestion(mapping, known, draft, why, ways or {}) for why, draft in pairs]
 
@@ -184,6 +193,7 @@ def _written(mapping: TableMapping, draft: Draft) -> Iterator[tuple[Side, str]]:
 
 # -- names and labels --------------------------------------------------------------------------------------------------
 
+#: What a field of a table may be known by.
 Forms = Callable[[str, FieldInfo], set[str]]
 
 
@@ -191,35 +201,42 @@ def _plain(name: str) -> str:
     return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
-def _by_name(table: str, info: FieldInfo) -> set[str]:
+def _names(table: str, info: FieldInfo) -> set[str]:
     return {_plain(info.name)} - {""}
 
 
-def _by_beginning(table: str, info: FieldInfo) -> set[str]:
-    """The name, and what is left of it without a prefix or the name of its table."""
-    name = info.name.casefold()
-    found = {_plain(name)}
-    if match := _PREFIX.match(name):
-        found.add(_plain(name[match.end() :]))
+def _captions(table: str, info: FieldInfo) -> set[str]:
+    return {_plain(info.name), _plain(info.label)} - {""}
+
+
+def _endings(table: str, info: FieldInfo) -> set[str]:
+    """The name, and what is left of it without a prefix or without the name of its table."""
+    found = _names(table, info) | {_plain(_without_prefix(info.name))}
     for one in _singular(_plain(table)):
-        if len(rest := _plain(name).removeprefix(one)) > 1:
+        if len(rest := _plain(info.name).removeprefix(one)) > 1:
             found.add(rest)
     return found - {""}
 
 
-def _by_label(table: str, info: FieldInfo) -> set[str]:
-    """Besides, the label, and what stands behind its colon as in ``Address 1: City``."""
-    label = info.label.casefold()
-    return (_by_beginning(table, info) | {_plain(label), _plain(label.rpartition(":")[2])}) - {""}
+def _without_prefix(name: str) -> str:
+    match = _PREFIX.match(name.casefold())
+    return name.casefold()[match.end() :] if match else ""
 
 
-def _by_word(table: str, info: FieldInfo) -> set[str]:
-    """The same in the words that most apps use; a first of several is the one."""
-    found = set()
-    for form in _by_label(table, info):
-        word = form if form.endswith("11") else form.removesuffix("1")
-        found.add(_SAME.get(word, word))
-    return found - {""}
+def _words(table: str, info: FieldInfo) -> set[str]:
+    return set(map(_word, _captions(table, info)))
+
+
+def _ending_words(table: str, info: FieldInfo) -> set[str]:
+    """Besides, the words of its endings, and what stands behind the colon of its label, as in ``Address 1: City``."""
+    behind = _plain(info.label.rpartition(":")[2])
+    return set(map(_word, (_captions(table, info) | _endings(table, info) | {behind}) - {""}))
+
+
+def _word(form: str) -> str:
+    """In the word that most apps use. The first of several is the one."""
+    first = form if form.endswith("11") else form.removesuffix("1")
+    return _SAME.get(first, first)
 
 
 def _singular(name: str) -> Iterator[str]:
@@ -230,11 +247,14 @@ def _singular(name: str) -> Iterator[str]:
         yield name[:-1]
 
 
-_RANKS: Final[tuple[tuple[Why, Forms], ...]] = (
-    (Why.NAME, _by_name),
-    (Why.BEGINNING, _by_beginning),
-    (Why.LABEL, _by_label),
-    (Why.ALIKE, _by_word),
+#: How fields are paired, one way after the other: by what one of the two is called as a whole, and by what the other may be
+#: called. Of two endings nobody knows whether they are of one thing (``vat_number`` and ``accountnumber``).
+_RANKS: Final[tuple[tuple[Why, Forms, Forms], ...]] = (
+    (Why.NAME, _names, _names),
+    (Why.BEGINNING, _names, _endings),
+    (Why.LABEL, _captions, _captions),
+    (Why.ALIKE, _words, _words),
+    (Why.ALIKE, _words, _ending_words),
 )
 
 
@@ -251,26 +271,22 @@ class _Pairing:
     def __post_init__(self) -> None:
         for side, table in ((Side.LEFT, self.left), (Side.RIGHT, self.right)):
             out = self.used[side] | _own(self.mapping, side, table)
-            self.free[side] = {name: info for name, info in table.fields.items() if name not in out}
+            self.free[side] = {
+                name: info
+                for name, info in table.fields.items()
+                if name not in out and _plain(name) not in _HISTORY
+            }
 
-    def pairs(self, why: Why, forms: Forms) -> list[Draft]:
+    def pairs(self, why: Why, whole: Forms, forms: Forms) -> list[Draft]:
         """The pairs that this way finds, in the order of the left table. They are free no more."""
-        others: dict[Side, dict[str, list[str]]] = {side: {} for side in SIDES}
-        for side, table in ((Side.LEFT, self.left), (Side.RIGHT, self.right)):
-            said: dict[str, list[str]] = {}
-            for name, info in self.free[side].items():
-                for form in forms(table.name, info):
-                    said.setdefault(form, []).append(name)
-            others[side] = said
-        shared = {form: others[Side.RIGHT][form] for form in others[Side.LEFT] if form in others[Side.RIGHT]}
+        left = _Called(self.left.name, self.free[Side.LEFT], whole, forms)
+        right = _Called(self.right.name, self.free[Side.RIGHT], whole, forms)
         rights: dict[str, set[str]] = {}
         lefts: dict[str, set[str]] = {}
-        for form, names in shared.items():
-            for one in others[Side.LEFT][form]:
-                for other in names:
-                    if self._can_be(why, one, other):
-                        rights.setdefault(one, set()).add(other)
-                        lefts.setdefault(other, set()).add(one)
+        for one, other in {*_met(left.whole, right.forms), *_met(left.forms, right.whole)}:
+            if self._can_be(why, one, other):
+                rights.setdefault(one, set()).add(other)
+                lefts.setdefault(other, set()).add(one)
         found = []
         for name in list(self.free[Side.LEFT]):
             partner = _the_one(rights.get(name, ()))
@@ -289,6 +305,24 @@ class _Pairing:
             return False
         # Of fields with one name a person may want to convert one into the other.
         return why is Why.NAME or infos[Side.LEFT].type is infos[Side.RIGHT].type
+
+
+class _Called:
+    """The fields of a table by what they are called as a whole, and by all they may be called."""
+
+    def __init__(self, table: str, infos: Mapping[str, FieldInfo], whole: Forms, forms: Forms) -> None:
+        self.whole: dict[str, list[str]] = {}
+        self.forms: dict[str, list[str]] = {}
+        for name, info in infos.items():
+            for found, said in ((self.whole, whole(table, info)), (self.forms, forms(table, info))):
+                for each in said:
+                    found.setdefault(each, []).append(name)
+
+
+def _met(left: Mapping[str, list[str]], right: Mapping[str, list[str]]) -> Iterator[tuple[str, str]]:
+    """The pairs that are called the same."""
+    for form in left.keys() & right.keys():
+        yield from product(left[form], right[form])
 
 
 def _the_one(names: Collection[str]) -> str | None:
@@ -317,16 +351,17 @@ def _ways(mapping: TableMapping, infos: Mapping[Side, FieldInfo]) -> tuple[str, 
 def _suggestion(
     mapping: TableMapping, known: Known, draft: Draft, why: Why, wanted: Mapping[str, str]
 ) -> Suggestion:
-    if why is Why.STANDARD:
-        ways: tuple[str, ...] = (draft.direction,)
-    else:
+    ways: tuple[str, ...] = (draft.direction,)
+    same_type = True
+    if why is not Why.STANDARD:
         infos = {}
         for side in SIDES:
             table = known.table(side, getattr(mapping, f"{side.value}_table"))
             assert table is not None
             infos[side] = table.fields[getattr(draft, side.value)]
         ways = _ways(mapping, infos)
+        same_type = infos[Side.LEFT].type is infos[Side.RIGHT].type
     if (way := wanted.get(key_of(draft))) in ways:
         draft.direction = way
     warned = fitting.of_field(mapping, row_of(mapping, draft), known)
-    return Suggestion(draft, why, ways, tuple(warned))
+    return Suggestion(draft, why, ways, tuple(warned), same_type)

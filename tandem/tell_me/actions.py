@@ -304,12 +304,13 @@ ACTIONS: Final[tuple[Entry, ...]] = (
         also=("Check the set-up", "Instellingen controleren", "Kontroller oppsettet"),
     ),
     action(
-        "Use Default Synchronization Setup",
-        "Standaardsynchronisatie-instellingen gebruiken",
-        "Bruk standard synkroniseringsoppsett",
+        "Suggest field mappings",
+        "Veldtoewijzingen voorstellen",
+        "Foreslå felttilordninger",
         "synccore:mappings",
         permission=SET_UP,
-        icon="wrench",
+        icon="bulb",
+        also=("Map fields automatically", "Auto-map", "Edit the fields"),
         on=_MAPPINGS,
     ),
 )

@@ -314,8 +314,13 @@ def make_customers(browser: Any, pair: Integration, currencies: TableMapping) ->
     mapping = make_mapping(browser, pair, name="Customers of both", **asked)
     assert (mapping.left_modified_field, mapping.right_modified_field) == ("modified_at", "modifiedon")
     rows = browser.get(page("suggest_fields", mapping)).context["rows"]
-    assert [row.key for row in rows if row.ticked] == ["name = name", "credit_limit = creditlimit"]
-    assert "no = accountnumber" in [row.key for row in rows if not row.ticked]
+    assert [row.key for row in rows if row.ticked] == [
+        "name = name", "credit_limit = creditlimit", "city = address1_city", "email = emailaddress1",
+    ]  # fmt: skip
+    assert [row.key for row in rows if not row.ticked] == [
+        "phone = telephone1", "no = accountnumber", "address = address1_line1", "address_2 = address1_line2",
+        "post_code = address1_postalcode",
+    ]  # fmt: skip
     save_lines(browser, mapping, lines_of_customers(currencies))
     told = browser.get(page("mapping", mapping)).content.decode()
     assert "email in ERP takes 80 characters; emailaddress1 may hold 100. Longer values are refused." in told

@@ -65,11 +65,10 @@ def one(left: FieldInfo, right: FieldInfo, **more: str) -> suggesting.Suggestion
         (field("credit_limit"), field("CreditLimit"), Why.NAME),
         (field("Größe"), field("GRÖSSE"), Why.NAME),
         (field("city"), field("new_city"), Why.BEGINNING),
-        (field("cr4f2_city"), field("new_city"), Why.BEGINNING),
         (field("number"), field("accountnumber"), Why.BEGINNING),
         (field("customer_name"), field("name"), Why.BEGINNING),
         (field("field_7", label="Loyalty points"), field("new_x", label="Loyalty Points"), Why.LABEL),
-        (field("town", label="City"), field("address1_x", label="Address 1: City"), Why.LABEL),
+        (field("town", label="City"), field("address1_x", label="Address 1: City"), Why.ALIKE),
         (field("loyalty"), field("new_x", label="Loyalty"), Why.LABEL),
         (field("no"), field("accountnumber"), Why.ALIKE),
         (field("phoneNumber"), field("telephone1"), Why.ALIKE),
@@ -89,10 +88,14 @@ def test_fields_that_look_alike_are_suggested(left, right, why):
     [
         (field("city"), field("country")),
         (field("x"), field("new_y")),
+        (field("vat_number"), field("accountnumber")),
+        (field("bill_city"), field("ship_city")),
         (field("amount"), field("new_amount", DECIMAL)),  # only one name is reason enough for another type
         (field("_"), field("__")),
         (field("11"), field("1")),
         (field("city", read_only=True), field("city", read_only=True)),
+        (field("created_by"), field("createdby")),
+        (field("systemModifiedAt", read_only=True), field("system_modified_at")),
     ],
 )
 def test_others_are_not(left, right):
@@ -116,6 +119,18 @@ def test_of_numbered_fields_it_is_the_first_and_of_others_none():
     assert pairs(mapping_of([field("city")], numbered)) == [("city", "address1_city", "beginning")]
     assert pairs(mapping_of([field("city")], [field("new_city"), field("old_city")])) == []
     assert pairs(mapping_of([field("ship_city"), field("bill_city")], [field("city")])) == []
+
+
+def test_who_has_the_whole_name_comes_before_who_only_ends_in_it():
+    mapping = mapping_of(
+        [field("no"), field("vat_number"), field("phone")],
+        [
+            field("address1_telephone1", label="Address 1: Phone"),
+            field("telephone1", label="Main Phone"),
+            field("accountnumber", label="Account Number"),
+        ],
+    )
+    assert pairs(mapping) == [("phone", "telephone1", "alike"), ("no", "accountnumber", "alike")]
 
 
 def test_what_the_app_keeps_itself_and_what_is_mapped_is_left_out():
@@ -154,6 +169,7 @@ def test_it_flows_where_it_may_be_written(read_only, direction, ways):
         (field("owner", GUID), field("owner", GUID, native="Lookup"), ["foreign_id"], False),
         (field("kind"), field("kind", INTEGER, options=(("3", "Customer"),)), ["only_of_list"], False),
         (field("n", INTEGER), field("n", INTEGER, required=True), ["required_here"], True),
+        (field("n", INTEGER, read_only=True), field("n"), [], False),
     ],
 )
 def test_what_does_not_fit_is_told_and_not_ticked(left, right, codes, sure):
