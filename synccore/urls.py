@@ -69,6 +69,7 @@ urlpatterns = [
     path("mappings/<int:pk>/match/records/", match_records.MatchRecordsPage.as_view(), name="match_records"),
     path("mappings/<int:pk>/match/run/", match.match_run, name="match_run"),
     path("mappings/<int:pk>/off/", mappings.switch_off, name="switch_off"),
+    path("mappings/on/", mappings.switch_on_new, name="switch_on_new"),
     path("mappings/<int:pk>/on/", mappings.switch_on, name="switch_on"),
     path("mappings/<int:pk>/read/", mappings.read_tables, name="read_tables"),
     path("find-deleted/", finding.find_deleted, name="find_deleted"),

@@ -5,7 +5,7 @@ Saving judges by what the apps' catalogues said when they were last read; it con
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from hashlib import sha256
 from json import dumps
@@ -283,6 +283,20 @@ def switch_on(mapping: TableMapping, *, user: Any) -> TableMapping:
         row.save(update_fields=["enabled"])
         kick_on_commit()
     return row
+
+
+def switch_on_all(
+    found: Iterable[TableMapping], *, user: Any
+) -> tuple[list[TableMapping], list[tuple[TableMapping, NotNow]]]:
+    """Switch on what can be; gives those that are on now, and why each of the others stays off. Raises RightMissing."""
+    on: list[TableMapping] = []
+    off: list[tuple[TableMapping, NotNow]] = []
+    for mapping in found:
+        try:
+            on.append(switch_on(mapping, user=user))
+        except NotNow as no:
+            off.append((mapping, no))
+    return on, off
 
 
 @transaction.atomic

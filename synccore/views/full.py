@@ -7,6 +7,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -14,14 +15,14 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from synccore import roles, services
-from synccore.models import SynchJob, TableMapping
+from synccore.models import Problem, SynchJob, TableMapping
 from synccore.models.scoping import GrantLevel
 from synccore.services import runs
 from synccore.services.jobs import NotNow
 from synccore.services.review import What, start_count
 from synccore.tables import JobRow
 
-from .full_rows import ReviewRow, line_refused, lines_shown, review_rows
+from .full_rows import LineShown, ReviewRow, line_refused, lines_shown, review_rows
 from .jobs import jobs_of
 from .mapping_forms import FORM_VERBS
 from .sentences import not_now
@@ -51,6 +52,7 @@ def full(request: HttpRequest) -> HttpResponse:
             "fulls": sum(what is What.FULL for what in usable.values()),
             "couples": sum(what is What.COUPLE for what in usable.values()),
             "both": any(row.goes_on(what) for row, what in usable.items()),
+            "several": _are_of_several(rows),
             "left": [row.refused(what) for row, what in chosen.items() if row not in usable],
         }
         return render(request, "synccore/full_question.html", context)
@@ -65,12 +67,19 @@ def full(request: HttpRequest) -> HttpResponse:
     context = {
         "page_title": _("Run Full Synchronization"),
         "rows": rows,
+        "several": _are_of_several(rows),
+        "new": [row.row for row in rows if row.row.is_new],
         "sets_up": sets_up,
         "counting": any(row.counting for row in rows),
         "running": list(open_.order_by("-pk")[:5]),
     }
     template = "synccore/full_rows.html" if request.htmx else "synccore/full.html"  # type: ignore[attr-defined]
     return render(request, template, context)
+
+
+def _are_of_several(rows: Sequence[ReviewRow]) -> bool:
+    """Whether the rows are of more than one pair of apps, so that a name alone does not say which is meant."""
+    return len({row.mapping.integration_id for row in rows}) > 1
 
 
 def _chosen(request: HttpRequest, rows: Sequence[ReviewRow]) -> dict[ReviewRow, What]:
@@ -108,18 +117,22 @@ def _start(request: HttpRequest, wanted: dict[TableMapping, What]) -> HttpRespon
     couples = [line for line in lines if line.job.verb == "match_couple"]
     said = []
     if n := len(lines) - len(couples):
-        text = ngettext("%(n)s mapping is synchronized whole.", "%(n)s mappings are synchronized whole.", n)
+        text = ngettext(
+            "%(n)s mapping is being synchronized whole.", "%(n)s mappings are being synchronized whole.", n
+        )
         said.append(text % {"n": n})
     if n := sum(line.then_full for line in couples):
         text = ngettext(
-            "%(n)s mapping is coupled by its criteria, then synchronized whole.",
-            "%(n)s mappings are coupled by their criteria, then synchronized whole.",
+            "%(n)s mapping is being coupled by its criteria, then synchronized whole.",
+            "%(n)s mappings are being coupled by their criteria, then synchronized whole.",
             n,
         )
         said.append(text % {"n": n})
     if n := sum(not line.then_full for line in couples):
         text = ngettext(
-            "%(n)s mapping is coupled by its criteria.", "%(n)s mappings are coupled by their criteria.", n
+            "%(n)s mapping is being coupled by its criteria.",
+            "%(n)s mappings are being coupled by their criteria.",
+            n,
         )
         said.append(text % {"n": n})
     messages.success(request, " ".join([*said, *(_reason(each) for each in left)]))
@@ -158,9 +171,20 @@ def status(request: HttpRequest, pk: int) -> HttpResponse:
         "done": sum(not line.job.is_unfinished for line in lines),
         "count": len(lines),
         "stuck": any(line.stuck for line in lines),
+        "left": [] if parent.is_unfinished else _left(request, lines),
     }
     template = "synccore/full_region.html" if request.htmx else "synccore/full_status.html"  # type: ignore[attr-defined]
     return render(request, template, context)
+
+
+def _left(request: HttpRequest, lines: Sequence[LineShown]) -> list[tuple[TableMapping, int]]:
+    """How many records of each of these mappings do not synchronize now; without those of which all do."""
+    problems = Problem.objects.visible_to(request.user).of_records().open().order_by()
+    by_mapping = problems.filter(mapping__in=[line.job.mapping_id for line in lines]).values_list("mapping")
+    counted = dict(by_mapping.annotate(n=Count("pk")))
+    return [
+        (line.job.mapping, counted[line.job.mapping_id]) for line in lines if line.job.mapping_id in counted
+    ]
 
 
 def _mapping_of(request: HttpRequest, parent: SynchJob, pk: int) -> TableMapping:
@@ -185,12 +209,12 @@ def again(request: HttpRequest, pk: int, mapping: int) -> HttpResponse:
             text = _("%(name)s does not wait for the others any more.")
         elif request.POST.get("do") == "go_on":
             runs.go_on_undecided(parent, found, user=request.user)
-            text = _("%(name)s is synchronized whole.")
+            text = _("%(name)s is being synchronized whole.")
         else:
             job = runs.run_line_again(parent, found, user=request.user)
-            text = _("%(name)s is synchronized whole again.")
+            text = _("%(name)s is being synchronized whole again.")
             if job.verb == "match_couple":
-                text = _("%(name)s is coupled by its criteria again.")
+                text = _("%(name)s is being coupled by its criteria again.")
     except NotNow as no:
         messages.warning(request, not_now(no.code, no.params))
     else:

@@ -157,6 +157,11 @@ class MappingRow:
         return self.mapping.next_run if self.mapping.enabled else None
 
     @property
+    def is_new(self) -> bool:
+        """Whether it never ran, and does not run yet."""
+        return not self.mapping.enabled and self.last_job is None
+
+    @property
     def problems_url(self) -> str:
         return f"{reverse('coupling:coupled')}?tab=all&mapping={self.pk}"
 

@@ -101,6 +101,7 @@ def mapping_list(request: HttpRequest) -> HttpResponse:
     pairs = list({row.integration_id: row.integration for row in rows}.values())
     pairs = pairs or list(Integration.objects.select_related("left", "right"))
     context["standards"] = [pair for pair in pairs if standard.standard_of(pair)]
+    context["new"] = [row for row in shown if row.is_new]
     if not any(row.enabled for row in rows):
         context["steps"] = _first_steps(shown, pairs, context["standards"])
     return render(request, "synccore/mappings.html", context)
@@ -138,8 +139,14 @@ def _first_steps(
             "text": _(
                 "The mapping shows each record that the first run would take. Nothing is written before you say so."
             ),
-            "url": usable[0].url if usable else "",
-            "action": _("Open %(name)s") % {"name": usable[0].name} if usable else "",
+            "url": usable[0].url if len(usable) == 1 else reverse("synccore:full") if usable else "",
+            "action": (
+                _("Open %(name)s") % {"name": usable[0].name}
+                if len(usable) == 1
+                else _("Run Full Synchronization")
+            )
+            if usable
+            else "",
         },
     ]
 
@@ -255,20 +262,44 @@ def switch_on(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         mappings.switch_on(found, user=request.user)
     except NotNow as no:
-        if no.code == "mapping_wrong":
-            wrong = no.params["failures"]
-            first = failure_words(wrong[0], app_names(found))[1]
-            text = ngettext(
-                "%(name)s stays switched off until this is corrected: %(first)s",
-                "%(name)s stays switched off until %(n)s things are corrected, the first of them: %(first)s",
-                len(wrong),
-            )
-            messages.warning(request, text % {"name": found.name, "n": len(wrong), "first": first})
-        else:
-            messages.warning(request, not_now(no.code, no.params))
+        messages.warning(request, _stays_off(found, no))
         return redirect("synccore:mapping", pk=pk)
     messages.success(request, _("%(name)s is switched on. Its schedules run it.") % {"name": found.name})
     return redirect("synccore:mapping", pk=pk)
+
+
+def _stays_off(found: TableMapping, no: NotNow) -> str:
+    if no.code != "mapping_wrong":
+        return not_now(no.code, no.params)
+    wrong = no.params["failures"]
+    first = failure_words(wrong[0], app_names(found))[1]
+    text = ngettext(
+        "%(name)s stays switched off until this is corrected: %(first)s",
+        "%(name)s stays switched off until %(n)s things are corrected, the first of them: %(first)s",
+        len(wrong),
+    )
+    return text % {"name": found.name, "n": len(wrong), "first": first}
+
+
+@require_POST
+def switch_on_new(request: HttpRequest) -> HttpResponse:
+    """Switch on several at once: those that a page named as new (``mapping``). Back to the page it was pressed on."""
+    require_set_up(request)
+    named = [int(pk) for pk in request.POST.getlist("mapping") if pk.isdecimal() and len(pk) < 10]
+    rows = TableMapping.objects.visible_to(request.user).select_related(
+        "integration__left", "integration__right"
+    )
+    on, off = mappings.switch_on_all(rows.filter(pk__in=named).order_by("pk"), user=request.user)
+    if on:
+        text = ngettext(
+            "%(n)s mapping is switched on. Its schedules run it; Run Full Synchronization starts it now.",
+            "%(n)s mappings are switched on. Their schedules run them; Run Full Synchronization starts them now.",
+            len(on),
+        )
+        messages.success(request, text % {"n": len(on)})
+    for found, no in off:
+        messages.warning(request, _stays_off(found, no))
+    return redirect("synccore:full" if request.POST.get("back") == "full" else "synccore:mappings")
 
 
 @require_POST

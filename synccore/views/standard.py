@@ -105,7 +105,8 @@ def _press(request: HttpRequest, integration: Integration, plan: Plan) -> HttpRe
     _say(request, done, switch_on=switch_on)
     if not done.made and len(done.reset) == 1:
         return redirect("synccore:mapping", pk=done.reset[0].pk)
-    return redirect("synccore:mappings")
+    # What is new is reviewed and started there.
+    return redirect("synccore:full" if done.made else "synccore:mappings")
 
 
 def _say(request: HttpRequest, done: Result, *, switch_on: bool) -> None:
@@ -117,8 +118,8 @@ def _say(request: HttpRequest, done: Result, *, switch_on: bool) -> None:
         messages.success(request, text)
     elif n:
         text = ngettext(
-            "%(n)s mapping is made, switched off. Look what a run would take, then switch it on.",
-            "%(n)s mappings are made, switched off. Look what a run would take, then switch them on.",
+            "%(n)s mapping is made, switched off. Nothing runs before you switch it on.",
+            "%(n)s mappings are made, switched off. Nothing runs before you switch them on.",
             n,
         )
         messages.success(request, text % {"n": n})

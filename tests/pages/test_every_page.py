@@ -127,6 +127,7 @@ ONLY_POST = {
     "synccore:read_tables",
     "synccore:switch_off",
     "synccore:switch_on",
+    "synccore:switch_on_new",
     "synccore:keep_stopped",
     "synccore:pause",
     "synccore:resume",

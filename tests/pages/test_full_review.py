@@ -90,13 +90,20 @@ def test_the_choices_are_asked_about_and_started(apps, browser):
     assert answer.url == page("full_status", parent.pk)
     text = text_of(browser.get(answer.url))
     assert (
-        "1 mapping is synchronized whole. 1 mapping is coupled by its criteria, then synchronized whole."
+        "1 mapping is being synchronized whole. 1 mapping is being coupled by its criteria, then synchronized whole."
         in text
     )
     assert f"for {apps.mapping.name}:" in text, "the dependent line waits"
     work()
     text = text_of(browser.get(answer.url))
     assert "2 of 2 mappings have ended" in text and "1 Coupled" in text
+    assert "Every record of these mappings synchronizes." in text
+    for n in (8, 9):
+        make.make_problem(
+            make.make_coupling(contacts, left_id=str(n), right_id=str(n)), kind="rejected", state="skipped"
+        )
+    left = browser.get(answer.url)
+    assert f'?tab=all&amp;mapping={contacts.pk}">2 of Contacts</a>' in text_of(left)
 
 
 @pytest.mark.parametrize("given", ["nonsense", "match_couple", "", "<b>"])
@@ -196,7 +203,7 @@ def test_a_line_with_matches_to_choose_asks_for_it_and_can_go_on_without(apps, b
     job = parent.children.get()
     assert "3 more records have several matches" in text_of(browser.get(page("job", job.pk)))
     browser.post(page("full_again", parent.pk, apps.mapping.pk), {"do": "go_on"})
-    assert "is synchronized whole." in text_of(browser.get(where))
+    assert "is being synchronized whole." in text_of(browser.get(where))
     browser.post(page("full_again", parent.pk, apps.mapping.pk), {"do": "go_on"})
     assert "is still being synchronized" in text_of(browser.get(where))
     work()

@@ -360,7 +360,9 @@ def test_a_line_can_be_run_again_and_the_whole_goes_on_until_it_ends(apps, brows
     with pytest.raises(NotNow, match="still_running"):
         runs.run_line_again(parent, apps.mapping, user=None)
     work()
-    assert "is synchronized whole again" in pressed(browser, page("full_again", parent.pk, apps.mapping.pk))
+    assert "is being synchronized whole again" in pressed(
+        browser, page("full_again", parent.pk, apps.mapping.pk)
+    )
     parent.refresh_from_db()
     assert (parent.state, parent.finished_at) == ("running", None)
     work()
@@ -386,7 +388,7 @@ def test_what_is_held_is_left_out_and_named(apps, browser):
     contacts = contacts_of(apps)
     TableMapping.objects.filter(pk=contacts.pk).update(enabled=False)
     said = pressed(browser, FULL, {"mapping": [apps.mapping.pk, contacts.pk], "answered": "1"})
-    assert "1 mapping is synchronized whole. Contacts is switched off" in said
+    assert "1 mapping is being synchronized whole. Contacts is switched off" in said
     assert "is switched off" in pressed(browser, FULL, {"mapping": [contacts.pk], "answered": "1"})
     assert "Choose at least one mapping" in pressed(
         browser, FULL, {"mapping": ["x", "99999"], "answered": "1"}

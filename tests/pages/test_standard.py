@@ -51,9 +51,11 @@ def test_it_shows_what_would_be_made_and_contacts_nobody(browser, pair):
 
 def test_one_press_makes_them_and_a_second_changes_nothing(browser, pair):
     answer = browser.post(page(pair), {"make": ALL, "currency": "eur"}, follow=True)
-    assert answer.redirect_chain[-1][0] == reverse("synccore:mappings")
+    assert answer.redirect_chain[-1][0] == reverse("synccore:full"), "where what is new is started"
     assert "8 mappings are made, switched off." in said(answer)
     assert TableMapping.objects.filter(enabled=False).count() == len(ALL)
+    text = text_of(answer)
+    assert "8 new mappings are switched off:" in text and "Switch on 8 mappings" in text
     again = browser.post(page(pair), {"make": ALL, "currency": "EUR"}, follow=True)
     assert "Everything of the standard was there already" in said(again)
     assert TableMapping.objects.count() == len(ALL)
@@ -173,3 +175,30 @@ def test_only_who_may_set_up(as_user, pair, who):
     for answer in (refused.get(page(pair)), refused.post(page(pair), {"make": ALL})):
         assert answer.status_code == 403
     assert not TableMapping.objects.exists()
+
+
+def test_what_is_new_is_switched_on_by_one_press_and_what_cannot_be_says_why(browser, pair):
+    browser.post(page(pair), {"make": ALL, "currency": "EUR"})
+    made = list(TableMapping.objects.order_by("pk"))
+    wrong = made[0]
+    TableMapping.objects.filter(pk=wrong.pk).update(left_table="gone")
+    answer = browser.post(
+        reverse("synccore:switch_on_new"),
+        {"mapping": [*(row.pk for row in made), "x", "99999"], "back": "full"},
+        follow=True,
+    )
+    assert answer.redirect_chain[-1][0] == reverse("synccore:full")
+    assert "7 mappings are switched on. Their schedules run them" in said(answer)
+    assert f"{wrong.name} stays switched off until" in said(answer)
+    assert set(TableMapping.objects.filter(enabled=False)) == {wrong}
+    assert "1 new mapping is switched off:" in text_of(answer)
+    listed = text_of(browser.get(reverse("synccore:mappings")))
+    assert "Switch on 1 mapping" in listed
+
+
+def test_only_who_may_set_up_switches_on_several(world, owner, as_user):
+    TableMapping.objects.update(enabled=False)
+    answer = as_user(owner).post(reverse("synccore:switch_on_new"), {"mapping": [world.mapping.pk]})
+    assert answer.status_code == 403
+    assert not TableMapping.objects.filter(enabled=True).exists()
+    assert "switch_on_new" not in as_user(owner).get(reverse("synccore:full")).content.decode()

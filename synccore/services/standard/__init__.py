@@ -86,11 +86,7 @@ def use_standard(
         else:
             result.left.append(each.existing)
     if switch_on:
-        for row in result.made:
-            try:
-                mappings.switch_on(row, user=user)
-            except NotNow as no:
-                result.off.append((row, no))
+        _on, result.off = mappings.switch_on_all(result.made, user=user)
     return result
 
 
