@@ -129,6 +129,12 @@ CHECKS: Final[dict[str, CheckGuide]] = {
         ),
         steps=(_("Run the statement below in {app}, then check again."),),
         told_steps=(_("In {app}, add {privilege} to {holder} of {user}, then check again."),),
+        by_hand=(
+            _(
+                "Look in {app} whether {user} may read {table}, and create, change and delete in it where the mapping "
+                "writes; else the first record that needs it says which right is missing."
+            ),
+        ),
     ),
     "fields": CheckGuide(
         _("Table {table} and its mapped fields"),
