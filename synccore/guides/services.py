@@ -70,7 +70,7 @@ SIGNING_IN: Final[dict[str, Guide]] = {
         _("The client secret is refused"),
         _("The client secret that Tandem keeps for {user} is not the right one."),
         _(
-            "In the Microsoft Entra admin center, open the app registration {user}, then Certificates & "
+            "In the Microsoft Entra admin center, open the app registration of {user}, then Certificates & "
             "secrets, and add a client secret."
         ),
         _("Enter its value, not its id, on Connection Setup and press Test Connection."),
@@ -79,7 +79,7 @@ SIGNING_IN: Final[dict[str, Guide]] = {
         _("The client secret has expired"),
         _("The client secret of {user} has ended or was revoked; no token is given for it any more."),
         _(
-            "In the Microsoft Entra admin center, open the app registration {user}, then Certificates & "
+            "In the Microsoft Entra admin center, open the app registration of {user}, then Certificates & "
             "secrets, and add a client secret."
         ),
         _("Enter its value, not its id, on Connection Setup and press Test Connection."),
@@ -87,7 +87,7 @@ SIGNING_IN: Final[dict[str, Guide]] = {
     ),
     "client_unknown": _set_up(
         _("The app registration is not known"),
-        _("The tenant has no app registration {user}, or it was disabled there."),
+        _("The tenant has no app registration for {user}, or it was disabled there."),
         _(
             "Compare the client id and the tenant on Connection Setup with the app registration in the "
             "Microsoft Entra admin center."
@@ -108,7 +108,7 @@ SIGNING_IN: Final[dict[str, Guide]] = {
             "Dataverse: compare the address on Connection Setup with that of the environment; no permission is needed."
         ),
         _(
-            "Business Central: in the Microsoft Entra admin center, open the app registration {user}, then API "
+            "Business Central: in the Microsoft Entra admin center, open the app registration of {user}, then API "
             "permissions; add the application permission API.ReadWrite.All and press Grant admin consent."
         ),
         _PRESS,
@@ -129,7 +129,7 @@ SIGNING_IN: Final[dict[str, Guide]] = {
             "set up there, or not enabled."
         ),
         _(
-            "Business Central: open the page Microsoft Entra Applications, add the client id {user}, "
+            "Business Central: open the page Microsoft Entra Applications, add {user} by its client id, "
             "set State to Enabled, and give it the permission sets it needs (SUPER is not allowed)."
         ),
         _(

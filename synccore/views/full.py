@@ -182,9 +182,8 @@ def _left(request: HttpRequest, lines: Sequence[LineShown]) -> list[tuple[TableM
     problems = Problem.objects.visible_to(request.user).of_records().open().order_by()
     by_mapping = problems.filter(mapping__in=[line.job.mapping_id for line in lines]).values_list("mapping")
     counted = dict(by_mapping.annotate(n=Count("pk")))
-    return [
-        (line.job.mapping, counted[line.job.mapping_id]) for line in lines if line.job.mapping_id in counted
-    ]
+    found = [line.job.mapping for line in lines if line.job.mapping]
+    return [(mapping, counted[mapping.pk]) for mapping in found if mapping.pk in counted]
 
 
 def _mapping_of(request: HttpRequest, parent: SynchJob, pk: int) -> TableMapping:
