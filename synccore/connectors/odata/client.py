@@ -99,12 +99,13 @@ class Client:
         self._circuit = Circuit(name)
         #: How many operations go into a batch.
         self.sizes = batches.sizes_of(name, profile)
-        self._exchange = Exchange(
-            connect_timeout=connect_timeout,
-            # A proxy of the surroundings is for the world outside.
-            proxies=not is_loopback(self._origin[1]),
-            transport=transport,
-        )
+        # A proxy of the surroundings is for the world outside.
+        proxies = not is_loopback(self._origin[1])
+        try:
+            self._exchange = Exchange(connect_timeout=connect_timeout, proxies=proxies, transport=transport)
+        except (ImportError, OSError, ValueError, httpx2.InvalidURL) as error:
+            # A proxy or a file of certificates that the surroundings name, and that cannot be used.
+            raise no_answer(httpx2.ProxyError(str(error)), self.situation("connect")) from None
 
     def __enter__(self) -> Self:
         return self

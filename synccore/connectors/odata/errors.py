@@ -128,6 +128,10 @@ def no_answer(error: Exception, now: Situation) -> Failure:
 def _not_connected(error: Exception, message: str, now: Situation) -> Failure:
     causes = _causes(error)
     low = message.lower()
+    if _was_cut(
+        error, causes, low
+    ):  # while the two agreed on how to encrypt, which says nothing of the certificate
+        return _at_connection(Transient, "connection_refused", now)
     if any(isinstance(each, ssl.SSLError) for each in causes) or "certificate" in low or "ssl" in low:
         return _at_connection(Misconfigured, "certificate_refused", now)
     if any(type(each).__name__ == "gaierror" for each in causes) or "name or service not known" in low:
@@ -137,6 +141,14 @@ def _not_connected(error: Exception, message: str, now: Situation) -> Failure:
     if isinstance(error, httpx2.PoolTimeout):  # our own limit of connections
         return _at_connection(Transient, "too_many_connections", now)
     return _at_connection(Transient, "connection_refused", now)
+
+
+def _was_cut(error: Exception, causes: list[BaseException], message: str) -> bool:
+    """Whether a connection stood still or ended before it was one."""
+    ended = any(
+        isinstance(each, ssl.SSLEOFError | ssl.SSLZeroReturnError | ssl.SSLSyscallError) for each in causes
+    )
+    return isinstance(error, httpx2.ConnectTimeout) or ended or "eof occurred" in message
 
 
 def _at_connection(cls: type[Failure], code: str, now: Situation) -> Failure:

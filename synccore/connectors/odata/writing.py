@@ -268,10 +268,10 @@ class Writer:
         found = [each for each in operations if not each.version.startswith(MADE)]
         for operation, answer in zip(made, answers, strict=True):
             if isinstance(answer, Failure):
-                if not isinstance(answer, Stale):
+                if answer.stops_the_job:
                     raise answer
-                gone = self.operation == "delete"
-                self.results[operation.position] = None if gone else stale(table, operation.id or "")
+                gone = stale(table, operation.id or "") if self.operation != "delete" else None
+                self.results[operation.position] = gone if isinstance(answer, Stale) else answer
                 continue
             row = {name: value for name, value in (_row(answer) or {}).items() if "@" not in name}
             if table.version(row) != operation.version:

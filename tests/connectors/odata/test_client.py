@@ -1,6 +1,7 @@
 """One connection's HTTP: what is sent, what comes back, and what a failure says."""
 
 import gzip
+import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -166,6 +167,17 @@ def test_an_unknown_host_is_a_set_up_problem():
         read(sales)
     assert caught.value.code == "unknown_host"
     assert caught.value.params["host"] == "service.example"
+
+
+@pytest.mark.parametrize("proxy", ["ftp://proxy.example", "::::", "socks5://proxy.example:1080"])
+def test_a_proxy_of_the_surroundings_that_cannot_be_used_is_said_and_no_error_of_ours(monkeypatch, proxy):
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    with pytest.raises(Transient) as caught:
+        Client(Profile(), app="Sales", root=ROOT)
+    assert (caught.value.code, caught.value.params["app"]) == ("connection_refused", "Sales")
+    assert caught.value.app_message
+    Client(Profile(), app="Sales", root="http://127.0.0.1:9/").close()
 
 
 # -- repeats -----------------------------------------------------------------------------------------------------------

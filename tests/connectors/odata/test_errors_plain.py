@@ -166,6 +166,9 @@ def caused(error: Exception, cause: Exception) -> Exception:
     [
         (caused(httpx2.ConnectError("[Errno -2] Name or service not known"), socket.gaierror(-2, "…")), Misconfigured, "unknown_host", False),
         (caused(httpx2.ConnectError("[Errno -3] Temporary failure in name resolution"), socket.gaierror(-3, "…")), Transient, "connection_refused", False),
+        (caused(httpx2.ConnectError("[SSL: UNEXPECTED_EOF_WHILE_READING] EOF occurred"), ssl.SSLEOFError(8, "EOF occurred")), Transient, "connection_refused", False),
+        (caused(httpx2.ConnectTimeout("_ssl.c:989: The handshake operation timed out"), TimeoutError("…")), Transient, "connection_refused", False),
+        (httpx2.ConnectError("[SSL: WRONG_VERSION_NUMBER] wrong version number"), Misconfigured, "certificate_refused", False),
         (caused(httpx2.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] certificate has expired"), ssl.SSLCertVerificationError("…")), Misconfigured, "certificate_refused", False),
         (httpx2.ConnectError("[Errno 111] Connection refused"), Transient, "connection_refused", False),
         (httpx2.ConnectTimeout("timed out"), Transient, "connection_refused", False),

@@ -321,6 +321,21 @@ def test_where_lists_tell_no_etag_the_record_is_looked_at_before_it_is_written(h
     assert [request.method for request in script.asked] == ["GET", "GET", "PATCH", "GET", "GET"]
 
 
+def test_a_record_that_may_not_be_looked_at_before_it_is_written_harms_nobody_else():
+    told = [{name: value for name, value in row(n).items() if "@" not in name} for n in (1, 2)]
+    script = Script(page(*told), refused(500), (200, told[1]), (200, {**told[1], "city": "x"}))
+    first, second = sorted(
+        reading.fetch(script.source, PERSON, [id(1), id(2)], FIELDS), key=lambda each: each.id
+    )
+    items = [UpdateItem(each.id, each.version, {"city": "x"}) for each in (first, second)]
+    no, yes = update(script, *items)
+    assert isinstance(no, Failure) and not isinstance(no, Stale) and isinstance(yes, Record)
+    stopped = Script(page(*told), refused(403), refused(403))
+    reading.fetch(stopped.source, PERSON, [id(1), id(2)], FIELDS)
+    with pytest.raises(Misconfigured):
+        update(stopped, *items)
+
+
 @pytest.mark.parametrize("told", ["abc", 'W/"a', '"a","b"', 'W/"é"', 'W/"a"b"', "*", 'W/"a\r\nX: y"'])
 def test_an_etag_that_no_header_can_hold_is_none(told):
     """Else every change would be taken for one of a record that moved, without end."""
