@@ -133,7 +133,8 @@ class Writer:
                 self.results.setdefault(operation.position, failure)
 
     def _has_written(self) -> bool:
-        return any(not isinstance(result, Failure) for result in self.results.values())
+        """Whether something was stored, or may have been."""
+        return any(not isinstance(each, Failure) or each.outcome_unknown for each in self.results.values())
 
     def _send(self, operations: Sequence[Operation]) -> None:
         if not operations:
@@ -148,8 +149,10 @@ class Writer:
         requests = [each.request for each in operations]
         answers = client.batch(requests, operation=self.operation, table=table.name, about=about)
         wide = [each for each in answers if isinstance(each, Failure) and each.scope is Scope.CONNECTION]
-        if len(wide) == len(operations) and not self._has_written():
-            raise next((each for each in wide if each.outcome_unknown), wide[0])
+        # Where some may have been carried out, each says of itself whether it was sent: only those are looked up.
+        unknown = any(each.outcome_unknown for each in wide)
+        if len(wide) == len(operations) and not unknown and not self._has_written():
+            raise wide[0]
         written: list[tuple[Operation, str]] = []
         for operation, answer in zip(operations, answers, strict=True):
             if isinstance(answer, Failure):

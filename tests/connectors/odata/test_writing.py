@@ -233,9 +233,36 @@ def test_a_lost_answer_leaves_it_open_whether_the_record_is_there():
         raise httpx2.ReadError("cut", request=request)
 
     script = Script(*[cut] * 9, profile=BusinessCentralProfile())
-    with pytest.raises(Transient) as caught:
-        create(script, CreateItem("k", {"name": "a"}))
-    assert caught.value.outcome_unknown and len(script.asked) == 1, "a POST is not sent twice"
+    [result] = create(script, CreateItem("k", {"name": "a"}))
+    assert isinstance(result, Transient) and result.outcome_unknown and result.stops_the_job
+    assert len(script.asked) == 1, "a POST is not sent twice"
+
+
+def test_what_was_not_sent_when_the_first_answer_was_lost_is_not_unknown():
+    """Else a person would have to look for records that were never made."""
+
+    def cut(request):
+        raise httpx2.ReadError("cut", request=request)
+
+    script = Script(*[cut] * 9, profile=BusinessCentralProfile())
+    results = create(script, *[CreateItem(str(n), {"name": "a"}) for n in range(250)])
+    assert len(script.asked) == 1
+    assert [each.outcome_unknown for each in results] == [True] * 100 + [False] * 150
+    assert all(each.stops_the_job for each in results)
+
+
+def test_what_may_have_been_done_in_a_first_turn_is_not_lost_to_a_second_one_that_reaches_nobody():
+    def cut(request):
+        raise httpx2.ReadError("cut", request=request)
+
+    def never(request):
+        raise httpx2.ConnectError("Connection refused", request=request)
+
+    script = Script(*[cut] * 4, *[never] * 9)
+    items = [UpdateItem(id(1), ETAG, {"city": city}) for city in ("x", "y")]
+    first, second = update(script, *items)
+    assert isinstance(first, Transient) and first.outcome_unknown
+    assert isinstance(second, Transient) and not second.outcome_unknown
 
 
 def test_an_outage_half_way_keeps_what_was_written():
