@@ -60,13 +60,20 @@ def context(row: MetRow, look: SynchJob, *, may_choose: bool) -> dict[str, Any]:
     there = candidates([row.row]).get(row.pk, []) if row.is_open else []
     choice = choice_about(row.row)
     other = row.counterpart
+    if row.is_open and other is not None and all(each.record_id != other.record_id for each in there):
+        there = [
+            other,
+            *there,
+        ]  # met by a later group than the first that found any, or chosen under other criteria
     place = row.row.place if row.row.outcome != Outcome.CHOSEN else None
     options = _options(row, there, lines, groups, choice) if there and may_choose else []
-    beside = other is not None and not any(each.fields for each in options)
+    among = (
+        bool(options) and row.row.outcome == Outcome.CHOSEN
+    )  # the candidates say field by field what it is
     return {
         "row": row,
         "look": look,
-        "fields": compared(lines, _decided(groups, place), row.row, other) if other and beside else [],
+        "fields": compared(lines, _decided(groups, place), row.row, other) if other and not among else [],
         "alone": _alone(lines, row.row) if other is None and not options else [],
         "options": options,
         "cut": len(there) >= SHOWN,
@@ -139,12 +146,12 @@ def _options(
     """The candidates, then the answers that name none of them. The only match of a record needs no choice to be it, and
     stands field by field above the question."""
     record = row.row
-    one = record.outcome == Outcome.ONE
+    one = record.other_id if record.outcome == Outcome.ONE else ""
     declined = choice is not None and not choice.other_id
     chosen = record.other_id if record.outcome == Outcome.CHOSEN else NONE if declined else UNDECIDED
     found = []
     for n, each in enumerate(there, start=1):
-        value = UNDECIDED if one else each.record_id
+        value = UNDECIDED if each.record_id == one else each.record_id
         place = next(
             (at for at, (a, b) in enumerate(zip(record.keys, each.keys, strict=False)) if a and a == b), None
         )
@@ -155,7 +162,7 @@ def _options(
                 _about(each, record),
                 chosen == value,
                 is_free(each, record),
-                () if one else compared(lines, _decided(groups, place), record, each),
+                () if value == UNDECIDED else compared(lines, _decided(groups, place), record, each),
                 str(n) if n <= _KEYS else "",
             )
         )

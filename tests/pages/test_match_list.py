@@ -280,6 +280,36 @@ def test_a_candidate_that_goes_with_another_record_cannot_be_chosen(apps, browse
     ]
 
 
+def test_the_match_of_a_later_group_is_told_from_the_others(apps, browser):
+    """Its name stands twice, its number once: who has the name as well is a candidate, but not the match."""
+    for no in ("3", "4"):
+        both(apps, no, name="Gamma", phone=f"+32 9 {no}")
+    new(apps, "5", name="Gamma", phone="+32 9 5")
+    new(apps, "R5", R, name="Delta", phone="+32 9 5")
+    criteria(apps, ("name",), ("phone", 2, "phone"))
+    job = look(apps)
+
+    def options(key: str) -> list[tuple[Any, ...]]:
+        panel = browser.get(here(apps, f"?tab=one&open={row_of(job, key).pk}")).context["panel"]
+        return [(each.title, each.value, each.chosen, each.free) for each in panel.context["options"]]
+
+    three, four = (row_of(job, f"R{no}", R).record_id for no in "34")
+    assert options("4") == [
+        ("R3 Gamma", three, False, False),
+        ("R4 Gamma", "undecided", True, True),
+        ("None of these", "none", False, True),
+    ]
+    assert options("5") == [
+        ("R5 Delta", "undecided", True, True),
+        ("R3 Gamma", three, False, False),
+        ("R4 Gamma", four, False, False),
+        ("None of these", "none", False, True),
+    ]
+    browser.post(here(apps), {"look": job.pk, "choose": row_of(job, "4").pk, "choice": three})
+    assert "the choice was not kept" in text_of(browser.get(here(apps)))
+    assert row_of(job, "3").outcome == row_of(job, "4").outcome == "one"
+
+
 @pytest.mark.parametrize("given", [{}, {"look": "x"}, {"look": "9" * 40}, {"choose": "x"}, {"choose": "0"}])
 def test_a_press_that_names_nothing_changes_nothing(apps, browser, given):
     several(apps)
