@@ -271,9 +271,11 @@ class Choice:
 @dataclass(frozen=True, slots=True)
 class Currencies:
     """What an app says of its currencies: ``base`` is the code of its own one, which needs no rate; ``table`` holds the
-    currencies; a row of ``rates`` whose ``field`` is a currency's code is its exchange rate."""
+    currencies; a row of ``rates`` whose ``field`` is a currency's code is its exchange rate, from the day that its field
+    ``since`` says on ("": always)."""
 
     base: str
     table: str
     rates: str
     field: str
+    since: str = ""

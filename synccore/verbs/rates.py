@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from django.db.models import Q
+from django.utils import timezone
 
 from synccore.connectors.base import Connector
 from synccore.failures import Failure, Misconfigured, Scope
 from synccore.models import Connection, Coupling, Integration, Problem, TableMapping
-from synccore.shapes import SIDES, CheckState, Finding, Side, TableRef
+from synccore.shapes import SIDES, CheckState, Finding, Record, Side, TableRef
 
 from .run import Run
 from .set_up import because
@@ -25,6 +26,8 @@ MOST: Final = 500
 #: Failures of a record that a rate ends.
 WANTS_RATE: Final = ("exchange_rate_missing", "precondition_missing")
 
+#: The earliest clocks on earth are so far ahead of UTC.
+_FIRST_TO_MIDNIGHT: Final = timedelta(hours=14)
 #: Findings that say that somebody looked at the currencies.
 OF_CURRENCIES: Final = ("currencies", "base_currency", "exchange_rates")
 
@@ -33,13 +36,15 @@ Found = list[tuple[int | None, Finding]]
 
 @dataclass(frozen=True)
 class Known:
-    """Where an app keeps its currencies. ``mapping``: the one people named; ``currencies``: the table of them."""
+    """Where an app keeps its currencies. ``mapping``: the one people named; ``currencies``: the table of them; ``since``:
+    the field of a rate with the day from which it holds, "" where there is none."""
 
     base: str
     rates: str
     field: str
     mapping: int | None = None
     currencies: str = ""
+    since: str = ""
 
 
 def known_of(app: Connection) -> Known | None:
@@ -48,7 +53,8 @@ def known_of(app: Connection) -> Known | None:
     if said.get("mapping"):
         return Known(said["base"], said["table"], said["field"], mapping=said["mapping"])
     if told and not said.get("skip"):
-        return Known(told["base"], told["rates"], told["field"], currencies=told["table"])
+        since = told.get("since", "")
+        return Known(told["base"], told["rates"], told["field"], currencies=told["table"], since=since)
     return None
 
 
@@ -119,17 +125,24 @@ def _rates(connector: Connector, known: Known, wanted: list[str], any_coupled: b
     if not any_coupled:
         return Finding("exchange_rates", CheckState.UNKNOWN, params)
     try:
-        rows = connector.find(TableRef(known.rates), known.field, wanted, (known.field,)) if wanted else []
+        fields = (known.field, known.since) if known.since else (known.field,)
+        rows = connector.find(TableRef(known.rates), known.field, wanted, fields) if wanted else []
     except Misconfigured as failure:  # the table is not there, or may not be read
         return Finding("exchange_rates", CheckState.FAIL, {**params, **because(failure)})
     except Failure as failure:
         if failure.scope is Scope.CONNECTION:
             raise
         return Finding("exchange_rates", CheckState.UNKNOWN, {**params, **because(failure)})
-    there = {str(row.fields.get(known.field)).strip() for row in rows}
+    there = {str(row.fields.get(known.field)).strip() for row in rows if _holds(row, known)}
     missing = [code for code in wanted if code not in there]
     params |= {"currency": missing, "n": len(wanted)}
     return Finding("exchange_rates", CheckState.FAIL if missing else CheckState.PASS, params)
+
+
+def _holds(rate: Record, known: Known) -> bool:
+    """Whether a rate's day has come, somewhere on earth: it is not ours to say where the app's people are."""
+    day = rate.fields.get(known.since) if known.since else None
+    return not isinstance(day, date) or day <= (timezone.now() + _FIRST_TO_MIDNIGHT).date()
 
 
 def release_waiting(run: Run, app: Connection, at: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -28,7 +29,8 @@ def currencies(*codes: str, base: str = "EUR", other_base: str = "EUR") -> World
     world = World(name="Currencies")
     for app in (world.left, world.right):
         app.add_table(
-            table("rates", FieldInfo("code", FieldType.TEXT, length=3)), modified_by_field="modified_by"
+            table("rates", FieldInfo("code", FieldType.TEXT, length=3), FieldInfo("since", FieldType.DATE)),
+            modified_by_field="modified_by",
         )
     for code in codes:
         new(world, code, name=code)
@@ -46,9 +48,9 @@ def currencies(*codes: str, base: str = "EUR", other_base: str = "EUR") -> World
     return world
 
 
-def rate(world: World, code: str, side: Side = Side.LEFT) -> None:
+def rate(world: World, code: str, side: Side = Side.LEFT, **values: Any) -> None:
     number = f"00000000-0000-4000-8000-{len(world.app(side).tables['rates'].rows):012d}"
-    world.app(side).put("rates", number, {"code": code})
+    world.app(side).put("rates", number, {"code": code, **values})
 
 
 def look(world: World, side: Side = Side.LEFT, **values: Any) -> dict[str, SetupCheck]:
@@ -125,6 +127,19 @@ def test_what_the_apps_tell_themselves_needs_no_word_from_people():
     look(world, Side.RIGHT)
     found = look(world)
     assert (found["base_currency"].state, found["exchange_rates"].state) == ("pass", "pass")
+
+
+def test_a_rate_whose_day_has_not_come_is_none_yet():
+    world = currencies("EUR", "NOK", "USD", "GBP")
+    services.save_currencies(world.mapping.connection(Side.LEFT), user=None, mapping=None)
+    world.left.currencies = Currencies("EUR", "customer", "rates", "code", "since")
+    today = timezone.now().date()
+    rate(world, "NOK", since=today + timedelta(days=3))
+    rate(world, "USD", since=today)
+    rate(world, "GBP")
+    assert look(world)["exchange_rates"].params["currency"] == ["NOK"]
+    rate(world, "NOK", since=today - timedelta(days=3))
+    assert look(world)["exchange_rates"].state == "pass"
 
 
 def test_an_app_that_may_not_tell_its_currency_leaves_the_other_checks(monkeypatch):

@@ -21,6 +21,9 @@ from synccore.shapes import CheckState, Currencies, FieldType, Finding, TableUse
 #: Where Business Central tells the currency of the company: set and property, the better one first.
 _LOCAL_CURRENCY = (("generalLedgerSetup", "localCurrencyCode"), ("companyInformation", "currencyCode"))
 
+#: Where it keeps exchange rates, and the day from which each of them holds.
+_RATES, _SINCE = "currencyExchangeRates", "startingDate"
+
 
 def audit(client: Client, uses: Sequence[TableUse]) -> list[Finding]:
     """See ``Connector.audit``. Raises Failure only where the service does not answer."""
@@ -49,7 +52,9 @@ def currencies(client: Client) -> Currencies | None:
                 rows, _said = rows_of(client, _read(client, f"{table}?$select={name}", table))
                 base = str(rows[0].get(name) or "").strip() if rows else ""
                 if base:
-                    return Currencies(base, "currencies", "currencyExchangeRates", "currencyCode")
+                    rates = known.get(_RATES)
+                    since = _SINCE if rates is not None and _SINCE in rates.properties else ""
+                    return Currencies(base, "currencies", _RATES, "currencyCode", since)
     return None
 
 
