@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
@@ -12,6 +13,15 @@ from uuid import UUID
 
 #: A value of a field as a connector gives and takes it. Instants are aware (UTC); DATETIME is naive (the app's wall clock).
 Value = None | str | int | bool | float | Decimal | date | datetime | time | UUID | bytes
+
+
+#: Characters that PostgreSQL keeps in no text: NUL, and halves of characters. An app may send them all the same.
+UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
+
+
+def storable(text: str) -> str:
+    """The text with a sign in the place of each character that our own database cannot keep."""
+    return UNSTORABLE.sub("\ufffd", text)
 
 
 class Side(StrEnum):
@@ -105,7 +115,10 @@ class TableRef:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record as read from, or stored in, a business app. ``fields`` are typed as ``describe()`` says."""
+    """A record as read from, or stored in, a business app. ``fields`` are typed as ``describe()`` says.
+
+    ``key``, ``name``, ``owner`` and ``modified_by`` are for people and our memory: always storable text.
+    """
 
     id: str
     version: str
@@ -115,6 +128,12 @@ class Record:
     name: str
     fields: Mapping[str, Value]
     owner: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("key", "name", "owner", "modified_by"):
+            text = getattr(self, name)
+            if text and UNSTORABLE.search(text):
+                object.__setattr__(self, name, storable(text))
 
 
 class Operator(StrEnum):

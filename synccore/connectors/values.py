@@ -16,11 +16,10 @@ from typing import Any, Final
 from uuid import UUID
 
 from synccore.failures import Rejected
-from synccore.shapes import FieldInfo, FieldType, Value
+from synccore.shapes import UNSTORABLE, FieldInfo, FieldType, Value
 
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,40}\Z")
 _DECIMAL: Final = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,4})?\Z", re.ASCII)
-_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 #: Longer values are cut in failures; ``length`` tells the whole length then.
 SHOWN: Final = 2_000
 _BOOLEANS: Final = {"true": True, "false": False}
@@ -29,8 +28,8 @@ _BOOLEANS: Final = {"true": True, "false": False}
 def shown(value: object) -> str:
     """A value as failures quote it: storable text, whole up to :data:`SHOWN` characters. Bytes are only counted."""
     text = written(value)
-    if _UNSTORABLE.search(text):
-        text = _UNSTORABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    if UNSTORABLE.search(text):
+        text = UNSTORABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
     return text if len(text) <= SHOWN else text[:SHOWN] + "…"
 
 
@@ -83,7 +82,7 @@ def _text(table: str, info: FieldInfo, value: Value) -> str:
         raise _invalid(table, info, value)
     else:
         text = written(value)
-    if found := _UNSTORABLE.search(text):
+    if found := UNSTORABLE.search(text):
         raise refuse("unstorable_character", table, info, text, character=f"U+{ord(found[0]):04X}")
     if info.length is not None and len(text) > info.length:
         raise refuse("value_too_long", table, info, text, limit=info.length, length=len(text))

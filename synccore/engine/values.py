@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
-from synccore.shapes import Value
-
-#: Characters that JSON in PostgreSQL cannot hold.
-_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
+from synccore.shapes import UNSTORABLE, Value
 
 #: A number as JSON's own is kept up to here, beyond as text: not every reader of JSON has integers of any
 #: size.
@@ -39,7 +35,7 @@ def dump_value(value: Value) -> Any:
         case None | bool():
             return value
         case str():
-            if _UNSTORABLE.search(value):
+            if UNSTORABLE.search(value):
                 return _typed("text", base64.b64encode(value.encode("utf-8", "surrogatepass")).decode())
             return value
         case int():

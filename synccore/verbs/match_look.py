@@ -17,7 +17,7 @@ from synccore.engine.matching import Matcher
 from synccore.failures import Misconfigured, Scope
 from synccore.models import JobItem, MatchRecord, MatchSetup, SynchJob, TableMapping
 from synccore.models.bulk import dumps
-from synccore.shapes import SIDES, Record, Side
+from synccore.shapes import SIDES, Record, Side, storable
 
 from .counted import keep_count
 from .elsewhere import sharing
@@ -202,8 +202,8 @@ def _rows(matcher: Matcher, side: Side, records: Sequence[Record]) -> dict[str, 
     return {
         record.id: {
             "id": record.id,
-            "key": _storable(record.key),
-            "name": _storable(record.name),
+            "key": record.key,
+            "name": record.name,
             "keys": matcher.keys(side, record, refs),
             "shown": {rule: _short(text) for rule, text in matcher.shown(side, record, written).items()},
         }
@@ -211,13 +211,8 @@ def _rows(matcher: Matcher, side: Side, records: Sequence[Record]) -> dict[str, 
     }
 
 
-def _storable(text: str) -> str:
-    """Without what PostgreSQL keeps in no text: NUL, and halves of characters."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode()
-
-
 def _short(text: str) -> str:
-    text = _storable(text)
+    text = storable(text)
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 

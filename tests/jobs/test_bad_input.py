@@ -277,6 +277,25 @@ def test_a_filter_that_does_not_parse(clock: Clock) -> None:
     assert len(world.rows(Side.RIGHT)) == 1 and not Problem.objects.not_ended().exists()
 
 
+def test_a_record_with_characters_that_nobody_can_store_is_its_own_trouble_only(clock: Clock) -> None:
+    """Services send them in JSON; the mapping goes on, and the page says which record and which field it is."""
+    world = World()
+    for no, name, city in (
+        ("C\x001", "Firm", "Gent"),
+        ("C2", "Fi\ud800rm", "Gent"),
+        ("C3", "Firm", "Ge\x00nt"),
+        ("C4", "Firm", "Gent"),
+    ):
+        new(world, no, name=name, city=city)
+    job = world.run()
+    assert (job.state, job.inserted, job.failed) == ("finished", 1, 3)
+    found = {problem.params["field"]: problem for problem in Problem.objects.all()}
+    assert set(found) == {"no", "name", "city"}
+    assert found["no"].name == "C\ufffd1 Firm" and found["name"].name == "C2 Fi\ufffdrm"
+    assert world.run(scope="sweep").state == world.run(scope="full").state == "finished"
+    assert list(world.by_no(Side.RIGHT)) == ["C4"]
+
+
 def test_cyclic_references(clock: Clock) -> None:
     world = World(fields=("no", "name", "parent"))
     people = contacts_of(world)

@@ -15,7 +15,7 @@ from synccore.connectors.odata.profile import Profile
 from synccore.connectors.odata.values import literal, read_field
 from synccore.connectors.values import fit, written
 from synccore.failures import Misconfigured, Rejected, Scope, Transient
-from synccore.shapes import ALL, FieldInfo, FieldType, Filter, Record, TableRef, Value
+from synccore.shapes import ALL, UNSTORABLE, FieldInfo, FieldType, Filter, Record, TableRef, Value
 
 #: Begins a version that is no ETag: the service gives none for this table, so we make one of what the row says.
 MADE: Final = "~"
@@ -122,9 +122,10 @@ class Table:
     # -- answers -------------------------------------------------------------------------------------------------------
 
     def id(self, row: Row) -> str | None:
-        """The id of a row; None where it has none."""
+        """The id of a row; None where it has none, or one that nobody can keep."""
         value = self.value(self.key, row)
-        return None if value is None else written(value)
+        id = None if value is None else written(value)
+        return None if id is None or UNSTORABLE.search(id) else id
 
     def value(self, property: Property, row: Row) -> Value:
         """A field of a row. Raises Transient ``answer_unreadable`` (scope table) for what is no value of its type."""

@@ -342,6 +342,13 @@ def test_an_answer_that_is_no_list_of_records_is_a_failure(body):
         read(script)
 
 
+def test_what_nobody_can_store_reaches_nobody():
+    [told] = read(Script(page(row(1, number="P\x001", name="a\ud800")))).records
+    assert (told.key, told.name, told.fields["name"]) == ("P\ufffd1", "a\ufffd", "a\ud800")
+    notes = page({"@odata.etag": 'W/"1"', "code": "\x00", "text": "a"})
+    assert read(Script(notes), table=NOTE, fields=["text"]).records == ()
+
+
 def test_a_value_that_is_none_of_its_type_is_a_failure_of_the_table():
     script = Script(page(row(1, "yesterday")))
     with pytest.raises(Transient) as caught:
