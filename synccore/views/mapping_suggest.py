@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.contrib import messages
@@ -20,7 +21,8 @@ from synccore.services.catalogue import Known
 from synccore.services.field_mappings import draft_of
 from synccore.services.jobs import NotNow
 from synccore.services.mappings import Wrong
-from synccore.services.suggesting import Suggestion, Why
+from synccore.services.pairing import Why
+from synccore.services.suggesting import Suggestion
 from synccore.shapes import SIDES
 from synccore.tables import app_names
 
@@ -38,6 +40,14 @@ WHYS = {
     Why.LABEL: gettext_lazy("same label"),
     Why.ALIKE: gettext_lazy("similar name: look closely"),
 }
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What a person said of suggestions, by key: their directions, and which of them cut what is too long."""
+
+    ways: Mapping[str, str] = field(default_factory=dict)
+    cut: Collection[str] = ()
 
 
 class SuggestedRow:
@@ -62,6 +72,7 @@ class SuggestedRow:
         self.ways = [each for each in direction_choices(page.apps) if each[0] in found.ways]
         self.sign = SIGNS.get(draft.direction if mapping.direction == "both" else mapping.direction, "")
         self.name = " / ".join(name for _app, name, _label, _type in self.sides)
+        self.is_longer, self.cuts = found.is_longer, self.key in page.cut
         self.warnings = [Trouble(*warning_words(each, page.apps), forbids=False) for each in found.warnings]
 
 
@@ -69,12 +80,12 @@ class Page:
     """The suggestions for a mapping, and what a person made of them so far."""
 
     def __init__(
-        self, mapping: TableMapping, known: Known, chosen: Collection[str] | None, ways: Mapping[str, str]
+        self, mapping: TableMapping, known: Known, chosen: Collection[str] | None, typed: Typed
     ) -> None:
-        self.mapping, self.known = mapping, known
+        self.mapping, self.known, self.cut = mapping, known, typed.cut
         self.apps = app_names(mapping)
         drafts = [draft_of(each) for each in mapping.field_mappings.order_by("position", "pk")]
-        found = suggesting.suggest(mapping, known, drafts, ways)
+        found = suggesting.suggest(mapping, known, drafts, typed.ways, typed.cut)
         ticked = {each.key for each in found if (each.is_sure if chosen is None else each.key in chosen)}
         self.rows = [SuggestedRow(i, each, self, each.key in ticked) for i, each in enumerate(found)]
         self.mapped, self.ticked = len(drafts), len(ticked)
@@ -96,21 +107,20 @@ def suggest(request: HttpRequest, pk: int) -> HttpResponse:
         catalogue.start_describe([found.integration.left, found.integration.right], user=request.user)
         messages.info(request, _("The tables of both apps are being read; what is new appears below."))
         return redirect("synccore:suggest_fields", pk=pk)
-    typed = request.POST.getlist("map")
-    ways = {
-        key: request.POST[f"way-{i}"]
-        for i, key in enumerate(request.POST.getlist("key"))
-        if f"way-{i}" in request.POST
-    }
+    chosen, keys = request.POST.getlist("map"), request.POST.getlist("key")
+    ways = {key: request.POST[f"way-{i}"] for i, key in enumerate(keys) if f"way-{i}" in request.POST}
+    typed = Typed(ways, request.POST.getlist("cut"))
     if wanted in ("all", "none"):
-        return _page(request, found, request.POST.getlist("key") if wanted == "all" else [], ways)
-    if not typed:
-        return _page(request, found, typed, ways, [_("Tick what is to be mapped.")])
+        return _page(request, found, keys if wanted == "all" else [], typed)
+    if not chosen:
+        return _page(request, found, chosen, typed, [_("Tick what is to be mapped.")])
     try:
-        taken = suggesting.take(found, user=request.user, chosen=typed, ways=ways)
+        taken = suggesting.take(found, user=request.user, chosen=chosen, ways=ways, cut=typed.cut)
     except Wrong as wrong:
         said = sentences(wrong.found, app_names(found)).values()
-        return _page(request, found, typed, ways, list(dict.fromkeys(line for each in said for line in each)))
+        return _page(
+            request, found, chosen, typed, list(dict.fromkeys(line for each in said for line in each))
+        )
     except NotNow as no:
         return moved(request, found, no)
     _say(request, found, taken)
@@ -121,11 +131,11 @@ def _page(
     request: HttpRequest,
     found: TableMapping,
     chosen: Collection[str] | None = None,
-    ways: Mapping[str, str] | None = None,
+    typed: Typed = Typed(),
     errors: Collection[str] = (),
 ) -> HttpResponse:
     known = catalogue.known_to(found)
-    page = Page(found, known, chosen, ways or {})
+    page = Page(found, known, chosen, typed)
     both = [found.integration.left, found.integration.right]
     missing = [
         (page.apps[side.value], getattr(found, f"{side.value}_table"))

@@ -11,8 +11,8 @@ from synccore.services import standard, suggesting
 from synccore.services.catalogue import known_to
 from synccore.services.field_mappings import Draft, draft_of
 from synccore.services.jobs import NotNow
+from synccore.services.pairing import Why
 from synccore.services.rights import RightMissing
-from synccore.services.suggesting import Why
 from synccore.shapes import FieldInfo, FieldType, KeyKind, TableInfo
 from tests import factories as make
 from tests.catalogues import make_pair
@@ -184,6 +184,30 @@ def test_warnings_follow_the_direction_that_is_wanted():
     assert (found.draft.direction, found.warnings) == ("to_left", ())
     [found] = suggested(mapping, {"city = city": "sideways"})
     assert found.draft.direction == "both"
+
+
+def test_longer_values_are_cut_where_somebody_says_so():
+    mapping = mapping_of(
+        [field("city", length=50), field("fax", length=20), field("name", length=80)],
+        [field("city", length=30), field("fax", length=20), field("name", length=100)],
+    )
+    assert [each.is_longer for each in suggested(mapping)] == [True, False, True]
+    keys = [each.key for each in suggested(mapping)]
+    drafts = [draft_of(row) for row in mapping.field_mappings.all()]
+    city, fax, name = suggesting.suggest(
+        mapping, known_to(mapping), drafts, {"name = name": "to_right"}, keys
+    )
+    lengths = [
+        [each["params"]["length"] for each in way] for way in (city.draft.to_right, city.draft.to_left)
+    ]
+    assert (lengths, city.draft.accepted, city.warnings) == ([[30], [50]], True, ())
+    assert (fax.draft.to_right, fax.draft.to_left, fax.is_longer) == ([], [], False)
+    assert (name.draft.to_right, name.is_longer) == ([], False), "nothing is too long on this way"
+    admin = make.make_user("Administrator")
+    assert suggesting.take(mapping, user=admin, chosen=keys, cut=["city = city"]).added == 3
+    row = mapping.field_mappings.get(left_field="city")
+    assert (row.accepted, row.to_right[0]["name"], row.to_left[0]["name"]) == (True, "cut", "cut")
+    assert not mapping.field_mappings.get(left_field="name").to_left
 
 
 def test_what_new_records_lack_with_these_fields():

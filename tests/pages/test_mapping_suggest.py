@@ -127,6 +127,18 @@ def test_all_and_none_and_the_direction_that_was_chosen_stay(browser, mapping):
     assert ticked(browser.post(where(mapping), {"do": "none", "key": keys})) == []
 
 
+def test_what_is_too_long_is_cut_where_it_is_ticked(browser, mapping):
+    keys = [row.key for row in browser.get(where(mapping)).context["rows"]]
+    assert text_of(browser.get(where(mapping))).count('name="cut"') == 1
+    shown = browser.post(where(mapping), {"do": "all", "key": keys, "cut": ["name = name", "limit = Limit"]})
+    text = text_of(shown)
+    assert "cut to 30 on the way to" in text and "takes 30 characters" not in text
+    assert 'name="cut" value="name = name" checked' in text
+    browser.post(where(mapping), {"map": ["name = name"], "cut": ["name = name"]})
+    row = mapping.field_mappings.get()
+    assert row.to_right == [{"name": "cut", "params": {"length": 30}}] and row.accepted
+
+
 def test_a_press_without_a_tick_is_told(browser, mapping):
     answer = browser.post(where(mapping), {"key": ["city = new_city"]})
     assert answer.status_code == 422 and "Tick what is to be mapped." in text_of(answer)

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from synccore.engine.serial import dump_info
-from synccore.engine.transforms import TRANSFORMS
 from synccore.models import FieldMapping, Integration, TableMapping
 from synccore.shapes import SIDES, FieldInfo, FieldType, Operator, Side, TableInfo
 
 from .. import fitting
 from ..catalogue import Known, known_of
+from ..conversions import come_back, cuts, is_less
 from ..field_mappings import Draft
 from ..mapping_parts import TemplateDraft
 from .business_central_dataverse import STANDARD
@@ -261,7 +261,7 @@ class _Maker:
         for side in ways:
             setattr(draft, f"to_{side.value}", self._steps(spec, side, infos))
         if len(ways) == 2 and not spec.reference:
-            self._complete(draft, infos)
+            come_back(draft, infos)
         if spec.local_currency:
             self._stand_for_base(made, draft, spec)
         return draft
@@ -278,25 +278,11 @@ class _Maker:
         """The conversions on the way to a side: those of the standard, then what its length or digits need."""
         steps = [dict(each) for each in (spec.to_a if to is self.a else spec.to_b)]
         source, destination = infos[to.other], infos[to]
-        if spec.cuts and destination.type is FieldType.TEXT and _is_less(destination.length, source.length):
-            steps.append(step("cut", length=destination.length))
-        if (
-            spec.rounds
-            and destination.type is FieldType.DECIMAL
-            and _is_less(destination.scale, source.scale)
-        ):
+        if spec.cuts:
+            steps += cuts(source, destination)
+        if spec.rounds and destination.type is FieldType.DECIMAL and is_less(destination.scale, source.scale):
             steps.append(step("round", scale=destination.scale))
         return steps
-
-    def _complete(self, draft: Draft, infos: Mapping[Side, FieldInfo]) -> None:
-        """A field that goes both ways has conversions for both: the second cut takes nothing away."""
-        for side in SIDES:
-            mine, other = getattr(draft, f"to_{side.value}"), getattr(draft, f"to_{side.other.value}")
-            if other and not mine:
-                length = infos[side].length or infos[side.other].length
-                setattr(draft, f"to_{side.value}", [step("cut", length=length)])
-        steps = (*draft.to_right, *draft.to_left)
-        draft.accepted = any(TRANSFORMS[each["name"]].loses for each in steps)
 
     def _stand_for_base(self, made: MappingPlan, draft: Draft, spec: FieldSpec) -> None:
         if not self.plan.currency:
@@ -342,8 +328,3 @@ class _Maker:
             rows.append(row)
         mapping.natural_key = None if made.natural is None else made.natural + 1
         return fitting.warnings(mapping, rows, known)
-
-
-def _is_less(limit: int | None, other: int | None) -> bool:
-    """Whether a limit is smaller than another, of which None is none at all."""
-    return limit is not None and (other is None or other > limit)
