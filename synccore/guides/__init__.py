@@ -120,6 +120,8 @@ def _with_apps(params: Mapping[str, Any] | None, apps: Mapping[str, str] | None,
     for where, name in ((about, "app"), (about.other if about else None, "other_app")):
         if where and apps and apps.get(where.value):
             values[name] = apps[where.value]
+    if about is None and apps and apps.get(""):  # of one connection, which stands on no side
+        values.setdefault("app", apps[""])
     return values
 
 

@@ -26,7 +26,7 @@ def _rule(
 GUIDES: Final[dict[str, Guide]] = {
     "missing_privilege": _rule(
         _("{app} refuses access to {table}"),
-        _("The integration user {user} lacks the right {privilege} on {table}."),
+        _("In {app}, {user} lacks {privilege} on {table}."),
         _("Ask whoever runs {app} to give it."),
         CHECKED_AGAIN,
         actions=("test_connection",),

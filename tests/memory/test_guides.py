@@ -268,7 +268,7 @@ def test_what_was_not_sent_is_left_out_or_becomes_a_word() -> None:
     missing = {"user": "sync", "table": "account", "privilege": "UPDATE"}
     apps = {"right": "CRM"}
     told = render("missing_privilege", missing, apps=apps, side="right")
-    assert told.sentence == "The integration user sync lacks the right UPDATE on account."
+    assert told.sentence == "In CRM, sync lacks UPDATE on account."
     told = render("missing_privilege", {**missing, "grant": "GRANT UPDATE …;"}, apps=apps, side="right")
     assert told.sentence.endswith(" on account. Ready to copy: GRANT UPDATE …;")
     assert render("value_required", {}).title == "A field must not be empty"
@@ -288,8 +288,7 @@ def test_a_missing_right_is_told_in_the_words_of_the_kind_of_app() -> None:
         "missing_privilege", {**lacks, "holder": "security_role"}, apps={"right": "CRM"}, side="right"
     )
     assert told.sentence == (
-        "The integration user sync lacks the right prvWriteAccount on accounts. "
-        "With it an account may change records of Account."
+        "In CRM, sync lacks prvWriteAccount on accounts. With it an account may change records of Account."
     )
     assert told.steps[0] == (
         "In CRM, add prvWriteAccount on Account to a security role of the integration user, "

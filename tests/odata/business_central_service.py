@@ -113,7 +113,9 @@ class BusinessCentral(Service):
                 )
             self.check_company(key)
             if len(segments) == 1:
-                return Answer(200, self.company())
+                return Answer(
+                    200, {"@odata.context": f"{self.root}$metadata#companies/$entity", **self.company()}
+                )
             rest = call.path.split("/", 1)[1]
             return super().route(
                 Call(call.method, rest, call.query, call.headers, call.body, call.user, call.in_batch)

@@ -25,7 +25,7 @@ def text_of(answer) -> str:
 def test_a_missing_right_names_user_right_and_the_grant_to_copy(world, administrator, as_user):
     Problem.objects.filter(pk=world.setup.pk).update(params=world.setup.params | {"grant": GRANT})
     text = text_of(as_user(administrator).get(help_page("missing_privilege", problem=world.setup.pk)))
-    assert "The integration user tandem_crm lacks the right UPDATE on account." in text
+    assert "tandem_crm lacks UPDATE on account." in text
     assert "CRM answered:" in text and "permission denied for table account" in text
     assert "GRANT UPDATE ON &quot;account&quot; TO &quot;tandem_crm&quot;;" in text
     assert "Whoever runs CRM" in text and "Why it happens" in text

@@ -158,7 +158,7 @@ def test_a_look_that_cannot_go_on_is_told_there_and_makes_no_problem(apps, brows
     assert JobQueueEntry.objects.get().status == "ready"
     text = browser.get(page("planned", apps.mapping.pk)).content.decode()
     assert "A run could not go on:" in text
-    assert "lacks the right SELECT on customer" in text
+    assert "lacks SELECT on customer" in text
 
 
 def test_a_look_tells_of_the_brake_that_would_stop_the_run(apps, browser):

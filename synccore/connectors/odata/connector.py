@@ -17,7 +17,7 @@ from synccore.connectors.odata.business_central import BusinessCentralProfile
 from synccore.connectors.odata.client import Client, Request
 from synccore.connectors.odata.dataverse import DataverseProfile
 from synccore.connectors.odata.declared import check_address, check_times
-from synccore.connectors.odata.errors import BadAnswer, translate
+from synccore.connectors.odata.errors import BadAnswer, not_the_service, translate
 from synccore.connectors.odata.model import Entity
 from synccore.connectors.odata.plain import PlainProfile
 from synccore.connectors.odata.profile import Profile
@@ -47,6 +47,8 @@ T = TypeVar("T")
 
 #: An ETag that no record has.
 _NOBODYS: Final = 'W/"tandem-asks-for-its-rights"'
+#: A member that answers to a sign of life have: any of OData, a record of Business Central, the user of Dataverse.
+_SERVICE: Final = frozenset({"@odata.context", "@context", "id", "UserId"})
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}\Z")
 #: Headers by which a request says under which condition it is meant, and how it is to be read: never typed ones.
 _OWN_HEADERS: Final = frozenset({
@@ -101,7 +103,7 @@ class ODataConnector(Connector):
     def check(self, table: TableRef | None = None, *, write: bool = False) -> None:
         if table is None:
             # A person presses Test Connection, or the tick looks whether it may go on: the service is asked in any case.
-            self._run("connect", lambda: self._ask(self.client.profile.sign_of_life(), "connect", probe=True))
+            self._run("connect", self._look)
         else:
             self._run("read", lambda: self._check(table, write), table)
 
@@ -135,12 +137,25 @@ class ODataConnector(Connector):
     def _ask(self, path: str, operation: str, table: str = "", *, probe: bool = False) -> None:
         self.client.send(Request("GET", path), operation=operation, table=table, probe=probe)
 
+    def _look(self) -> None:
+        """Ask for the service's sign of life. A web page, or whatever else answers there, is none."""
+        answer = self.client.send(
+            Request("GET", self.client.profile.sign_of_life()), operation="connect", probe=True
+        )
+        now = self.client.situation("connect", "")
+        try:
+            said = answer.json()
+        except BadAnswer:
+            raise translate(answer, now, self.client.profile) from None
+        if not _SERVICE & said.keys() and not isinstance(said.get("value"), list):
+            raise not_the_service(now)
+
     def now(self) -> datetime:
         return self._run("connect", self._now)
 
     def _now(self) -> datetime:
         self.client.last_date = None
-        self._ask(self.client.profile.sign_of_life(), "connect", probe=True)
+        self._look()
         if self.client.last_date is None:
             raise Unrecognised("app_answer", {"table": ""}, app_message="Date", scope=Scope.CONNECTION)
         return self.client.last_date + timedelta(seconds=self.clock_step / 2)

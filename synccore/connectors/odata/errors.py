@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from synccore.connectors.odata.profile import Profile
 
 __all__ = [
-    "BadAnswer", "Situation", "address", "in_doubt", "no_answer", "token_refused", "translate", "without_secrets",
+    "BadAnswer", "Situation", "address", "in_doubt", "no_answer", "not_the_service", "token_refused", "translate",
+    "without_secrets",
 ]  # fmt: skip
 
 #: By the name of the profile; a profile without a table of its own has that of a plain service.
@@ -151,6 +152,11 @@ def _was_cut(error: Exception, causes: list[BaseException], message: str) -> boo
     return isinstance(error, httpx2.ConnectTimeout) or ended or "eof occurred" in message
 
 
+def not_the_service(now: Situation) -> Failure:
+    """Something answered and said nothing that a service of OData says."""
+    return _at_connection(Misconfigured, "wrong_address", now)
+
+
 def _at_connection(cls: type[Failure], code: str, now: Situation) -> Failure:
     return cls(code, address(now), scope=Scope.CONNECTION)
 
@@ -169,12 +175,16 @@ def _causes(error: BaseException) -> list[BaseException]:
 
 def _recognise(said: Told, now: Situation, profile: Profile) -> Meaning:
     table = TABLES.get(profile.name) or errors_plain.ERRORS
-    return (
+    found = (
         _means(table.of_code(said.code), said, now)
         or _worded(table, said, now)
         or _means(table.statuses.get(said.status), said, now)
         or _by_status(said, now, profile)
     )
+    if now.operation == "connect" and found.code == "missing_privilege" and not found.params:
+        # The front door: there is no table yet, and no right was named.
+        return Meaning(Misconfigured, "sign_in_refused", Scope.CONNECTION)
+    return found
 
 
 def _means(rule: Meaning | Rule | None, said: Told, now: Situation) -> Meaning | None:

@@ -1,7 +1,9 @@
 """The connector as Connection Setup makes it: from what people type to a service that answers."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -394,3 +396,77 @@ def test_a_record_of_a_plain_service_has_the_address_that_people_gave():
 def test_what_the_service_cannot_tell_is_a_failure(connector, server):
     with pytest.raises(Failure):
         connector.fetch(TABLES[connector.kind], [ID], ["no_such_field"])
+
+
+# -- what answers there, but is no service --------------------------------------------------------------
+
+
+@pytest.fixture
+def answering() -> Iterator[Callable[[int, str, bytes], str]]:
+    """The address of something that answers every request alike."""
+    started: list[HTTPServer] = []
+
+    def start(status: int, form: str, body: bytes) -> str:
+        class Alike(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(status)
+                self.send_header("Content-Type", form)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_said: Any) -> None: ...
+
+        server = HTTPServer(("127.0.0.1", 0), Alike)
+        started.append(server)
+        Thread(target=server.serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield start
+    for server in started:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize("typed", [
+    ("odata", {}), ("business_central", {"user": "ANN", "password": "key"}),
+], ids=["odata", "business_central"])  # fmt: skip
+@pytest.mark.parametrize(
+    ("form", "body"),
+    [
+        ("text/html", b"<html><body><h1>Welcome to nginx</h1></body></html>"),
+        ("application/json", b'{"hello": [1, 2]}'),
+        ("application/json", b'{"d": {"EntitySets": ["Customers"]}}'),
+    ],
+)
+def test_a_web_page_or_another_program_is_no_service(answering, typed, form, body):
+    kind, given = typed
+    with open_with(kind, address=answering(200, form, body), **given) as connector:
+        for ask in (connector.check, connector.now):
+            with pytest.raises(Misconfigured) as caught:
+                ask()
+            assert (caught.value.code, caught.value.scope) == ("wrong_address", Scope.CONNECTION)
+            assert caught.value.params["host"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize("body", [b"Oops", b"[1]", b""])
+def test_an_answer_that_is_no_object_may_have_been_cut_short(answering, body):
+    with (
+        open_with("odata", address=answering(200, "application/json", body)) as connector,
+        pytest.raises(Transient) as caught,
+    ):
+        connector.check()
+    assert caught.value.code == "answer_unreadable"
+
+
+@pytest.mark.parametrize("typed", [
+    ("odata", {}), ("business_central", {"user": "ANN", "password": "key"}),
+], ids=["odata", "business_central"])  # fmt: skip
+def test_a_front_door_that_stays_shut_lacks_no_right_on_a_table(answering, typed):
+    kind, given = typed
+    shut = answering(
+        403, "application/json", b'{"error": {"code": "Forbidden", "message": "You shall not pass"}}'
+    )
+    with open_with(kind, address=shut, **given) as connector, pytest.raises(Misconfigured) as caught:
+        connector.check()
+    assert (caught.value.code, caught.value.app_message) == ("sign_in_refused", "You shall not pass")
