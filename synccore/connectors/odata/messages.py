@@ -54,10 +54,13 @@ def is_loopback(host: str) -> bool:
 
 
 def origin_of(address: str) -> tuple[str, str, int]:
-    """Scheme, host and port of an address. Raises ValueError."""
+    """Scheme, host and port of an address; a host that is not ASCII as the name service is asked for it. Raises
+    ValueError."""
     parts = urlsplit(address)
-    scheme = parts.scheme.lower()
-    return scheme, parts.hostname or "", parts.port or (443 if scheme == "https" else 80)
+    scheme, host = parts.scheme.lower(), parts.hostname or ""
+    if not host.isascii():
+        host = host.encode("idna").decode("ascii")
+    return scheme, host, parts.port or (443 if scheme == "https" else 80)
 
 
 def origin_text(address: str) -> str:

@@ -107,6 +107,23 @@ def test_another_host_is_refused_because_a_token_would_leak(link):
     assert caught.value.app_message == link
 
 
+def test_a_host_may_be_written_in_its_own_letters_or_as_the_name_service_knows_it():
+    seen = []
+
+    def answer(request):
+        seen.append(request.url.host)
+        return httpx2.Response(200, json={})
+
+    own, known = "https://bücher.example/odata/", "https://xn--bcher-kva.example:443/odata/"
+    for root, link in ((own, known), (known, own)):
+        transport = httpx2.MockTransport(answer)
+        with Client(Profile(), app="Shop", root=root, transport=transport) as shop:
+            read(shop, link + "books?$skiptoken=1")
+            with pytest.raises(Unrecognised):
+                read(shop, "https://bucher.example/odata/books")
+    assert len(seen) == 2
+
+
 def test_numbers_keep_their_digits():
     body = b'{"price": 10.10, "count": 3, "id": 9007199254740993}'
     with client(lambda request: httpx2.Response(200, content=body)) as sales:
