@@ -21,6 +21,7 @@ from synccore.models.job import OUTCOMES
 from synccore.models.seals import close_job
 from synccore.shapes import SIDES, Side
 from synccore.verbs import VERBS, problems
+from synccore.verbs.mended import answered
 from synccore.verbs.run import CHECK, LEASE, BackToQueue, Cancelled, LeaseLost, Run, page_stored
 from synccore.verbs.stats import Tally
 
@@ -203,6 +204,8 @@ def _end(work: Run, state: SynchJob.State, failure: Failure | None = None) -> No
         with work.page() as at:
             if failure is not None:
                 _describe(work, failure, at)
+            elif state == SynchJob.State.FINISHED:
+                answered(work, at)
             if state != SynchJob.State.FINISHED:
                 _cancel_items(job)
             _queue_next(work, state)
@@ -296,7 +299,7 @@ def _set_queue_entry(job: SynchJob, state: SynchJob.State) -> None:
 def end_problems(found: Any, ending: Problem.Ending, *, by: Any) -> int:
     """End set-up problems by a person's decision, outside a job; keeps the counts right."""
     tally, now = Tally(), timezone.now()
-    n = problems.end(list(found), ending, tally=tally, now=now, job=None, by=by)
+    n = len(problems.end(list(found), ending, tally=tally, now=now, job=None, by=by))
     tally.store(now.date())
     return n
 

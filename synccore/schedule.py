@@ -27,7 +27,7 @@ from synccore.models.instance import guard_instance
 from synccore.shapes import SIDES
 from synccore.verbs import problems
 from synccore.verbs.clean_up import overdue
-from synccore.verbs.set_up import first_mapping_of
+from synccore.verbs.mended import first_mapping_of
 from synccore.verbs.stats import Tally
 from synccore.verbs.synchronise import due_problems
 

@@ -17,7 +17,7 @@ from synccore.failures import Kind, Misconfigured
 from synccore.models import Connection, Problem, SynchJob, TableMapping
 from synccore.models.scoping import SET_UP
 from synccore.tasks import kick_on_commit
-from synccore.verbs.set_up import first_mapping_of
+from synccore.verbs.mended import first_mapping_of
 
 from . import elsewhere
 from .jobs import NotNow

@@ -20,9 +20,10 @@ from synccore.shapes import CheckState, Finding, TableInfo
 from . import clocks
 from .audit_coupled import check_coupled
 from .audit_tables import OF_TABLE, Used, check_tables, merged, uses_of
+from .mended import look_again, take_up
 from .rates import OF_CURRENCIES, check_rates, concerns, release_waiting
 from .run import Run
-from .set_up import because, connection_of, look_again, signed_in
+from .set_up import because, connection_of, signed_in
 
 #: An app's clock further off than this is worth a word, though stamps are corrected by it.
 FAR_OFF: Final = 10.0
@@ -107,8 +108,10 @@ def check_set_up(run: Run) -> None:
         failing = set(_stored(app))
         _replace(app, found, at)
         passed = {(mapping, finding.code) for mapping, finding in found if finding.state is CheckState.PASS}
-        if failure is None and (failing & passed or run.job.requested_by_id is not None):
-            look_again(run, app, at)
+        if failure is None:
+            take_up(run, app, failing & passed, at)
+            if failing & passed or run.job.requested_by_id is not None:
+                look_again(run, app, at)
         if any(code == "exchange_rates" for _mapping, code in passed):
             release_waiting(run, app, at)
 

@@ -50,6 +50,7 @@ def dry_run(run: Run) -> None:
         if len(batch) == BATCH:
             store()
     stop = plan.stop()
+    run.has_asked(plan.asked)
     # Kept apart from the counters of jobs that did something: nothing was inserted, and nothing failed.
     run.job.options["counts"] = {name: plan.counters[name] for name in OUTCOMES if plan.counters[name]}
     run.job.total = sum(run.job.options["counts"].values())

@@ -5,10 +5,12 @@ Every function runs inside the page transaction of its caller.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
+
+from django.db.models import Q
 
 from synccore.engine.compiled import Compiled
 from synccore.engine.images import image_hash
@@ -169,10 +171,11 @@ def setup_failure(
             since=now,
             first_job=job.pk if job else None,
             found_by=job.requested_by if job else None,
+            attempts=_unseen(mapping, connection, failure, print_, now),
         )
     else:
         tally.problem(problem, -1)
-    same = not is_new and (problem.kind, problem.fingerprint) == (failure.kind.value, print_)
+    same = is_new or (problem.kind, problem.fingerprint) == (failure.kind.value, print_)
     problem.attempts = problem.attempts + 1 if same else 1
     _describe(problem, failure, print_, None, tally, mapping=mapping, connection=connection)
     problem.name = mapping.name if mapping else connection.name if connection else ""
@@ -183,9 +186,30 @@ def setup_failure(
     problem.last_failure, problem.last_job = now, job.pk if job else None
     problem.save()
     tally.problem(problem, +1)
-    if not same:
+    if is_new or not same:
         _write_entry(problem, job, tally, entries, coupling=None, now=now)
     return problem
+
+
+def _unseen(
+    mapping: TableMapping | None, connection: Connection | None, failure: Failure, print_: str, now: datetime
+) -> int:
+    """How often this very fault was met in the episode before, if only a check ended that and nothing has gone well since:
+    the check does not see the fault. The waits go on growing, or check and run would chase each other every minute."""
+    before = Problem.objects.of_setup().filter(
+        mapping=mapping, connection=connection, code=failure.code, kind=failure.kind.value, fingerprint=print_
+    )
+    last = (
+        before.filter(state=Problem.State.ENDED, ended_at__gt=now - LOOK_AGAIN).order_by("-ended_at").first()
+    )
+    if last is None or not SynchJob.objects.filter(pk=last.ended_job, verb="check").exists():
+        return 0
+    of_app = Q(mapping=mapping)
+    if connection is not None:
+        of_app = Q(mapping__integration__left=connection) | Q(mapping__integration__right=connection)
+    whole = (SynchJob.Scope.CHANGES, SynchJob.Scope.FULL, SynchJob.Scope.SINCE)
+    ran = SynchJob.objects.filter(of_app, verb="synchronise", scope__in=whole, state=SynchJob.State.FINISHED)
+    return 0 if ran.filter(finished_at__gt=last.ended_at).exists() else last.attempts
 
 
 def _describe(
@@ -266,9 +290,9 @@ def end(
     now: datetime,
     job: SynchJob | None,
     by: Any = None,
-) -> int:
-    """End episodes; says how, when, by whom and in which job. Returns how many."""
-    n = 0
+) -> list[Problem]:
+    """End episodes; says how, when, by whom and in which job. Returns those that ended."""
+    ended = []
     for problem in problems:
         tally.problem(problem, -1)
         problem.state, problem.ending, problem.ended_at = Problem.State.ENDED, ending, now
@@ -277,42 +301,8 @@ def end(
         problem.next_attempt = problem.requested_at = problem.requested_by = None
         problem.save()
         tally.problem(problem, +1)
-        n += 1
-    return n
-
-
-def end_setup_problems(
-    mapping: TableMapping,
-    *,
-    tally: Tally,
-    now: datetime,
-    job: SynchJob,
-    kinds: tuple[Kind, ...],
-    asked: Collection[Side] = (),
-) -> int:
-    """A job of the mapping got through (or its check passed): its set-up problems of these kinds are over, and those of the
-    apps that it ``asked``."""
-    problems = Problem.objects.not_ended().of_setup().filter(kind__in=[kind.value for kind in kinds])
-    found = problems.filter(mapping=mapping).order_by("pk").select_for_update()
-    n = end(found, Problem.Ending.FIXED, tally=tally, now=now, job=job)
-    return n + end_connection_problems(mapping, tally=tally, now=now, job=job, kinds=kinds, asked=asked)
-
-
-def end_connection_problems(
-    mapping: TableMapping,
-    *,
-    tally: Tally,
-    now: datetime,
-    job: SynchJob,
-    kinds: tuple[Kind, ...],
-    asked: Collection[Side],
-) -> int:
-    """These apps of the mapping answer and sign us in: what held their connections is over. A run that had nothing to ask
-    of an app (nothing changed in the other one) knows nothing of it."""
-    apps = [getattr(mapping.integration, f"{side.value}_id") for side in asked]
-    held = Problem.objects.not_ended().of_setup().filter(mapping=None, connection__in=apps)
-    held = held.filter(kind__in=[kind.value for kind in kinds]).order_by("pk").select_for_update()
-    return end(held, Problem.Ending.FIXED, tally=tally, now=now, job=job)
+        ended.append(problem)
+    return ended
 
 
 def leave_out(

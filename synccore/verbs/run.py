@@ -156,6 +156,10 @@ class Run:
         """The sides whose app this run has asked something."""
         return frozenset(self._asked)
 
+    def has_asked(self, sides: Iterable[Side]) -> None:
+        """Another one asked these apps on its behalf."""
+        self._asked.update(sides)
+
     @contextmanager
     def remote(self, side: Side) -> Iterator[Connector]:
         """The connector of a side for one remote call: the lease is renewed first, the failure says which app it was.

@@ -8,16 +8,15 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
-from django.db.models import Q
-
 from synccore.connectors import CONNECTORS
 from synccore.connectors.base import Connector
-from synccore.failures import Failure, Kind
-from synccore.models import Connection, Problem, TableMapping
+from synccore.failures import Failure
+from synccore.models import Connection
 from synccore.shapes import Choice
 
 from . import clocks
-from .run import CHECK, Run
+from .mended import look_again
+from .run import Run
 
 #: Companies that a page offers; whoever has more types the name.
 MOST_CHOICES: Final = 500
@@ -87,23 +86,3 @@ def signed_in(run: Run, app: Connection) -> Iterator[Connector]:
     run.renew()
     with app.connect() as connector:
         yield connector
-
-
-def look_again(run: Run, app: Connection, at: datetime) -> None:
-    """What holds this app or its mappings, and a check can end, is checked as soon as this job has ended: a mapping whose
-    fault is mended goes on at once. Should that job get lost, the next tick finds them due."""
-    of_app = Q(mapping__integration__left=app) | Q(mapping__integration__right=app)
-    held = Problem.objects.not_ended().of_setup().filter(Q(mapping=None, connection=app) | of_app)
-    kinds = (Kind.TRANSIENT.value, Kind.MISCONFIGURED.value)
-    due = held.filter(state=Problem.State.RETRYING, kind__in=kinds)
-    mappings = set(due.filter(mapping__isnull=False).values_list("mapping", flat=True))
-    if due.filter(mapping=None).exists() and (first := first_mapping_of(app.pk)) is not None:
-        mappings.add(first)
-    due.update(next_attempt=at)
-    run.queue_next.update((mapping, CHECK) for mapping in mappings)
-
-
-def first_mapping_of(app: int | None) -> int | None:
-    """A mapping of the app that runs: its check tells whether the app answers."""
-    of_app = Q(integration__left=app) | Q(integration__right=app)
-    return TableMapping.objects.filter(of_app, enabled=True).values_list("pk", flat=True).first()

@@ -17,8 +17,8 @@ from synccore.failures import Kind
 from synccore.models import TableMapping
 from synccore.shapes import SIDES, Side
 
-from . import problems
 from .counted import keep_count
+from .mended import put_right
 from .page import living_couplings
 from .run import Run
 
@@ -94,9 +94,7 @@ def sweep(run: Run) -> None:
             if side is Side.RIGHT:
                 TableMapping.objects.filter(pk=run.mapping.pk).update(swept_at=at)
     with run.page() as at:
-        problems.end_setup_problems(
-            run.mapping, tally=run.tally, now=at, job=run.job, kinds=(Kind.TRANSIENT,), asked=run.asked
-        )
+        put_right(run, at, (Kind.TRANSIENT,), asked=run.asked)
     if run.job.waiting:
         run.queue_next.add((run.mapping.pk, "due"))
 

@@ -15,10 +15,10 @@ from synccore.failures import Kind, Misconfigured, Stopped
 from synccore.models import Coupling, JobItem, Problem, SynchJob, TableMapping
 from synccore.shapes import SIDES, Page, Record, Side
 
-from . import problems
 from .candidate import Candidate
 from .clocks import keep_measured
 from .lookup import complete, read
+from .mended import put_right
 from .page import WANTED, creations_allowed, living_couplings, process
 from .resume import settle_open
 from .run import Run
@@ -71,14 +71,8 @@ def _takes(run: Run, phase: str) -> bool:
 def succeeded(run: Run) -> None:
     """Everything of this mapping could be reached: what held the whole mapping or its apps is over."""
     with run.page({"phase": "end"}) as at:
-        problems.end_setup_problems(
-            run.mapping,
-            tally=run.tally,
-            now=at,
-            job=run.job,
-            kinds=(Kind.TRANSIENT, Kind.MISCONFIGURED, Kind.BUG, Kind.UNRECOGNISED, Kind.REJECTED),
-            asked=run.asked,
-        )
+        kinds = (Kind.TRANSIENT, Kind.MISCONFIGURED, Kind.BUG, Kind.UNRECOGNISED, Kind.REJECTED)
+        put_right(run, at, kinds, asked=run.asked)
 
 
 # -- retries and finds -------------------------------------------------------------------------------------------------

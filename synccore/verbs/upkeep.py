@@ -6,8 +6,8 @@ from synccore.failures import Kind
 from synccore.models import JobQueueEntry, Problem, SynchJob
 from synccore.shapes import SIDES
 
-from . import problems
 from .clocks import measure
+from .mended import CHECKABLE, put_right
 from .resume import settle_open
 from .run import Run
 from .sweep import sweep
@@ -26,23 +26,13 @@ def check(run: Run) -> None:
             connector.check(None)
     with run.page() as at:
         # The apps answer. What their tables refuse is this mapping's own trouble and must not hold the others.
-        kinds = (Kind.TRANSIENT, Kind.MISCONFIGURED)
-        problems.end_connection_problems(
-            run.mapping, tally=run.tally, now=at, job=run.job, kinds=kinds, asked=SIDES
-        )
+        put_right(run, at, CHECKABLE, asked=SIDES, whole_mapping=False)
     for side in SIDES:
         with run.remote(side) as connector:
             connector.check(rules.table(side), write=rules.direction.allows(side))
         measure(run, side)
     with run.page() as at:
-        problems.end_setup_problems(
-            run.mapping,
-            tally=run.tally,
-            now=at,
-            job=run.job,
-            kinds=(Kind.TRANSIENT, Kind.MISCONFIGURED),
-            asked=SIDES,
-        )
+        put_right(run, at, CHECKABLE, asked=SIDES)
         # Records that one missing right held back are tried again now that the table's rights are there.
         Problem.objects.of_records().filter(
             mapping=run.mapping, kind=Kind.MISCONFIGURED.value, state=Problem.State.SKIPPED, attempts=1

@@ -9,7 +9,17 @@ from datetime import datetime
 from typing import Final
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import IntegerField, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import (
+    BooleanField,
+    Exists,
+    ExpressionWrapper,
+    IntegerField,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+)
 from django.db.models.functions import Concat, JSONObject
 from django.urls import reverse
 from django.utils.formats import number_format
@@ -17,7 +27,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from synccore.failures import Kind
-from synccore.models import HelpRequest, JobItem, Problem, TableMapping
+from synccore.models import HelpRequest, JobItem, Problem, SynchJob, TableMapping
 from synccore.tables import Said, app_names, say
 
 from .brakes import Brake, brakes
@@ -78,6 +88,21 @@ def asked_of(problems: QuerySet[Problem]) -> QuerySet[Problem]:
     return problems.annotate(help_asked=ArraySubquery(told))
 
 
+def with_next_look(problems: QuerySet[Problem]) -> QuerySet[Problem]:
+    """Set-up problems with whether a job looks at what holds them now (``being_checked``), and whether there is a mapping
+    that runs, through which it could be looked at (``can_be_checked``)."""
+    app = OuterRef("connection")
+    of_app = Q(mapping__integration__left=app) | Q(mapping__integration__right=app)
+    checks = SynchJob.objects.unfinished().filter(Q(mapping=OuterRef("mapping")) | of_app, verb="check")
+    runs = TableMapping.objects.filter(Q(integration__left=app) | Q(integration__right=app), enabled=True)
+    return problems.annotate(
+        being_checked=Exists(checks),
+        can_be_checked=ExpressionWrapper(
+            Q(mapping__isnull=False) | Exists(runs), output_field=BooleanField()
+        ),
+    )
+
+
 def people_who_asked(problem: Problem) -> tuple[Asked, ...]:
     found = []
     for each in getattr(problem, "help_asked", ()):
@@ -98,12 +123,14 @@ def banners(mappings: Sequence[TableMapping]) -> list[Banner]:
         return []
     apps = {pk for each in mappings for pk in (each.integration.left_id, each.integration.right_id)}
     problems = list(
-        asked_of(
-            Problem.objects.of_setup()
-            .open()
-            .filter(Q(mapping__in=[each.pk for each in mappings]) | Q(mapping=None, connection__in=apps))
-            .select_related("mapping__integration__left", "mapping__integration__right", "connection")
-            .annotate(items_waiting=_items(), problems_waiting=_problems())
+        with_next_look(
+            asked_of(
+                Problem.objects.of_setup()
+                .open()
+                .filter(Q(mapping__in=[each.pk for each in mappings]) | Q(mapping=None, connection__in=apps))
+                .select_related("mapping__integration__left", "mapping__integration__right", "connection")
+                .annotate(items_waiting=_items(), problems_waiting=_problems())
+            )
         ).order_by("since", "pk")
     )
     decisions = {brake.pk: brake for brake in brakes(problems)}

@@ -26,6 +26,7 @@ from synccore.services.jobs import NotNow
 from synccore.tables import JobRow, say
 
 from . import integrations
+from .banners import with_next_look
 from .checks import checks_of
 from .connection_rows import (
     ConnectionRow,
@@ -77,7 +78,8 @@ def context_of(app: Any) -> dict[str, Any]:
     row = ConnectionRow(app, jobs.filter(pk=app.tested).first())
     of_app = Q(integration__left=app) | Q(integration__right=app)
     mappings = TableMapping.objects.filter(of_app).select_related("integration").order_by("name", "pk")
-    problems = Problem.objects.of_setup().open().filter(connection=app, mapping=None).order_by("since", "pk")
+    held = Problem.objects.of_setup().open().filter(connection=app, mapping=None)
+    problems = with_next_look(held).order_by("since", "pk")
     checks, listed = checks_of(app), listed_of(app)
     read, groups = catalogue.summary_of(app), answer_groups(app)
     unfinished = [job for job in (row.test and row.test.job, *last.values()) if job and job.is_unfinished]

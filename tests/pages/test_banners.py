@@ -201,3 +201,31 @@ def test_the_statement_that_ends_it_stands_apart_from_the_sentence(world, owner,
     [banner] = as_user(owner).get(COUPLED).context["banners"]
     assert banner.statement == statement
     assert "GRANT" not in banner.said.sentence
+
+
+# --- when it is looked at again --------------------------------------------------------------------------
+
+
+def test_it_says_when_it_is_looked_at_again_at_the_latest(world, owner, administrator, as_user):
+    Problem.objects.filter(pk=world.setup.pk).update(
+        state="retrying", next_attempt=timezone.now() + timedelta(minutes=58)
+    )
+    for person in (owner, administrator):
+        page = text(as_user(person).get(COUPLED))
+        assert "looked at again by itself as soon as a check or a job finds it mended, at the latest" in page
+        assert ("Check now" in page) is (person == administrator)
+    make.make_job(world.setup.mapping, verb="check", state="queued")
+    page = text(as_user(owner).get(COUPLED))
+    assert "looked at now; if it is mended, what waits goes on at once" in page and "at the latest" not in page
+
+
+def test_an_app_through_which_nothing_runs_is_not_said_to_be_looked_at(world, administrator, as_user):
+    app = world.mapping.integration.right
+    make.make_problem(
+        connection=app, kind="transient", code="server_down", state="retrying", next_attempt=timezone.now()
+    )
+    where = reverse("synccore:connection", args=[app.pk])
+    assert "at the latest" in text(as_user(administrator).get(where))
+    type(world.mapping).objects.update(enabled=False)
+    page = text(as_user(administrator).get(where))
+    assert "not looked at by itself: no mapping of this app is switched on" in page
