@@ -216,7 +216,9 @@ def test_it_says_when_it_is_looked_at_again_at_the_latest(world, owner, administ
         assert ("Check now" in page) is (person == administrator)
     make.make_job(world.setup.mapping, verb="check", state="queued")
     page = text(as_user(owner).get(COUPLED))
-    assert "looked at now; if it is mended, what waits goes on at once" in page and "at the latest" not in page
+    assert (
+        "looked at now; if it is mended, what waits goes on at once" in page and "at the latest" not in page
+    )
 
 
 def test_an_app_through_which_nothing_runs_is_not_said_to_be_looked_at(world, administrator, as_user):
