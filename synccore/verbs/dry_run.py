@@ -80,6 +80,9 @@ class DryRun(Run):
 
     def between_pages(self) -> None: ...
 
+    def has_met(self, side: Side, id: str) -> bool:
+        return (side, id) in self._seen
+
     def page(self, checkpoint: Any = None) -> Any:
         raise AssertionError("A dry run stores nothing.")
 

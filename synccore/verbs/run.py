@@ -156,6 +156,10 @@ class Run:
         """The sides whose app this run has asked something."""
         return frozenset(self._asked)
 
+    def has_met(self, side: Side, id: str) -> bool:
+        """Whether something was said of this record already that the memory does not show; a run stores what it finds."""
+        return False
+
     def has_asked(self, sides: Iterable[Side]) -> None:
         """Another one asked these apps on its behalf."""
         self._asked.update(sides)

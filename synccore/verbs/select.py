@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from synccore.engine.images import image_hash
@@ -23,12 +24,16 @@ def from_changes(run: Run, side: Side, records: Sequence[Record]) -> list[Candid
     """Candidates among the changed records of one side.
 
     Own writes and repeats of the overlap are dropped by their version; records whose pair is skipped, left out, removed or
-    waiting are counted and passed over, unless one of their mapped fields changed since. A record that was saved while a
-    page was read may stand on it twice: the later reading counts.
+    waiting are counted and passed over, unless one of their mapped fields changed since. A run over all records counts as
+    unchanged what it drops, each pair once.
     """
-    latest = {record.id: record for record in records}
-    agreed = _agreed_versions(run, side, list(latest))
-    moved = [record for record in latest.values() if agreed.get(record.id) != record.version]
+    agreed = _agreed(run, side, [record.id for record in records])
+    same = {record.id for record in records if record.id in agreed and agreed[record.id][0] == record.version}
+    if run.job.scope == SynchJob.Scope.FULL and (
+        n := sum(agreed[id][1] and not run.has_met(side, id) for id in same)
+    ):
+        run.count("unchanged", side.other, n)
+    moved = [record for record in records if record.id not in same]
     couplings = _couplings(run, side, [record.id for record in moved])
     removed = _removed(run, side, [record.id for record in moved if record.id not in couplings])
     fresh = [
@@ -39,20 +44,29 @@ def from_changes(run: Run, side: Side, records: Sequence[Record]) -> list[Candid
     return pass_over(run, fresh)
 
 
-def _agreed_versions(run: Run, side: Side, ids: Sequence[str]) -> dict[str, str]:
-    """Versions at which whole pairs last agreed: most of what an overlap reads again needs no more than these.
+def _agreed(run: Run, side: Side, ids: Sequence[str]) -> dict[str, tuple[str, bool]]:
+    """Versions at which whole pairs last agreed, and whether the run counts the pair here: most of what an overlap reads
+    again needs no more than these.
 
-    A run over all records takes up pairs that agreed under other rules of their fields, though nothing in them changed.
+    A run over all records takes up pairs that agreed under other rules of their fields, though nothing in them changed. It
+    meets a pair on both sides and may find a change on the second one: what it drops is counted by the last pass that meets
+    it, unless something else was said of the pair.
     """
     known = Coupling.objects.live().paired().filter(mapping=run.mapping, **{f"{side.value}_id__in": ids})
     id, version = f"{side.value}_id", f"{side.value}_version"
     if run.job.scope != SynchJob.Scope.FULL:
-        return dict(known.values_list(id, version))
-    return {
-        found[0]: found[1]
-        for found in known.values_list(id, version, "left_base", "right_base")
-        if all(_under_these_rules(run, each, base) for each, base in zip(SIDES, found[2:], strict=True))
-    }
+        return {id: (version, False) for id, version in known.values_list(id, version)}
+    another_pass = side is Side.LEFT and run.rules.rules.direction.allows(Side.LEFT)
+    rows = known.annotate(told=Exists(Problem.objects.not_ended().filter(coupling=OuterRef("pk")))).values_list(
+        id, version, "left_base", "right_base", "agreed_job", "told", "right_exists", "right_out_of_filter_since"
+    )  # fmt: skip
+    agreed = {}
+    for id, version, left, right, job, told, exists, outside in rows:
+        if _under_these_rules(run, Side.LEFT, left) and _under_these_rules(run, Side.RIGHT, right):
+            by_this_run = job is not None and job == run.job.pk
+            met_again = another_pass and exists and outside is None
+            agreed[id] = (version, not (by_this_run or told or met_again))
+    return agreed
 
 
 def _under_these_rules(run: Run, side: Side, base: dict[str, list[Any]]) -> bool:
