@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 
 from synccore.engine.canonical import canon
-from synccore.engine.compiled import Compiled, Rules, compile_rules
+from synccore.engine.compiled import Compiled, CompiledField, Rules, compile_rules
 from synccore.engine.fields import located
-from synccore.engine.rules import Image, Link, References
+from synccore.engine.rules import Blocker, Image, Link, References
 from synccore.engine.values import dump_values, load_values
 from synccore.failures import Blocked, Rejected
 from synccore.shapes import FieldInfo, Record, Side, Value
@@ -95,6 +95,34 @@ def reference_values(
                 continue
             if key is not None:
                 found.add(key)
+    return found
+
+
+def keepers(rules: Rules) -> list[tuple[CompiledField, Side]]:
+    """Optional references that flow one way, with the side that names the record."""
+    return [
+        (each, Side.LEFT if each.allows(Side.RIGHT) else Side.RIGHT)
+        for each in compile_rules(rules).pairs
+        if each.rule.reference is not None and each.rule.optional and not each.both_ways
+    ]
+
+
+def kept(
+    fields: Iterable[tuple[CompiledField, Side]], records: Mapping[Side, Record | None], refs: References
+) -> dict[int, Side]:
+    """Those of :func:`keepers` whose record has no counterpart (yet), so that a field which must have a value keeps the one
+    it has: rule → the side that names the record."""
+    found = {}
+    for each, source in fields:
+        record = records.get(source)
+        if record is None:
+            continue
+        try:
+            key = each.reference_key(source, each.value(record, source))
+        except Rejected:
+            continue  # decide meets the same failure and names it
+        if key is not None and isinstance(refs.get(key), Blocker):
+            found[each.rule.id] = source
     return found
 
 

@@ -57,6 +57,8 @@ class Candidate:
     images: dict[Side, tuple[Record, dict[str, list[Any]]]] = field(default_factory=dict)
     #: What both records looked like when the step was decided: side → [id, version, base image].
     basis: dict[str, Any] = field(default_factory=dict)
+    #: Optional references without counterpart whose field is left as it is: rule → the side that names the record.
+    kept: dict[int, Side] = field(default_factory=dict)
     outcome: str = ""
     note: str = ""
     #: What the person saw who decided; a side that moved since is not written. ``changed``: rules that did, per side.

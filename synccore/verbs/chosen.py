@@ -24,6 +24,7 @@ from .candidate import Candidate
 from .elsewhere import coupled_elsewhere
 from .lookup import complete
 from .page import process
+from .released import release
 from .resume import settle_open
 from .run import Run
 from .select import attach_problems, from_items, read_uncoupled
@@ -260,8 +261,7 @@ def couple(run: Run) -> None:
         coupling.save()
         run.count("coupled", candidate.origin.other)
         # What waited for one of them goes on, also where the two themselves still differ.
-        for waiting in problems.release(run.mapping, {side: {ids[side]} for side in SIDES}, at):
-            run.queue_next.add((waiting, "due"))
+        release(run, {side: {ids[side]} for side in SIDES}, at)
     attach_problems([candidate])
     process(run, [candidate], carry_out=True)
 

@@ -21,12 +21,13 @@ from synccore.models import Coupling, JobItem, MatchChoice, MatchRecord, SynchJo
 from synccore.models.bulk import update
 from synccore.shapes import SIDES, Side
 
-from . import items, lookup, problems
+from . import items, lookup
 from .candidate import Candidate
 from .chosen import allowed
 from .match_look import forget_others, look, matcher_of, setup_of
 from .match_pairs import Memory, Pair, note_coupled
 from .page import process
+from .released import release
 from .resume import settle_open
 from .run import Cancelled, Run
 from .select import attach_problems
@@ -223,8 +224,7 @@ def _couple(run: Run, terms: Terms, pairs: Sequence[Pair]) -> None:
         ids = {side: {pair.ids[side] for pair, _coupling in made} for side in SIDES}
         _remember(run, terms, ids, MatchRecord.Outcome.COUPLED)
         # What waited for one of them goes on, also where the two themselves still differ.
-        for waiting in problems.release(run.mapping, ids, at) if made else ():
-            run.queue_next.add((waiting, "due"))
+        release(run, ids, at)
     if terms.synchronise and made:
         candidates = [
             Candidate(

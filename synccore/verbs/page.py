@@ -10,6 +10,7 @@ from uuid import uuid4
 from synccore.engine.brakes import creations_limit
 from synccore.engine.compiled import Compiled
 from synccore.engine.decide import decide
+from synccore.engine.images import keepers, kept
 from synccore.engine.rules import Step, StepKind
 from synccore.failures import Bug, Failure, Misconfigured, Stale, Transient
 from synccore.models import Coupling, JobItem, Journal
@@ -97,6 +98,7 @@ def decide_all(run: Run, candidates: Sequence[Candidate]) -> None:
     """Each candidate's step, with what the page needs for it looked up first. Reads the apps, writes nothing."""
     refs = lookup.references(run, candidates)
     blocked = lookup.preconditions(run, candidates) | taken(run, candidates)
+    optional = keepers(run.rules)
     for place, candidate in enumerate(candidates):
         try:
             candidate.step = decide(
@@ -108,6 +110,7 @@ def decide_all(run: Run, candidates: Sequence[Candidate]) -> None:
                 blocked=blocked.get(place),
                 resolution=candidate.resolution,
             )
+            candidate.kept = kept(optional, candidate.records, refs)
             if candidate.step.kind in (StepKind.WRITE, StepKind.CREATE, StepKind.DELETE):
                 candidate.basis = _basis(run.rules, candidate)
         except Misconfigured:

@@ -22,6 +22,7 @@ from synccore.shapes import Record, Side
 from . import items, problems, undone
 from .elsewhere import ours
 from .lookup import read
+from .released import release
 from .run import Run
 from .select import attach_problems, from_couplings
 
@@ -183,8 +184,7 @@ def _settle_create(
     coupling.agreed_at, coupling.agreed_job = at, row.job_id
     coupling.save()
     row.coupling = coupling
-    for other in problems.release(run.mapping, {s: {coupling.of(s, "id")} for s in coupling.sides()}, at):
-        run.queue_next.add((other, "due"))
+    release(run, {each: {coupling.of(each, "id")} for each in coupling.sides()}, at)
     return (coupling, side, record.id)
 
 

@@ -16,6 +16,7 @@ from synccore.shapes import SIDES, Record, Side
 
 from . import items, problems
 from .candidate import Candidate
+from .released import release
 from .run import Run
 
 _OF_SIDE: Final = (
@@ -83,9 +84,7 @@ def page(run: Run, candidates: Sequence[Candidate], at: datetime) -> None:
     _end(run, ended, candidates, at)
     items.leave_for_next_run(run, candidates)
     items.store_items(run, candidates)
-    if any(released.values()):
-        for mapping_id in problems.release(run.mapping, released, at):
-            run.queue_next.add((mapping_id, "due"))
+    release(run, released, at)
 
 
 def _safely(run: Run, candidate: Candidate, at: datetime) -> None:
@@ -177,7 +176,7 @@ def _agree(run: Run, candidate: Candidate, at: datetime) -> None:
         coupling.put(side, "version", record.version)
         coupling.put(side, "base", base)
         coupling.put(side, "out_of_filter_since", None)
-    _mark_unfilled(run, coupling)
+    _mark_unfilled(run, candidate)
     coupling.agreed_at, coupling.agreed_job = at, run.job.pk
     coupling.agreed_by = run.job.requested_by
     for side in (candidate.step.written_sides() if candidate.step else ()) or (candidate.direction,):
@@ -206,16 +205,21 @@ def _given_by_app(run: Run, candidate: Candidate, side: Side, base: dict[str, An
     return {**base, **given}
 
 
-def _mark_unfilled(run: Run, coupling: Coupling) -> None:
-    """An optional reference that could not be translated was written as null. Its base is marked (revision 0, which no rule
-    has) so that the sweep finds the pair when the parent is coupled, and deciding takes the field as one without a base."""
+def _mark_unfilled(run: Run, candidate: Candidate) -> None:
+    """An optional reference that could not be translated was written as null, or its field left as it was. Its base is
+    marked (revision 0, which no rule has) so that the pair is found when the parent is coupled, and deciding takes the field
+    as one without a base."""
+    coupling = candidate.coupling
+    assert coupling is not None
     for rule in run.rules.rules.fields:
         if rule.reference is None or not rule.optional:
             continue
         key = str(rule.id)
         for side in SIDES:
             source, destination = coupling.of(side, "base").get(key), coupling.of(side.other, "base").get(key)
-            if source and destination and source[1] is not None and destination[1] is None:
+            if not source or not destination or source[1] is None:
+                continue
+            if destination[1] is None or candidate.kept.get(rule.id) is side:
                 coupling.put(side, "base", {**coupling.of(side, "base"), key: [UNFILLED, source[1]]})
 
 

@@ -12,14 +12,14 @@ from django.db import connection
 from psycopg import sql
 
 from synccore.engine.brakes import deletions_stop
-from synccore.engine.rules import UNFILLED
 from synccore.failures import Kind
-from synccore.models import TableMapping
+from synccore.models import FieldMapping, TableMapping
 from synccore.shapes import SIDES, Side
 
 from .counted import keep_count
 from .mended import put_right
 from .page import living_couplings
+from .released import fill
 from .run import Run
 
 TABLE = "tandem_sweep"
@@ -55,18 +55,6 @@ SELECT %(job)s, %(mapping)s, c.id, %(side)s, c.{id}, c.{name}, 'found', 'open', 
 FROM synccore_coupling c
 LEFT JOIN {table} s ON s.id = c.{id}
 WHERE c.mapping_id = %(mapping)s AND c.{id} IS NOT NULL AND s.id IS NULL AND c.{exists} AND c.{outside} IS NULL
-  AND c.removed_at IS NULL AND c.ended_at IS NULL
-ON CONFLICT DO NOTHING
-"""
-
-#: A pair whose optional reference was left empty because the parent was not coupled, and is now.
-_FILLABLE = """
-INSERT INTO synccore_jobitem (job_id, mapping_id, coupling_id, side, record_id, title, purpose, state, note)
-SELECT %(job)s, %(mapping)s, c.id, %(side)s, c.{id}, '', 'found', 'open', 'parent_coupled'
-FROM synccore_coupling c
-JOIN synccore_coupling p ON p.mapping_id = %(parent)s AND p.{id} = trim(both '"' from c.{base} -> %(rule)s ->> 1)
-  AND p.{other} IS NOT NULL AND p.removed_at IS NULL AND p.ended_at IS NULL
-WHERE c.mapping_id = %(mapping)s AND c.{base} -> %(rule)s ->> 0 = %(unfilled)s
   AND c.removed_at IS NULL AND c.ended_at IS NULL
 ON CONFLICT DO NOTHING
 """
@@ -152,22 +140,6 @@ def _compare(run: Run, side: Side, *, flows: bool) -> int:
 
 
 def _fillable(run: Run, side: Side) -> int:
-    names = {
-        name: sql.Identifier(column)
-        for name, column in (
-            ("id", f"{side.value}_id"), ("other", f"{side.other.value}_id"), ("base", f"{side.value}_base"),
-        )
-    }  # fmt: skip
-    found = 0
-    with connection.cursor() as cursor:
-        for rule in run.rules.rules.fields:
-            if rule.reference is not None and rule.optional:
-                cursor.execute(
-                    sql.SQL(_FILLABLE).format(**names),
-                    {
-                        "job": run.job.pk, "mapping": run.mapping.pk, "side": side.value, "parent": rule.reference,
-                        "rule": str(rule.id), "unfilled": str(UNFILLED),
-                    },
-                )  # fmt: skip
-                found += cursor.rowcount
-    return found
+    """Pairs whose optional reference was left open because the parent was not coupled, and is now."""
+    rules = FieldMapping.objects.filter(mapping=run.mapping, reference__isnull=False, optional=True)
+    return sum(fill(run, rule, side) for rule in rules.order_by("pk"))

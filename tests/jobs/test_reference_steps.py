@@ -6,12 +6,17 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
-from synccore.models import Coupling, FieldMapping, Problem, TableMapping
-from synccore.services import setup
+from synccore.failures import Rejected
+from synccore.models import Coupling, FieldMapping, Problem, SynchJob, TableMapping
+from synccore.services import retry, setup
 from synccore.services.setup import validate
 from synccore.shapes import FieldInfo, FieldType, Side
 
+from .helpers import accept, refuse, work
+from .test_references import with_parent
 from .world import TEXT, World, table
 
 
@@ -248,3 +253,93 @@ def test_a_unit_of_another_group_is_another_unit_whatever_its_name(money):
     money.run(mapping=units, scope="due")
     pair = Coupling.objects.live().paired().get(mapping=units)
     assert (pair.left_id, pair.right_id) == (unit, mine)
+
+
+# -- a salesperson who is coupled later ----------------------------------------------------------------------------------
+
+
+def couple_seller(money: Money, no: str) -> str:
+    user = money.make(Side.RIGHT, "user", no)
+    money.run(mapping=money.sellers)
+    return user
+
+
+def test_an_owner_is_filled_in_by_itself_when_the_salesperson_is_coupled_later(money):
+    default = str(uuid4())
+    store = money.right.store
+    customer(money, "C1", seller="PM")
+    customer(money, "C2", seller="JO")
+
+    def owned(found: Any, id: str, stored: dict[str, Any], *who: Any) -> None:
+        mine = stored if stored.get("owner") else {**stored, "owner": default}
+        store(found, id, mine if "owner" in found.info.fields else stored, *who)
+
+    money.right.store = owned
+    money.run()
+    assert {str(money.account(no)["owner"]) for no in ("C1", "C2")} == {default}
+    SynchJob.objects.filter(state="queued").delete()
+    user = couple_seller(money, "PM")
+    [due] = SynchJob.objects.filter(state="queued", mapping=money.mapping)
+    assert due.scope == "due"
+    [done] = work()
+    assert (done.modified, done.unchanged, done.failed) == (1, 0, 0), "the other one is not looked at"
+    assert (str(money.account("C1")["owner"]), str(money.account("C2")["owner"])) == (user, default)
+    assert money.run(scope="sweep").waiting == 0 and money.run().scanned == 0, "and that is all"
+
+
+def test_an_owner_somebody_else_was_given_in_between_is_kept_in_the_journal(money):
+    user = couple_seller(money, "PM")
+    left = customer(money, "C1", seller="PM")
+    money.run()
+    money.left.put("customer", left, {**money.rows(Side.LEFT)[left], "seller": "NEW"}, by="anna")
+    money.run()
+    assert str(money.account("C1")["owner"]) == user
+    new = couple_seller(money, "NEW")
+    work()
+    assert str(money.account("C1")["owner"]) == new
+    last = money.journal()[-1]
+    assert (last.values["owner"]["value"], last.overwrites) == (new, {"owner": f'"{user}"'})
+
+
+def test_many_pairs_are_found_in_one_statement_per_field_and_page(money):
+    for n in range(60):
+        customer(money, f"C{n}", seller=f"S{n % 20}")
+    money.run()
+    queries = []
+    for n in range(20):
+        money.make(Side.RIGHT, "user", f"S{n}")
+        if n in (0, 19):
+            with CaptureQueriesContext(connection) as caught:
+                money.run(mapping=money.sellers)
+            queries.append(sum("parent_coupled" in each["sql"] for each in caught))
+    assert queries == [2, 2], "one per side, whatever the number"
+    work()
+    assert all(money.account(f"C{n}")["owner"] for n in range(60))
+
+
+def test_a_pair_that_failed_meanwhile_is_left_to_its_problem(money):
+    left = customer(money, "C1", seller="PM")
+    money.run()
+    refuse(money.right, lambda: Rejected("value_too_long", {"field": "name"}))
+    money.left.put("customer", left, {**money.rows(Side.LEFT)[left], "name": "Longer"}, by="anna")
+    money.run()
+    Problem.objects.update(state="skipped", next_attempt=None)
+    couple_seller(money, "PM")
+    work()
+    assert money.account("C1")["owner"] is None and Problem.objects.get().state == "skipped"
+    accept(money.right)
+    retry(Coupling.objects.filter(left_id=left), user=None)
+    money.run()
+    assert money.account("C1")["owner"] is not None and money.account("C1")["name"] == "Longer"
+
+
+@pytest.mark.django_db
+def test_a_parent_in_the_same_page_fills_the_child_of_its_own_mapping() -> None:
+    world = with_parent(optional=True)
+    parent = str(uuid4())
+    for no, id, fields in (("A", str(uuid4()), {"parent": parent}), ("P", parent, {})):
+        world.left.put("customer", id, {"no": no, "name": no, **fields}, by="anna")
+    world.run()
+    work()
+    rows = world.by_no(Side.RIGHT)
+    assert rows["A"]["parent"] == rows["P"]["id"]
