@@ -105,12 +105,12 @@ def check_set_up(run: Run) -> None:
         if clock is not None:
             clocks.store(app, clock)
         Connection.objects.filter(pk=app.pk).update(told_currencies=app.told_currencies)
-        failing = set(_stored(app))
+        failed, unknown = _stored(app, CheckState.FAIL), _stored(app, CheckState.UNKNOWN)
         _replace(app, found, at)
         passed = {(mapping, finding.code) for mapping, finding in found if finding.state is CheckState.PASS}
         if failure is None:
-            take_up(run, app, failing & passed, at)
-            if failing & passed or run.job.requested_by_id is not None:
+            take_up(run, app, failed & passed, at)
+            if (failed | unknown) & passed or run.job.requested_by_id is not None:
                 look_again(run, app, at)
         if any(code == "exchange_rates" for _mapping, code in passed):
             release_waiting(run, app, at)
@@ -187,11 +187,9 @@ def _told(connector: Connector) -> dict[str, Any]:
     return asdict(told) if told else {}
 
 
-def _stored(app: Connection) -> list[Key]:
-    """What failed, or could not be checked, before."""
-    bad = (CheckState.FAIL.value, CheckState.UNKNOWN.value)
-    rows = SetupCheck.objects.filter(connection=app, state__in=bad)
-    return list(rows.values_list("mapping_id", "code"))
+def _stored(app: Connection, state: CheckState) -> set[Key]:
+    """What stood so before."""
+    return set(SetupCheck.objects.filter(connection=app, state=state.value).values_list("mapping_id", "code"))
 
 
 def _params(finding: Finding) -> dict[str, Any]:
