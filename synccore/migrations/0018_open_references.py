@@ -12,7 +12,7 @@ WHERE jsonb_path_exists({side}_base, 'strict $.* ? (@[0] == 0)', '{{}}', true)
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('synccore', '0016_match_list'),
+        ('synccore', '0017_match_keys'),
     ]
 
     operations = [
