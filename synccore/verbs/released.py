@@ -21,8 +21,8 @@ from synccore.shapes import SIDES, Side
 from . import problems
 from .run import Run
 
-#: The conditions on the base are, to the letter, those of the indexes coupling_unfilled_left and …_right. They are asked once
-#: of each pair, whatever the plan: the pairs come first.
+#: The conditions on the base are, to the letter, those of the indexes coupling_unfilled_left and …_right. They are asked
+#: once of each pair, whatever the plan: the pairs come first.
 _FILLABLE: Final = """
 WITH open AS MATERIALIZED (
   SELECT c.mapping_id, c.id, c.{id} AS record_id, trim(both '"' from c.{base} -> %(rule)s ->> 1) AS named
