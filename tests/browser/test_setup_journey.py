@@ -123,3 +123,22 @@ def test_two_apps_are_connected_from_an_empty_installation(page, erp, crm):
     page.goto(f"/connections/{left.pk}/tables/?q=customers")
     expect(page.get_by_role("link", name="customers")).to_be_visible()
     assert "not the secret" not in page.content() and erp.client_secret not in page.content()
+
+
+def test_a_refused_form_starts_on_its_first_wrong_answer(page):
+    page.goto("/connections/new/?kind=dataverse")
+    page.get_by_label("Name of the app").fill("CRM")
+    page.get_by_label("Address", exact=True).fill("hello world")
+    page.get_by_label("Tenant").fill("contoso.com")
+    page.get_by_role("button", name="Save and test").click()
+    expect(page.get_by_label("Client ID")).to_be_focused()
+    assert page.locator(".field-error").all_inner_texts() == [
+        "It must be filled in.",
+        "It must be filled in.",
+    ]
+    page.get_by_label("Client ID").fill("11111111-2222-3333-4444-555555555555")
+    page.get_by_label("Client secret").fill("s3cret")
+    page.get_by_role("button", name="Save and test").click()
+    expect(page.get_by_label("Address", exact=True)).to_be_focused()
+    expect(page.get_by_text("It must be an address that begins with https://.")).to_be_visible()
+    assert not Connection.objects.exists()
