@@ -25,8 +25,10 @@ from synccore.shapes import Condition, FieldInfo, FieldType, Filter, Operator, V
 Rendered = tuple[str, bool]
 _OURS: Final[Rendered] = ("", False)
 
-#: A list of more values than this would make an address that no server takes.
-_MOST_VALUES: Final = 60
+#: A list of values that is longer than this in an address leaves no room for the rest of it.
+_LONGEST_LIST: Final = 1_500
+#: A property of such a name cannot be told from the value in a filter.
+_VALUES: Final = frozenset({"null", "true", "false", "INF", "NaN"})
 _SYMBOLS: Final = {Operator.LT: "lt", Operator.LE: "le", Operator.GT: "gt", Operator.GE: "ge"}
 _NUMBERS: Final = frozenset({FieldType.INTEGER, FieldType.DECIMAL, FieldType.FLOAT})
 _TIMED: Final = frozenset({FieldType.INSTANT, FieldType.DATETIME, FieldType.TIME})
@@ -71,7 +73,7 @@ class _Condition:
         self.is_text = property.info.type is FieldType.TEXT and property.edm != ENUM
 
     def render(self) -> Rendered:
-        if self.info.type is FieldType.BINARY or self.property.edm == "Edm.Duration":
+        if self.info.type is FieldType.BINARY or self.property.edm == "Edm.Duration" or self.path in _VALUES:
             return _OURS
         if self.property.bind is not None and self.property.bind.shared:
             return self._shared()
@@ -132,7 +134,7 @@ class _Condition:
 
     def _among(self) -> Rendered:
         wanted = [value for value in self.values if value is not None]
-        if len(wanted) > _MOST_VALUES or not self.values:
+        if len(wanted) > self.profile.or_chain or not self.values:
             return _OURS
         parts, exact = [], True
         if len(wanted) < len(self.values):
@@ -146,7 +148,10 @@ class _Condition:
                 return _OURS
             parts.append(text)
             exact = exact and whole
-        return (parts[0] if len(parts) == 1 else f"({' or '.join(parts)})"), exact
+        if len(parts) == 1:
+            return parts[0], exact
+        text = f"({' or '.join(parts)})"
+        return (text, exact) if _fits(text) else _OURS
 
     def _equal(self, value: Value) -> Rendered:
         if not self._is_sayable(value):
@@ -165,11 +170,13 @@ class _Condition:
         if not wanted:
             return self._not_empty() if self.values else _OURS
         # Text that differs in case only differs to us, not to every service.
-        if self.is_text or len(wanted) > _MOST_VALUES or not all(map(self._is_sayable, wanted)):
+        if self.is_text or len(wanted) > self.profile.or_chain or not all(map(self._is_sayable, wanted)):
             return _OURS
         if self.info.type in _TIMED and any(self._unit(value)[0] != value for value in wanted):
             return _OURS
         each = " and ".join(f"{self.path} ne {self._literal(value)}" for value in wanted)
+        if not _fits(each):
+            return _OURS
         exact = self.info.type not in _TIMED and not self._is_single()
         if None in self.values:
             empty, whole = self._not_empty()
@@ -257,3 +264,7 @@ class _Condition:
 
     def _literal(self, value: Value) -> str:
         return literal(self.property, value, self.profile)
+
+
+def _fits(text: str) -> bool:
+    return len(quote(text, safe=_IN_QUERY)) <= _LONGEST_LIST

@@ -10,11 +10,13 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from synccore.connectors.filtering import matcher
+from synccore.connectors.odata import csdl
 from synccore.connectors.odata.filtering import query, render
+from synccore.connectors.odata.model import entities as make
 from synccore.connectors.odata.values import read_field
 from synccore.failures import Misconfigured
 from synccore.shapes import Condition, Operator
-from tests.connectors.odata.documents import entities, profile
+from tests.connectors.odata.documents import PLAIN, entities, profile
 from tests.connectors.odata.evaluate import Habits, passes
 
 TEXTS: Final = ("nl", "NL", "nl ", "n", "d'Or", "[ab]c", "a%", "é", "100", "  ")
@@ -211,8 +213,20 @@ def test_a_shared_lookup_narrows_by_a_given_id_only() -> None:
 
 
 def test_a_long_list_is_left_to_us_rather_than_sent_in_an_address_no_server_takes() -> None:
-    many = Condition("Big", Operator.IN, tuple(map(str, range(200))))
-    assert render(entities("odata")["Articles"], (many,), profile("odata")) == ("", False)
+    articles = entities("odata")["Articles"]
+    for operator in (Operator.IN, Operator.NOT_IN):
+        for number, is_sent in ((20, True), (21, False)):
+            many = Condition("Big", operator, tuple(map(str, range(number))))
+            text, exact = render(articles, (many,), profile("odata"))
+            assert (text != "", exact) == (is_sent, is_sent), "as many as the service joins, and no more"
+    long = Condition("Note", Operator.IN, tuple(f"{n} " + "ø" * 30 for n in range(15)))
+    assert render(articles, (long,), profile("odata")) == ("", False)
+
+
+def test_a_property_called_like_a_value_is_left_to_us() -> None:
+    document = PLAIN.replace(b'Name="Ean"', b'Name="null"')
+    articles = make(csdl.parse(document), profile("odata"))["Articles"]
+    assert render(articles, (Condition("null", Operator.EQ, "x"),), profile("odata")) == ("", False)
 
 
 @pytest.mark.parametrize(
