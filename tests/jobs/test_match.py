@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 from uuid import uuid4
 
@@ -140,6 +141,52 @@ def test_groups_are_alternatives_each_on_its_own() -> None:
     assert outcomes(job) == {"1": "one", "2": "one", "3": "one", "4": "one"}
     places = dict(MatchRecord.objects.filter(job=job, side="left").values_list("key", "place"))
     assert places == {"1": 0, "2": 1, "3": 1, "4": 1}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_the_records_a_look_says_what_its_rules_say(seed: int) -> None:
+    """Names and telephone numbers of a small alphabet, some records coupled already: each group pairs what is the only one
+    on either side, and says of the others whether a person has somebody to choose from."""
+    draw = random.Random(seed)
+    world = World()
+    met: dict[Side, dict[str, tuple[str, ...]]] = {}
+    ids: dict[Side, list[str]] = {}
+    for side in SIDES:
+        met[side], ids[side] = {}, []
+        for n in range(14):
+            values = (
+                draw.choice(("", "Ann", "ann ", "Bo", "Cé", "Ce", "D")),
+                draw.choice(("", "1", "2", "3", "4")),
+            )
+            met[side][f"{side.value}{n}"] = values[0].strip().lower().replace("é", "e"), values[1]
+            ids[side].append(new(world, f"{side.value}{n}", side, name=values[0], phone=values[1]))
+    for n in range(draw.randint(0, 3)):
+        Coupling.objects.create(mapping=world.mapping, left_id=ids[L][n], right_id=ids[R][n])
+        for side in SIDES:
+            met[side][f"{side.value}{n}"] += ("coupled",)
+    criteria(world, ("name", 1), ("phone", 2))
+    job = look(world)
+    told = outcomes(job) | outcomes(job, R)
+    assert told == _by_the_rules(met)
+
+
+def _by_the_rules(met: dict[Side, dict[str, tuple[str, ...]]]) -> dict[str, str]:
+    """The same by hand: records by number, with a value per group, and a third one if they are coupled."""
+    said = {no: "coupled" for side in SIDES for no, values in met[side].items() if len(values) > 2}
+    for group in (0, 1):
+        is_open = {no for side in SIDES for no in met[side] if said.get(no) not in ("coupled", "one")}
+        for value in {values[group] for values in met[L].values()} - {""}:
+            found = {side: [no for no in met[side] if met[side][no][group] == value] for side in SIDES}
+            if not all(found.values()):
+                continue
+            if len(found[L]) == len(found[R]) == 1 and {*found[L], *found[R]} <= is_open:
+                said |= {found[L][0]: "one", found[R][0]: "one"}
+                continue
+            for side in SIDES:
+                others = is_open.intersection(found[side.other])
+                for no in is_open.intersection(found[side]):
+                    said.setdefault(no, "several" if others else "taken")
+    return {no: said.get(no, "none") for side in SIDES for no in met[side]}
 
 
 def test_all_lines_of_a_group_must_agree_and_case_counts_where_asked() -> None:
