@@ -98,7 +98,7 @@ def test_a_company_tells_its_currency_and_where_rates_stand(central, erp):
     assert currencies(client) is None
     erp.put("companyInformation", str(uuid4()), {"currencyCode": "EUR"})
     found = currencies(client)
-    assert found == Currencies("EUR", "currencies", "currencyExchangeRates", "currencyCode")
+    assert found == Currencies("EUR", "currencies", "currencyExchangeRates", "currencyCode", "startingDate")
 
 
 @pytest.fixture
