@@ -32,29 +32,37 @@ def page(job: SynchJob, name: str = "job") -> str:
 # --- progress ----------------------------------------------------------------------------------------------------
 
 
-def test_a_job_of_known_size_says_percent_rate_and_time_left(world, owner, as_user):
-    ago = timezone.now() - timedelta(seconds=20)
+@pytest.fixture
+def now(world, monkeypatch):
+    """The clock stands still: a page that takes its time shows no other rate."""
+    stopped = timezone.now()
+    monkeypatch.setattr(timezone, "now", lambda: stopped)
+    return stopped
+
+
+def test_a_job_of_known_size_says_percent_rate_and_time_left(world, owner, as_user, now):
+    ago = now - timedelta(seconds=20)
     job = make.make_job(
         world.mapping, verb="resolve", scope="items", state="running", total=200, modified=50, started_at=ago
     )
     text = words(as_user(owner).get(page(job)))
     assert "25 % 50 of 200 records" in text
-    assert re.search(r"[23] a second about 1 min 0 s left|[23] a second about (59|5\d) s left", text), text
+    assert re.search(r"[23] a second about 1 min 0 s left", text), text
     assert "Works on the chosen records." in text
 
 
-def test_a_run_of_unknown_size_says_what_it_reads_and_how_many_so_far(world, owner, as_user):
+def test_a_run_of_unknown_size_says_what_it_reads_and_how_many_so_far(world, owner, as_user, now):
     job = make.make_job(
         world.mapping,
         verb="synchronise",
         state="running",
         unchanged=4311,
         checkpoint={"phase": "right"},
-        started_at=timezone.now() - timedelta(seconds=10),
+        started_at=now - timedelta(seconds=10),
     )
     text = words(as_user(owner).get(page(job)))
     assert "Reads what changed in CRM. 4,311 records so far" in text
-    assert re.search(r"4[0-3]\d a second", text) and "left" not in text and "%" not in text
+    assert "431 a second" in text and "left" not in text and "%" not in text
 
 
 def test_a_queued_job_says_what_it_waits_for(world, owner, as_user):
