@@ -38,6 +38,7 @@ def test_counting_brings_a_recommendation(apps, browser):
     browser.post(FULL, {"do": "count"})
     waiting = browser.get(FULL)
     assert "being counted" in text_of(waiting) and "hx-get" in waiting.content.decode()
+    assert "Look again</a></noscript>" in waiting.content.decode()
     work()
     assert advice(browser) == [("Full synchronization", "full")]
     told = browser.get(FULL)
@@ -94,6 +95,7 @@ def test_the_choices_are_asked_about_and_started(apps, browser):
         in text
     )
     assert f"for {apps.mapping.name}:" in text, "the dependent line waits"
+    assert "Look again</a></noscript>" in browser.get(answer.url).content.decode()
     work()
     text = text_of(browser.get(answer.url))
     assert "2 of 2 mappings have ended" in text and "1 Coupled" in text
