@@ -25,8 +25,10 @@ def from_changes(run: Run, side: Side, records: Sequence[Record]) -> list[Candid
 
     Own writes and repeats of the overlap are dropped by their version; records whose pair is skipped, left out, removed or
     waiting are counted and passed over, unless one of their mapped fields changed since. A run over all records counts as
-    unchanged what it drops, each pair once.
+    unchanged what it drops, each pair once. A record that was saved while a page was read may stand on it twice: the later
+    reading counts.
     """
+    records = list({record.id: record for record in records}.values())
     agreed = _agreed(run, side, [record.id for record in records])
     same = {record.id for record in records if record.id in agreed and agreed[record.id][0] == record.version}
     if run.job.scope == SynchJob.Scope.FULL and (
