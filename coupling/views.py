@@ -82,18 +82,14 @@ WITH_ADMINISTRATOR = Tab(
 
 def problems_of_records(user: Any) -> QuerySet[Problem]:
     """Problems of records that a user may see, with all that a row shows; base images stay behind."""
+    return _without_mappings(user).select_related("mapping__integration__left", "mapping__integration__right")
+
+
+def _without_mappings(user: Any) -> QuerySet[Problem]:
+    """The same for a page that knows its mappings."""
     return (
         asked_of(Problem.objects.visible_to(user).of_records())
-        .select_related(
-            "coupling",
-            "mapping__integration__left",
-            "mapping__integration__right",
-            "blocker_mapping",
-            "found_by",
-            "ended_by",
-            "left_out_by",
-            "requested_by",
-        )
+        .select_related("coupling", "blocker_mapping", "found_by", "ended_by", "left_out_by", "requested_by")
         .annotate(busy=Subquery(_BUSY))
         .defer("coupling__left_base", "coupling__right_base")
     )
@@ -131,7 +127,7 @@ class ProblemListPage(ByCause, RecordListPage):
         return super().choices() | {"owner": owners}
 
     def rows(self) -> QuerySet[Any]:
-        return problems_of_records(self.request.user)
+        return _without_mappings(self.request.user)
 
     def keys(self) -> QuerySet[Any]:
         return self.scoped(Problem.objects.of_records())
@@ -140,7 +136,7 @@ class ProblemListPage(ByCause, RecordListPage):
         return couplings_of(rows.order_by().values("coupling"))
 
     def present(self, rows: Sequence[Any]) -> Sequence[Any]:
-        return [ProblemRow(problem, self.next_runs) for problem in rows]
+        return [ProblemRow(problem, self.next_runs) for problem in self.with_mappings(rows)]
 
     def offered_actions(self) -> Sequence[Action]:
         return ON_RECORDS
@@ -173,6 +169,7 @@ class ProblemListPage(ByCause, RecordListPage):
         found = self.rows().filter(pk=number(key)).first()
         if found is None:
             return None
+        self.with_mappings([found])
         context = panel.context(self.request, found)
         context |= {"load_live": True, "action_url": self.request.get_full_path()}
         row, ended = context["row"], found.state == Problem.State.ENDED

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -47,12 +49,17 @@ class EntryTable(ListTable):
 
 @dataclass(frozen=True)
 class End:
-    """Source or destination of an entry: the app, and the record with its page; ``state`` where there is no record."""
+    """Source or destination of an entry: the app, and the record; ``state`` where there is no record."""
 
     app: str
     title: str = ""
     state: str = ""
-    url: str = ""
+    #: Makes the address of its page.
+    page: Callable[[], str] = str
+
+    @cached_property
+    def url(self) -> str:
+        return self.page()
 
 
 class EntryRow:
@@ -64,12 +71,24 @@ class EntryRow:
         if entry.mapping is None and entry.connection is not None and entry.side:
             self.apps[entry.side] = entry.connection.name
         self.said = say(entry, self.apps)
-        self.url = reverse("errors:entry", args=[entry.pk])
-        self.problem_url = reverse("coupling:problem", args=[entry.problem_id]) if self._of_record else ""
-        self.help_url = f"{reverse('errors:help', args=[entry.code])}?entry={entry.pk}"
-        self.job_url = reverse("synccore:job", args=[entry.job_id]) if entry.job_id else ""
         self.source, self.destination = self._ends()
         self.name = self.source.title or self.destination.title or self.where
+
+    @property
+    def url(self) -> str:
+        return reverse("errors:entry", args=[self.pk])
+
+    @cached_property
+    def problem_url(self) -> str:
+        return reverse("coupling:problem", args=[self.entry.problem_id]) if self._of_record else ""
+
+    @property
+    def help_url(self) -> str:
+        return f"{reverse('errors:help', args=[self.entry.code])}?entry={self.pk}"
+
+    @cached_property
+    def job_url(self) -> str:
+        return reverse("synccore:job", args=[self.entry.job_id]) if self.entry.job_id else ""
 
     @property
     def _of_record(self) -> bool:
@@ -96,10 +115,13 @@ class EntryRow:
         title = getattr(self.entry, f"{side.value}_title") or id
         if not title:
             return End(app, state=_("not coupled") if self._of_record else _("whole mapping"))
-        known = id and self.entry.mapping_id
-        page = pair_url(self.entry.mapping_id, self.entry.coupling_id, id)
-        page = page or (reverse("coupling:record", args=[self.entry.mapping_id, id]) if known else "")
-        return End(app, title, url=page or self.problem_url)
+        return End(app, title, page=lambda: self._page_of(id))
+
+    def _page_of(self, id: str) -> str:
+        mapping = self.entry.mapping_id
+        if page := pair_url(mapping, self.entry.coupling_id, id):
+            return page
+        return reverse("coupling:record", args=[mapping, id]) if id and mapping else self.problem_url
 
 
 class DeletedTable(ListTable):

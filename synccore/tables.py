@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from django.urls import reverse
@@ -34,6 +35,7 @@ KIND_ICONS = {
     Kind.MISSING: "missing", Kind.MISCONFIGURED: "wrench", Kind.STOPPED: "stop", Kind.UNRECOGNISED: "question",
     Kind.BUG: "bug",
 }  # fmt: skip
+_KIND_WORDS = dict(KindChoices.choices)
 
 
 @dataclass(frozen=True)
@@ -42,14 +44,31 @@ class Said:
 
     kind: str
     icon: str
-    title: str
-    sentence: str
     speaker: str
     message: str
-    steps: tuple[str, ...] = ()
-    actions: tuple[str, ...] = ()
-    #: What people from Business Central know it by, in their language; "" where there is no old wording.
-    known_as: str = ""
+    code: str
+    told: guides.Rendered
+
+    @property
+    def title(self) -> str:
+        return self.told.title
+
+    @property
+    def sentence(self) -> str:
+        return self.told.sentence
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        return self.told.steps
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        return self.told.actions
+
+    @property
+    def known_as(self) -> str:
+        """What people from Business Central know it by, in their language; "" where there is no old wording."""
+        return guides.known_as(self.code, get_language() or "")
 
 
 @dataclass(frozen=True)
@@ -98,21 +117,15 @@ def speaker_of(app: str, message: str) -> str:
 
 def say(failure: Any, apps: Mapping[str, str]) -> Said:
     """``failure``: a Problem, an entry or a job that stopped."""
-    kind = failure.kind
-    told = guides.render(failure.code, failure.params, apps=apps, side=failure.side, kind=kind)
-    message = failure.app_message
+    kind, code, message = failure.kind, failure.code, failure.app_message
     speaker = speaker_of(apps.get(failure.side) or "", message) if message else ""
-    word = str(KindChoices(kind).label) if kind in KindChoices.values else ""
     return Said(
-        word,
+        str(_KIND_WORDS.get(kind, "")),
         KIND_ICONS.get(kind, "question"),
-        told.title,
-        told.sentence,
         speaker,
         message,
-        told.steps,
-        tuple(told.actions),
-        guides.known_as(failure.code, get_language() or ""),
+        code,
+        guides.render(code, failure.params, apps=apps, side=failure.side, kind=kind),
     )
 
 
@@ -137,7 +150,10 @@ class ProblemRow:
         self.record = record_name(coupling, first, self.apps[first.value])
         self.other = record_name(coupling, second, self.apps[second.value])
         self.name = self.record.title or self.other.title or problem.name
-        self.url = reverse("coupling:problem", args=[problem.pk])
+
+    @property
+    def url(self) -> str:
+        return reverse("coupling:problem", args=[self.pk])
 
     @staticmethod
     def _order(coupling: Coupling | None) -> tuple[Side, Side]:
@@ -162,7 +178,7 @@ class ProblemRow:
     def often(self) -> str:
         return _("%(n)s tries") % {"n": self.problem.attempts} if self.problem.attempts > 1 else ""
 
-    @property
+    @cached_property
     def next(self) -> State:
         """Whose turn it is, or what happens by itself and when."""
         problem = self.problem

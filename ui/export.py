@@ -7,8 +7,8 @@ import io
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from functools import reduce
+from datetime import date, datetime, tzinfo
+from functools import cached_property
 from typing import Any
 
 from django.http import StreamingHttpResponse
@@ -29,22 +29,29 @@ class Export:
     label: str | Promise
     path: str
 
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
+        return tuple(self.path.split("."))
+
     def value(self, row: Any) -> Any:
-        return reduce(
-            lambda found, name: None if found is None else getattr(found, name), self.path.split("."), row
-        )
+        for name in self._names:
+            if row is None:
+                break
+            row = getattr(row, name)
+        return row
 
 
-def cell(value: Any) -> Any:
-    """A value as it stands in the file. Text that a spreadsheet would run as a formula gets a quotation mark before it."""
+def cell(value: Any, zone: tzinfo | None = None) -> Any:
+    """A value as it stands in the file, a moment in the zone (the current one). Text that a spreadsheet would run as a
+    formula gets a quotation mark before it."""
     if value is None:
         return ""
     if isinstance(value, datetime):
-        return timezone.localtime(value).isoformat(sep=" ", timespec="seconds")
-    if isinstance(value, bool) or not isinstance(value, int | float | date):
-        text = str(value)
-        return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) else text
-    return value
+        return timezone.localtime(value, zone).isoformat(sep=" ", timespec="seconds")
+    if isinstance(value, (int, float, date)) and not isinstance(value, bool):
+        return value
+    text = str(value)
+    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) else text
 
 
 Present = Callable[[Sequence[Any]], Sequence[Any]]
@@ -85,7 +92,8 @@ def _lines(
     yield _taken(buffer)
     for rows in chunks:
         with translation.override(language):
-            writer.writerows([cell(column.value(row)) for column in columns] for row in present(rows))
+            zone = timezone.get_current_timezone()
+            writer.writerows([cell(column.value(row), zone) for column in columns] for row in present(rows))
         yield _taken(buffer)
 
 

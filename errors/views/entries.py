@@ -66,7 +66,7 @@ class EntriesPage(DiaryPage):
     sorts = (Sort("time", ("at",), descending=True),)
 
     def rows(self) -> QuerySet[Any]:
-        return with_what_rows_show(SynchJobError.objects.visible_to(self.request.user))  # type: ignore[arg-type]
+        return SynchJobError.objects.visible_to(self.request.user).select_related("connection")  # type: ignore[arg-type]
 
     def keys(self) -> QuerySet[Any]:
         return self.scoped(SynchJobError.objects.all())
@@ -75,7 +75,7 @@ class EntriesPage(DiaryPage):
         return couplings_of(rows.order_by().filter(coupling_id__isnull=False).values("coupling_id"))
 
     def present(self, rows: Sequence[Any]) -> Sequence[Any]:
-        return [EntryRow(entry) for entry in rows]
+        return [EntryRow(entry) for entry in self.with_mappings(rows)]
 
     def tab_counts(self) -> Mapping[str, int]:
         numbers = self.counts()

@@ -7,7 +7,10 @@ which facts a code sends; a test proves that every code has a guide and that no 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
+
+from django.utils.translation import get_language
 
 from synccore.codes import CODES
 from synccore.failures import Kind
@@ -15,7 +18,7 @@ from synccore.guides import by_kind, connections, deciding, job_log, services, s
 from synccore.guides.checks import CHECKS
 from synccore.guides.help import Help, help_for, help_for_check, help_of_kind
 from synccore.guides.known_as import codes_known_as, known_as
-from synccore.guides.shape import ACTIONS, Guide, Rendered, Who, fill, fill_said, filled_steps
+from synccore.guides.shape import ACTIONS, Guide, Rendered, Who
 from synccore.shapes import Side
 
 __all__ = [
@@ -72,16 +75,13 @@ def render(
 
     Never raises: a param that is missing, or of a type nobody expected, leaves a readable sentence.
     """
-    guide = guide_for(code, kind)
-    values = _with_apps(params, apps, side)
-    return Rendered(
-        title=fill(guide.title, values),
-        sentence=" ".join([fill(guide.sentence, values), *fill_said(guide.more, values)]),
-        who=guide.who,
-        who_label=str(guide.who.label),
-        steps=filled_steps(guide, values),
-        actions=guide.actions,
-    )
+    return Rendered(_guide_in(get_language(), code, kind), _with_apps(params, apps, side))
+
+
+@lru_cache(maxsize=4096)
+def _guide_in(_language: str | None, code: str, kind: str) -> Guide:
+    """:func:`guide_for` in the language that is active: the rows of a list ask for the same few again and again."""
+    return guide_for(code, kind).spelled_out()
 
 
 def explain(

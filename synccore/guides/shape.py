@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property, lru_cache
 from string import Formatter
 from typing import Any, Final, TypeAlias
 
@@ -146,22 +147,66 @@ class Guide:
         texts = (self.title, self.sentence, *self.steps, *self.more, *self.more_steps)
         return frozenset(name for text in texts for name in names_in(str(text))) - {"app", "other_app"}
 
+    def spelled_out(self) -> Guide:
+        """The same with its texts in the language that is active now."""
+        return replace(
+            self,
+            title=str(self.title),
+            sentence=str(self.sentence),
+            steps=tuple(map(str, self.steps)),
+            more=tuple(map(str, self.more)),
+            more_steps=tuple(map(str, self.more_steps)),
+        )
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class Rendered:
-    """A guide in the reader's language with its values filled in. Values are data: templates escape all of it."""
+    """A guide in the reader's language with its values filled in, each text when it is asked for: a list shows one of them.
+    Values are data: templates escape all of it."""
 
-    title: str
-    sentence: str
-    who: Who
-    who_label: str
-    steps: tuple[str, ...] = ()
-    actions: tuple[str, ...] = field(default=())
+    guide: Guide
+    values: Mapping[str, Any]
+
+    @cached_property
+    def title(self) -> str:
+        return fill(self.guide.title, self.values)
+
+    @cached_property
+    def sentence(self) -> str:
+        return " ".join([fill(self.guide.sentence, self.values), *fill_said(self.guide.more, self.values)])
+
+    @property
+    def who(self) -> Who:
+        return self.guide.who
+
+    @property
+    def who_label(self) -> str:
+        return str(self.who.label)
+
+    @cached_property
+    def steps(self) -> tuple[str, ...]:
+        return filled_steps(self.guide, self.values)
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        return self.guide.actions
+
+    def without(self, *steps: Text) -> Rendered:
+        """The same without these steps of its guide."""
+        left_out = {str(step) for step in steps}
+        kept = tuple(step for step in self.guide.steps if str(step) not in left_out)
+        return replace(self, guide=replace(self.guide, steps=kept))
+
+
+@lru_cache(maxsize=4096)
+def _parts(text: str) -> tuple[tuple[str, str], ...]:
+    """A text as (words, name of the param behind them)."""
+    return tuple((literal, name or "") for literal, name, _format, _conversion in Formatter().parse(text))
 
 
 def names_in(text: str) -> set[str]:
     """The params a text names."""
-    return {name for _literal, name, _format, _conversion in Formatter().parse(text) if name}
+    return {name for _literal, name in _parts(text) if name}
 
 
 def fill(text: Text, values: Mapping[str, Any]) -> str:
@@ -171,7 +216,7 @@ def fill(text: Text, values: Mapping[str, Any]) -> str:
     text begins with it. Values stay as they are.
     """
     parts: list[str] = []
-    for literal, name, _format, _conversion in Formatter().parse(str(text)):
+    for literal, name in _parts(str(text)):
         if literal:
             parts.append(literal)
         if name:

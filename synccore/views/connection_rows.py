@@ -94,8 +94,7 @@ class ConnectionRow:
         if said is None or self.app.checked_at is not None:
             return said
         # It never answered, so nothing waits for it, and nobody looks again but the person who connects it.
-        steps = tuple(step for step in said.steps if step not in (str(NOTHING_TO_DO), str(CHECKED_AGAIN)))
-        return replace(said, steps=steps)
+        return replace(said, told=said.told.without(NOTHING_TO_DO, CHECKED_AGAIN))
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -35,10 +36,16 @@ class CouplingRow:
         self.left = record_name(coupling, Side.LEFT, self.apps["left"])
         self.right = record_name(coupling, Side.RIGHT, self.apps["right"])
         self.name = f"{self.left.title} ⇄ {self.right.title}"
-        self.record_url = record_url(coupling)
-        problem = getattr(coupling, "open_problem", None)
+        self._problem = getattr(coupling, "open_problem", None)
         self.problem_state = getattr(coupling, "problem_state", None)
-        self.problem_url = reverse("coupling:problem", args=[problem]) if problem else ""
+
+    @property
+    def record_url(self) -> str:
+        return record_url(self.coupling)
+
+    @cached_property
+    def problem_url(self) -> str:
+        return reverse("coupling:problem", args=[self._problem]) if self._problem else ""
 
     @property
     def agreed_by(self) -> str:
@@ -63,7 +70,7 @@ class CouplingRow:
         if self.coupling.removed_at:
             by = person_name(self.coupling.removed_by)
             return State(_("Removed"), "unlink", "closed", self.coupling.removed_at, by)
-        if self.problem_url:
+        if self._problem:
             if self.problem_state == Problem.State.ON_PURPOSE:
                 return State(_("Left out on purpose"), "pause", "closed")
             tone = "person" if self.problem_state == Problem.State.SKIPPED else "waits"

@@ -50,9 +50,7 @@ class CouplingsPage(RecordListPage):
         return (
             Coupling.objects.visible_to(self.request.user)
             .paired()
-            .select_related(
-                "mapping__integration__left", "mapping__integration__right", "agreed_by", "removed_by"
-            )
+            .select_related("agreed_by", "removed_by")
             .defer("left_base", "right_base")
             .annotate(
                 open_problem=Subquery(problem.values("pk")[:1]),
@@ -80,4 +78,4 @@ class CouplingsPage(RecordListPage):
         return {"matchable": in_view[0] if len(in_view) == 1 else None}
 
     def present(self, rows: Sequence[Any]) -> Sequence[Any]:
-        return [CouplingRow(coupling) for coupling in rows]
+        return [CouplingRow(coupling) for coupling in self.with_mappings(rows)]

@@ -133,6 +133,14 @@ class RecordListPage(ListPage):
     def next_runs(self) -> Mapping[int, datetime]:
         return {each.pk: each.next_run for each in self.mappings if each.next_run}  # type: ignore[attr-defined]
 
+    def with_mappings(self, rows: Sequence[Any]) -> Sequence[Any]:
+        """The rows, each with its mapping as this page has read it: no row joins mapping, pair and apps once more."""
+        known = {each.pk: each for each in self.mappings}
+        for row in rows:
+            if row.mapping_id in known:
+                row.mapping = known[row.mapping_id]
+        return rows
+
     def scoped(self, rows: Any) -> QuerySet[Any]:
         """``rows.visible_to(user)`` with the mappings' ids written out, so that the database knows how many there are.
 
