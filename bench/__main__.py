@@ -7,6 +7,7 @@ between two OData services, then the lists at size.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -20,6 +21,7 @@ if __name__ == "__main__":
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     from bench import engine, lists, matching, odata, synchronise
 
+    gc.freeze()  # as a worker does
     if sys.argv[1:2] == ["lists"]:
         lists.main(*[int(text) for text in sys.argv[2:]])
     elif sys.argv[1:2] == ["odata"]:
