@@ -341,6 +341,6 @@ def release(mapping: TableMapping, side_ids: dict[Side, set[str]], now: datetime
         waiting = Problem.objects.not_ended().filter(
             blocker_mapping=mapping, blocker_side=side.value, blocker_record__in=ids, state__in=Problem.OPEN
         )
-        mappings.update(waiting.values_list("mapping_id", flat=True))
-        waiting.update(next_attempt=now)
+        if waiting.update(next_attempt=now):
+            mappings.update(waiting.values_list("mapping_id", flat=True))
     return {pk for pk in mappings if pk is not None}
