@@ -35,6 +35,8 @@ def shown(value: object) -> str:
 
 def written(value: object) -> str:
     """A value as plain text: numbers without exponent, ISO dates, GUIDs in lower case. Bytes are only counted."""
+    if isinstance(value, str):
+        return value
     if isinstance(value, bytes):
         return f"{len(value)} bytes"
     if isinstance(value, datetime | date | time):

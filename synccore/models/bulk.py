@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime
+from operator import attrgetter
 from typing import Any
 
 from django.db import connection, models
@@ -47,6 +48,11 @@ def _converted(
         for place, convert in converters:
             plain[place] = convert(plain[place])
         yield plain
+
+
+def values_of(model: type[models.Model], names: Sequence[str]) -> Callable[[models.Model], tuple[Any, ...]]:
+    """A function that gives the values of these fields of a row, of a relation its key."""
+    return attrgetter(*[field.attname for field in _columns(model, names)])
 
 
 def reserve(model: type[models.Model], n: int) -> list[int]:
@@ -111,5 +117,8 @@ def _spell(value: Any) -> str:
     return str(value)
 
 
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_spell)
+
+
 def dumps(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_spell)
+    return _JSON.encode(value)

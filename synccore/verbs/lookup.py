@@ -151,7 +151,8 @@ def references(run: Run, candidates: Iterable[Candidate]) -> References:
     """Translate every reference these candidates need: one query per target mapping and side."""
     find_empties(run)
     wanted: dict[tuple[int, Side], set[str]] = defaultdict(set)
-    for c in candidates:
+    refers = any(each.rule.reference is not None for each in run.rules.fields)
+    for c in candidates if refers else ():
         for mapping, side, id in reference_values(
             run.rules, c.record(Side.LEFT), c.record(Side.RIGHT), c.link()
         ):

@@ -113,9 +113,9 @@ def note_coupled(run: Run, made: Sequence[tuple[Pair, Coupling]], at: datetime) 
     rows = [
         Journal(
             id=pk,
-            job=run.job,
-            mapping=run.mapping,
-            coupling=coupling,
+            job_id=run.job.pk,
+            mapping_id=run.mapping.pk,
+            coupling_id=coupling.pk,
             side=Side.LEFT.value,
             operation=Journal.Operation.COUPLE,
             record_id=coupling.left_id or "",

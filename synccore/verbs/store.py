@@ -11,7 +11,7 @@ from synccore.engine.compiled import EMPTY
 from synccore.engine.rules import UNFILLED, StepKind
 from synccore.failures import Bug, Failure
 from synccore.models import Coupling, JobItem, Journal, Problem
-from synccore.models.bulk import insert, reserve, update
+from synccore.models.bulk import insert, reserve, update, values_of
 from synccore.shapes import SIDES, Record, Side
 
 from . import items, problems
@@ -284,23 +284,16 @@ def _count(run: Run, candidate: Candidate) -> None:
     run.count(outcome, candidate.direction)
 
 
-def _row(coupling: Coupling, names: Sequence[str]) -> list[Any]:
-    return [
-        getattr(coupling, f"{name}_id" if name in ("mapping", "agreed_by", "removed_by") else name)
-        for name in names
-    ]
-
-
 def keep_couplings(new: Sequence[Coupling], known: Mapping[int, Coupling], at: datetime) -> None:
     """New couplings get their id and are stored, known ones are stored as they are; two statements for all of them."""
     for coupling, pk in zip(new, reserve(Coupling, len(new)), strict=True):
         coupling.pk = pk
         coupling.created_at = at
     if new:
-        insert(Coupling, NEW_COUPLING, [_row(coupling, NEW_COUPLING) for coupling in new])
+        insert(Coupling, NEW_COUPLING, map(values_of(Coupling, NEW_COUPLING), new))
         for coupling in new:
             coupling._state.adding = False
-    update(Coupling, _MEMORY, [[coupling.pk, *_row(coupling, _MEMORY)] for coupling in known.values()])
+    update(Coupling, _MEMORY, list(map(values_of(Coupling, ("id", *_MEMORY)), known.values())))
 
 
 def _fail(run: Run, candidate: Candidate, at: datetime) -> None:

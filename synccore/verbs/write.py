@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
-from typing import Any
 from uuid import uuid4
 
 from django.db import transaction
@@ -16,8 +15,8 @@ from django.utils import timezone
 
 from synccore.engine.values import dump_values
 from synccore.failures import Bug, Failure, Misconfigured, Transient
-from synccore.models import Journal
-from synccore.models.bulk import insert, reserve
+from synccore.models import Coupling, Journal
+from synccore.models.bulk import insert, reserve, values_of
 from synccore.shapes import SIDES, CreateItem, DeleteItem, KeyKind, Record, Side, UpdateItem
 
 from .candidate import Write
@@ -44,9 +43,9 @@ def intend(run: Run, writes: Sequence[Write]) -> None:
         for pk, write in zip(reserve(Journal, len(writes)), writes, strict=True):
             write.row = Journal(
                 id=pk,
-                job=run.job,
-                mapping=run.mapping,
-                coupling=write.candidate.coupling,
+                job_id=run.job.pk,
+                mapping_id=run.mapping.pk,
+                coupling_id=_key(write.candidate.coupling),
                 side=write.side.value,
                 operation=write.operation,
                 record_id=write.record_id or "",
@@ -66,11 +65,11 @@ def intend(run: Run, writes: Sequence[Write]) -> None:
 
 def store_rows(rows: Sequence[Journal]) -> None:
     """Journal rows that have their id, in one statement."""
-    insert(Journal, COLUMNS, ([_column(row, name) for name in COLUMNS] for row in rows))
+    insert(Journal, COLUMNS, map(values_of(Journal, COLUMNS), rows))
 
 
-def _column(row: Journal, name: str) -> Any:
-    return getattr(row, f"{name}_id") if name in ("job", "mapping", "coupling") else getattr(row, name)
+def _key(coupling: Coupling | None) -> int | None:
+    return None if coupling is None else coupling.pk
 
 
 def reserve_ids(run: Run, writes: Sequence[Write]) -> None:
@@ -206,7 +205,7 @@ def settle(run: Run, writes: Iterable[Write]) -> None:
         row.settled_at = now
         if isinstance(write.result, Record):
             row.record_id, row.version_after = write.result.id, write.result.version
-        row.coupling = write.candidate.coupling
+        row.coupling_id = _key(write.candidate.coupling)
         run.settled.append(row)
 
 

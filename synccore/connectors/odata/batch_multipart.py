@@ -70,12 +70,21 @@ def _split(answer: Answer) -> list[bytes]:
     if not said:
         raise BadAnswer(answer, "no boundary")
     delimiter = b"--" + (said[1] or said[2]).encode("latin-1", "replace")
-    # The line end before a delimiter is the delimiter's.
-    pieces = re.split(rb"(?:\A|\r?\n)" + re.escape(delimiter) + rb"(--)?[ \t]*(?=\r?\n|\Z)", answer.body)
-    if len(pieces) < 3 or pieces[-2] is None:
+    body, parts = answer.body, []
+    begins: int | None = None
+    ended = False
+    for found in re.finditer(re.escape(delimiter) + rb"(--)?[ \t]*(?=\r?\n|\Z)", body):
+        at = found.start()
+        if at and body[at - 1 : at] != b"\n":
+            continue  # in the middle of a line
+        if begins is not None:
+            # The line end before a delimiter is the delimiter's.
+            parts.append(body[begins:at].removesuffix(b"\n").removesuffix(b"\r"))
+        ended = found[1] is not None
+        begins = None if ended else found.end()
+    if not ended:
         raise BadAnswer(answer, "cut before its end")
-    # preamble, mark, part, mark, part, …, "--", epilogue
-    return [piece for piece, mark in zip(pieces[2::2], pieces[1::2], strict=True) if mark is None]
+    return parts
 
 
 def _part(answer: Answer, raw: bytes) -> tuple[str, int, dict[str, str], bytes]:

@@ -62,7 +62,7 @@ class _Pass:
         limit: int,
     ) -> None:
         self.source, self.table, self.limit = source, table, limit
-        self.inside = table.matcher(filter)
+        self.inside = table.matcher(filter) if filter else None
         self.fields = table.properties(fields)
         self.asked = list(dict.fromkeys([*fields, *table.filter_fields(filter)]))
         self.judged = table.properties(self.asked)
@@ -88,7 +88,7 @@ class _Pass:
             if record is None:
                 continue
             self._note(record.modified_at)
-            if self.inside(self.table.fields(self.judged, row)):
+            if self.inside is None or self.inside(self.table.fields(self.judged, row)):
                 records.append(record)
         more: dict[str, Any] = {"records": tuple(records), "deleted_ids": tuple(deleted)}
         if len(part) < len(entries):

@@ -38,7 +38,12 @@ _IN_QUERY: Final = "'(),:@!*$=-._~;/"
 
 def query(options: Mapping[str, str]) -> str:
     """Query options as they stand in an address, percent-encoded once; those that are "" are left out."""
-    return "&".join(f"{name}={quote(value, safe=_IN_QUERY)}" for name, value in options.items() if value)
+    return "&".join(f"{name}={encoded(value)}" for name, value in options.items() if value)
+
+
+def encoded(text: str) -> str:
+    """The value of a query option, or a part of one, percent-encoded."""
+    return quote(text, safe=_IN_QUERY)
 
 
 def render(entity: Entity, filter: Filter, profile: Profile) -> tuple[str, bool]:

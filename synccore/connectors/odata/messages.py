@@ -7,10 +7,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from synccore.connectors.odata.errors import BadAnswer
+
+_READ: Final = json.JSONDecoder(parse_float=Decimal)
+_WRITE: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+#: What no request line can hold.
+_UNSENDABLE: Final = re.compile(r"[^!-~]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +45,26 @@ class Answer:
         if self.parsed is not None:
             return self.parsed
         try:
-            found = json.loads(self.body, parse_float=Decimal)
+            found = _READ.decode(self.body.decode(json.detect_encoding(self.body), "surrogatepass"))
         except (ValueError, RecursionError):
             raise BadAnswer(self, "no JSON") from None
         if not isinstance(found, dict):
             raise BadAnswer(self, "no object")
         return found
+
+
+def dumps(members: Mapping[str, Any]) -> bytes:
+    """The members as JSON text in UTF-8, every Decimal with its own digits: no number passes through a float."""
+    parts = []
+    for name, value in members.items():
+        if isinstance(value, Decimal):
+            text = format(value, "f")
+        elif isinstance(value, Mapping):
+            text = dumps(value).decode()
+        else:
+            text = _WRITE.encode(value)
+        parts.append(f"{_WRITE.encode(name)}:{text}")
+    return ("{" + ",".join(parts) + "}").encode()
 
 
 def is_loopback(host: str) -> bool:
@@ -87,8 +106,8 @@ def target_of(address: str) -> bytes:
     target = address[len(origin_text(address)) :].split("#", 1)[0]
     if not target.startswith("/"):
         target = "/" + target
-    return "".join(c if "!" <= c <= "~" else _encoded(c) for c in target).encode("ascii")
+    return _UNSENDABLE.sub(_encoded, target).encode("ascii")
 
 
-def _encoded(character: str) -> str:
-    return "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "surrogatepass"))
+def _encoded(found: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "surrogatepass"))

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from synccore.connectors.odata.client import Request
 from synccore.connectors.odata.links import query
+from synccore.connectors.odata.messages import dumps
 from synccore.connectors.odata.source import Source
 from synccore.connectors.odata.tables import ETAG, MADE, Table
-from synccore.connectors.odata.values import dumps, write_fields
+from synccore.connectors.odata.values import write_fields
 from synccore.connectors.values import refuse
 from synccore.failures import Stale
 from synccore.shapes import CreateItem, DeleteItem, UpdateItem, Value

@@ -217,17 +217,19 @@ def equal_to(
     address may hold and the service takes."""
     found: list[str] = []
     chain: list[str] = []
-    bare = length = len(query(table.name, select=select, filter=" "))
+    both = filtering.encoded(" or ")
+    head = query(table.name, select=select, filter="-").removesuffix("-")
+    length = len(head)
     for each in literals:
-        condition = f"{property.read_path} eq {each}"
-        own = len(filtering.query({"o": f"{condition} or "}))
+        condition = filtering.encoded(f"{property.read_path} eq {each}")
+        own = len(condition) + len(both)
         if chain and (len(chain) >= table.profile.or_chain or length + own > longest):
-            found.append(query(table.name, select=select, filter=" or ".join(chain)))
-            chain, length = [], bare
+            found.append(head + both.join(chain))
+            chain, length = [], len(head)
         chain.append(condition)
         length += own
     if chain:
-        found.append(query(table.name, select=select, filter=" or ".join(chain)))
+        found.append(head + both.join(chain))
     return found
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from synccore.connectors.filtering import matcher
 from synccore.connectors.odata.model import KIND, Entity, Property
 from synccore.connectors.odata.profile import Profile
-from synccore.connectors.odata.values import literal, read_field
+from synccore.connectors.odata.values import field_reader, literal
 from synccore.connectors.values import fit, written
 from synccore.failures import Misconfigured, Rejected, Scope, Transient
 from synccore.shapes import ALL, UNSTORABLE, FieldInfo, FieldType, Filter, Record, TableRef, Value
@@ -38,6 +38,7 @@ class Table:
         self._person = entity.property(ref.modified_by_field) if ref.modified_by_field else None
         named = (ref.modified_by_field, ref.key_field, ref.name_field, ref.owner_field)
         self._named = [entity.property(name) for name in named if name]
+        self._readers: dict[str, Callable[[Row], Value]] = {}
 
     def _stamp(self) -> Property | None:
         if not self.ref.modified_field:
@@ -129,8 +130,11 @@ class Table:
 
     def value(self, property: Property, row: Row) -> Value:
         """A field of a row. Raises Transient ``answer_unreadable`` (scope table) for what is no value of its type."""
+        read = self._readers.get(property.name)
+        if read is None:
+            read = self._readers[property.name] = field_reader(property, self.profile)
         try:
-            return read_field(property, row, self.profile)
+            return read(row)
         except Rejected as refused:
             debug = f"{property.name} ({property.edm}): {refused.params.get('value', '')}"
             raise Transient(
@@ -149,16 +153,16 @@ class Table:
         id = self.id(row)
         if id is None:
             return None
-        ref = self.ref
+        ref, fields = self.ref, self.fields(properties, row)
         return Record(
             id=id,
             version=self.version(row),
             modified_at=self.modified_at(row),
             modified_by=self._changed_by(row),
-            key=self._text(ref.key_field, row) or id,
-            name=self._text(ref.name_field, row) or "",
-            fields=self.fields(properties, row),
-            owner=self._text(ref.owner_field, row),
+            key=self._text(ref.key_field, row, fields) or id,
+            name=self._text(ref.name_field, row, fields) or "",
+            fields=fields,
+            owner=self._text(ref.owner_field, row, fields),
         )
 
     def _changed_by(self, row: Row) -> str | None:
@@ -169,8 +173,11 @@ class Table:
         found = row.get(f"{path}@{FORMATTED}") or row.get(path)
         return None if found is None or found == "" else str(found)
 
-    def _text(self, name: str | None, row: Row) -> str | None:
-        value = self.value(self.entity.properties[name], row) if name else None
+    def _text(self, name: str | None, row: Row, read: Mapping[str, Value]) -> str | None:
+        """A field as plain text; ``read``: the values of the row that were read already."""
+        if not name:
+            return None
+        value = read[name] if name in read else self.value(self.entity.properties[name], row)
         return None if value is None else written(value)
 
     # -- versions ------------------------------------------------------------------------------------------------------

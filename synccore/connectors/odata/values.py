@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -36,18 +35,20 @@ _BLANK_GUID: Final = UUID(int=0)
 # -- reading ------------------------------------------------------------------------------------------------------------
 
 
-def read_field(property: Property, row: Mapping[str, Any], profile: Profile) -> Value:
-    """The field's value in an answer's object; None where the object lacks it.
+def field_reader(property: Property, profile: Profile) -> Callable[[Mapping[str, Any]], Value]:
+    """A function that gives the field's value in a row (None where it lacks it); it raises as :func:`read_value`. A lookup
+    that may point to several tables has one only where it points to this one (``property.kind_path`` tells, if asked)."""
+    path, kind_path, bind = property.read_path, property.kind_path, property.bind
+    read = _value_reader(property, profile)
+    if bind is None or not kind_path:
+        return lambda row: read(row.get(path))
+    target = bind.target
 
-    A lookup that may point to several tables has a value only where it points to this one; the annotation that says so
-    (``property.kind_path``) has to be asked for.
-    """
-    raw = row.get(property.read_path)
-    if raw is not None and property.bind is not None and property.bind.shared:
-        kind = row.get(property.kind_path)
-        if kind is not None and kind != property.bind.target:
-            return None
-    return read_value(property, raw, profile)
+    def lookup(row: Mapping[str, Any]) -> Value:
+        kind = row.get(kind_path)
+        return read(row.get(path)) if kind is None or kind == target else None
+
+    return lookup
 
 
 def read_value(property: Property, raw: Any, profile: Profile) -> Value:
@@ -56,23 +57,34 @@ def read_value(property: Property, raw: Any, profile: Profile) -> Value:
     Raises:
         Rejected: ``invalid_value`` where it is no value of the field's type.
     """
-    if raw is None:
-        return None
+    return _value_reader(property, profile)(raw)
+
+
+def _value_reader(property: Property, profile: Profile) -> Callable[[Any], Value]:
     if property.edm == ENUM:
-        return _read_enum(property, raw, profile)
-    try:
-        value = _READ[property.info.type](raw)
-    except (ValueError, TypeError, OverflowError, InvalidOperation, binascii.Error):
-        raise refuse("invalid_value", "", property.info, raw, expected=property.info.type.value) from None
-    return None if _is_blank(value, profile) else value
+        return lambda raw: None if raw is None else _read_enum(property, raw, profile)
+    info, convert = property.info, _READ[property.info.type]
+
+    def read(raw: Any) -> Value:
+        if raw is None:
+            return None
+        try:
+            value = convert(raw)
+        except (ValueError, TypeError, OverflowError, InvalidOperation, binascii.Error):
+            raise refuse("invalid_value", "", info, raw, expected=info.type.value) from None
+        return None if _is_blank(value, profile) else value
+
+    return read
 
 
 def _is_blank(value: Value, profile: Profile) -> bool:
+    if isinstance(value, str):
+        return not value and profile.empty_text_is_null
     if isinstance(value, UUID):
         return profile.blank_guid is not None and value == _BLANK_GUID
     if isinstance(value, date):  # a moment too
         return profile.blank_date is not None and value.isoformat()[:10] == profile.blank_date
-    return value == "" and profile.empty_text_is_null
+    return False
 
 
 def _read_enum(property: Property, raw: Any, profile: Profile) -> Value:
@@ -202,7 +214,7 @@ _READ: Final[Mapping[FieldType, Callable[[Any], Value]]] = {
 def write_fields(
     entity: Entity, fields: Mapping[str, Value], profile: Profile, *, creating: bool
 ) -> dict[str, Any]:
-    """The JSON members that give a record these fields; hand them to :func:`dumps`.
+    """The JSON members that give a record these fields; hand them to :func:`messages.dumps`.
 
     A new record is not told what is blank where blank is what the service starts with, nor which lookups are empty. Of
     lookups that share one value, an empty one does not clear what another one sets.
@@ -358,20 +370,6 @@ def text_of(value: Value) -> str:
 
 def _cut(text: str, microsecond: int) -> str:
     return text.rstrip("0") if microsecond else text
-
-
-def dumps(members: Mapping[str, Any]) -> bytes:
-    """The members as JSON text in UTF-8, every Decimal with its own digits: no number passes through a float."""
-    parts = []
-    for name, value in members.items():
-        if isinstance(value, Decimal):
-            text = format(value, "f")
-        elif isinstance(value, Mapping):
-            text = dumps(value).decode()
-        else:
-            text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-        parts.append(f"{json.dumps(name, ensure_ascii=False)}:{text}")
-    return ("{" + ",".join(parts) + "}").encode()
 
 
 # -- in an address ------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from synccore.connectors.filtering import matcher
 from synccore.connectors.odata import csdl
 from synccore.connectors.odata.filtering import query, render
 from synccore.connectors.odata.model import entities as make
-from synccore.connectors.odata.values import read_field
+from synccore.connectors.odata.values import field_reader
 from synccore.failures import Misconfigured
 from synccore.shapes import Condition, Operator
 from tests.connectors.odata.documents import PLAIN, entities, profile
@@ -132,7 +132,7 @@ def test_no_record_of_the_filter_is_left_out_and_exact_means_exact(
     kind, filter, row, habits = case
     entity = entities(kind)[SETS[kind]]
     names = {condition.field for condition in filter}
-    fields = {name: read_field(entity.property(name), row, profile(kind)) for name in names}
+    fields = {name: field_reader(entity.property(name), profile(kind))(row) for name in names}
     try:
         meant = matcher(entity.set_name, filter, {name: entity.property(name).info for name in names})(fields)
         text, exact = render(entity, filter, profile(kind))

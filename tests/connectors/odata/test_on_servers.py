@@ -17,7 +17,7 @@ from synccore.connectors.odata.filtering import query, render
 from synccore.connectors.odata.json_answers import rows_of
 from synccore.connectors.odata.model import Entity
 from synccore.connectors.odata.plain import PlainProfile
-from synccore.connectors.odata.values import read_field
+from synccore.connectors.odata.values import field_reader
 from synccore.failures import Failure
 from synccore.shapes import Condition, Operator
 from tests.connectors.odata.test_metadata import connect
@@ -129,7 +129,7 @@ def test_every_filter_is_taken_and_gives_what_is_meant(
 
     infos = {name: entity.property(name).info for name in asked}
     everything = [
-        {name: read_field(entity.property(name), row, client.profile) for name in asked} for row in rows("")
+        {name: field_reader(entity.property(name), client.profile)(row) for name in asked} for row in rows("")
     ]
     assert len(everything) >= len(NAMES)
     assert entity.key is not None
@@ -144,7 +144,7 @@ def test_every_filter_is_taken_and_gives_what_is_meant(
             continue
         tried += 1
         given = [
-            {name: read_field(entity.property(name), row, client.profile) for name in asked}
+            {name: field_reader(entity.property(name), client.profile)(row) for name in asked}
             for row in rows(text)
         ]
         meant = [record for record in everything if test(record)]

@@ -12,8 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from synccore.connectors.odata.messages import dumps
 from synccore.connectors.odata.model import Property
-from synccore.connectors.odata.values import dumps, literal, read_field, read_value, write_fields, write_value
+from synccore.connectors.odata.values import (
+    field_reader,
+    literal,
+    read_value,
+    write_fields,
+    write_value,
+)
 from synccore.engine.canonical import canon
 from synccore.failures import Misconfigured, Rejected
 from synccore.shapes import FieldType, Value
@@ -337,7 +344,7 @@ def test_a_shared_lookup_has_a_value_for_the_table_it_points_to() -> None:
         "_parentcustomerid_value@Microsoft.Dynamics.CRM.lookuplogicalname": "account",
     }
     account, contact = (contacts.property(f"parentcustomerid_{each}") for each in ("account", "contact"))
-    assert (read_field(account, row, dataverse), read_field(contact, row, dataverse)) == (GUID, None)
+    assert (field_reader(account, dataverse)(row), field_reader(contact, dataverse)(row)) == (GUID, None)
     both = {"parentcustomerid_account": GUID, "parentcustomerid_contact": None}
     bound = {"parentcustomerid_account@odata.bind": f"/accounts({GUID})"}
     assert write_fields(contacts, both, dataverse, creating=False) == bound
