@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final
 from unicodedata import category, combining, digit, normalize
@@ -95,13 +96,17 @@ def _folded(text: str) -> str:
 
 def _plain(text: str) -> str:
     """Letters without accents, digits and symbols, words parted by single blanks."""
-    letters: list[str] = []
-    for letter in normalize("NFKD", text).translate(_SPELLED):
-        kind = category(letter)
-        if combining(letter) or letter in _WITHIN or kind == "Cf":  # nobody sees what only formats
-            continue
-        letters.append(" " if kind[0] in "PZC" else letter)
+    letters = map(_seen, normalize("NFKD", text).translate(_SPELLED))
     return _BLANKS.sub(" ", "".join(letters)).strip()
+
+
+@lru_cache(maxsize=4096)
+def _seen(letter: str) -> str:
+    """What of a character is compared: itself, a blank, or nothing."""
+    kind = category(letter)
+    if combining(letter) or letter in _WITHIN or kind == "Cf":  # nobody sees what only formats
+        return ""
+    return " " if kind[0] in "PZC" else letter
 
 
 def _joined(text: str) -> str:
