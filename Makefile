@@ -2,7 +2,7 @@
 #   PORT=9000 make demo         another port (default: 8000, or the next free one)
 #   make demo APPS=dataverse    Business Central and Dataverse instead of two databases
 #   PYTHON=python3.13 make test another interpreter for .venv
-#   PYTEST_ARGS="-k retry"      more arguments for pytest
+#   PYTEST_ARGS="-k retry"      more arguments for pytest (-n 0: one process, output as it comes)
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
@@ -21,7 +21,7 @@ demo-reset: venv ## forget the demo's data (that of APPS=); the next make demo s
 	@APPS='$(APPS)' exec $(PY) -m tandem.runtime demo-reset
 
 test: venv ## run every test; PYTEST_ARGS= for more arguments
-	@exec $(PY) -m pytest $(PYTEST_ARGS)
+	@exec $(PY) -m pytest -n logical --maxprocesses 8 --dist loadfile $(PYTEST_ARGS)
 
 check: venv ## formatting, lint, types, architecture, migrations, Django's own checks
 	$(PY) -m ruff check .

@@ -1,7 +1,8 @@
 """For pytest: PostgreSQL and Valkey of their own, up before Django reads its settings, down at the end.
 
 Loaded by `-p` in pyproject.toml. With DATABASE_URL and REDIS_URL set nothing is started. The data is kept
-between runs for speed and may be lost; two runs at the same time get two profiles (`test`, `test-2` …).
+between runs for speed and may be lost; two runs at the same time get two profiles (`test`, `test-2` …), and so does
+every process of one run (`-n`, pytest-xdist): roles, databases and keys of one never meet those of another.
 """
 
 import fcntl
@@ -13,24 +14,31 @@ import pytest
 
 from tandem.runtime.errors import RuntimeProblem
 from tandem.runtime.places import CLONE
-from tandem.runtime.services import Services
+from tandem.runtime.services import VARIABLES, Services
 
 SERVICES = pytest.StashKey[Services]()
 LOCK = pytest.StashKey[IO[str]]()
 MOST_RUNS = 16
+#: The variables that the process which deals out the tests set for itself; its workers have servers of their own.
+DEALER = "TANDEM_TEST_DEALER"
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, object, object]:
     os.environ["TANDEM_TESTING"] = "1"
-    for name in ("TANDEM_DEMO", "TANDEM_DEBUG"):
+    inherited = os.environ.pop(DEALER, "").split() if "PYTEST_XDIST_WORKER" in os.environ else []
+    for name in ("TANDEM_DEMO", "TANDEM_DEBUG", *inherited):
         os.environ.pop(name, None)
+    given = [name for name in VARIABLES if os.environ.get(name)]
+    if given and getattr(early_config.known_args_namespace, "numprocesses", None):
+        raise pytest.UsageError(f"With {' and '.join(given)} set the tests run in one process: add -n 0.")
     try:
         services = _services(early_config).start()
     except RuntimeProblem as problem:
         raise pytest.UsageError(str(problem)) from None
     early_config.stash[SERVICES] = services
     early_config.add_cleanup(services.stop)
+    os.environ[DEALER] = " ".join(services.environment.keys() - os.environ.keys())
     os.environ.update(services.environment)
     return (yield)
 
