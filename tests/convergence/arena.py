@@ -21,9 +21,12 @@ from synccore.engine.serial import dump_info
 from synccore.failures import Failure, Misconfigured, Rejected, Scope, Transient, Unrecognised
 from synccore.models import Coupling, FieldMapping, JobItem, Journal, Problem, SynchJob, TableMapping
 from synccore.services import setup
+from synccore.services.jobs import NotNow
 from synccore.shapes import SIDES, FieldInfo, FieldType, KeyKind, Side
 from tests.factories import make_connection, make_field, make_integration, make_mapping, number
 from tests.jobs.world import table
+
+from . import by_hand
 
 Kind = Literal["company", "person"]
 KINDS: tuple[Kind, ...] = ("company", "person")
@@ -145,12 +148,17 @@ class Arena:
         self.has_coupled = False
         self.coupled_by_hand: set[str] = set()
         self.voided: set[tuple[Kind, str]] = set()
+        #: One-way fields that Undo put back: kind, birth, field.
+        self.taken_back: set[tuple[Kind, str, str]] = set()
+        #: The job that runs.
+        self.job: SynchJob | None = None
         self._n = 0
         self._troubles: list[Trouble] = []
         self._met: Counter[str] = Counter()
         self.refused: dict[str, Failure] = {}
-        for app in self.apps.values():
+        for side, app in self.apps.items():
             app.faults.refuse = self._refuse
+            by_hand.watch(self, side, app)
 
     def _mapping(self, kind: Kind, keys: dict[Side, KeyKind]) -> TableMapping:
         s = self.setup
@@ -209,6 +217,13 @@ class Arena:
     @classmethod
     def table(cls, kind: Kind, side: Side) -> str:
         return cls.TABLES[kind][side is Side.RIGHT]
+
+    @classmethod
+    def kind_of_table(cls, table: str) -> Kind:
+        return next(kind for kind in KINDS if table in cls.TABLES[kind])
+
+    def kind_of(self, mapping: int) -> Kind:
+        return next(kind for kind in KINDS if self.mappings[kind].pk == mapping)
 
     def rows(self, kind: Kind, side: Side) -> dict[str, dict[str, Any]]:
         return {id: row.fields for id, row in self.memory(kind, side).rows.items()}
@@ -308,19 +323,23 @@ class Arena:
         app, row = self.apps[side], self.rows(kind, side).get(id)
         for name, value in values.items():
             if row is not None:
-                self._replace(kind, side, id, name, row[name])
+                self.replace(kind, side, id, name, row[name])
             if name in ("closed", "source"):
                 continue  # not mapped: nobody's business
-            meaning = self.meaning(kind, side, name, value)
-            raw = value if isinstance(value, str) and value else None
-            self.history.append(
-                Edit(kind, side, self.birth(kind, side, id), name, meaning, len(self.history), raw)
-            )
+            self.note(kind, side, id, name, value)
         stamp = app.now() - timedelta(seconds=late) if isinstance(late, float) and late else "now"
         app.put(self.table(kind, side), id, values, by="anna", stamp=stamp)  # type: ignore[arg-type]
         self.addresses.add((self.birth(kind, side, id), *self.address(self.rows(kind, side)[id])))
 
-    def _replace(self, kind: Kind, side: Side, id: str, name: str, value: Any) -> None:
+    def note(self, kind: Kind, side: Side, id: str, name: str, value: Any) -> None:
+        """Keep in the history what a person types."""
+        meaning = self.meaning(kind, side, name, value)
+        raw = value if isinstance(value, str) and value else None
+        self.history.append(
+            Edit(kind, side, self.birth(kind, side, id), name, meaning, len(self.history), raw)
+        )
+
+    def replace(self, kind: Kind, side: Side, id: str, name: str, value: Any) -> None:
         meaning, birth = self.meaning(kind, side, name, value), self.birth(kind, side, id)
         for edit in self.history:
             if (edit.kind, self.one(edit.birth), edit.field, edit.value) == (kind, birth, name, meaning):
@@ -337,7 +356,7 @@ class Arena:
             return
         self.look()
         for name, value in row.items():
-            self._replace(kind, side, id, name, value)
+            self.replace(kind, side, id, name, value)
         self.deleted.add((kind, side, self.birth(kind, side, id)))
         self._bin.append((kind, side, id, dict(row)))
         self.apps[side].remove(self.table(kind, side), id)
@@ -428,11 +447,12 @@ class Arena:
                 job = jobs.startable().first()
                 if job is None:
                     return True
+                self.job = job
                 jobs.run(job.pk, observe=self.moment)
         except Killed:
             return False
         finally:
-            self._troubles = []
+            self._troubles, self.job = [], None
             self.look()
         raise AssertionError("the queue never empties")
 
@@ -466,13 +486,16 @@ class Arena:
 
     def couple(self, kind: Kind, left: str, right: str, prefer: str) -> None:
         self.look()
+        try:
+            services.couple(self.mappings[kind], left=left, right=right, user=None, prefer=prefer)
+        except NotNow:
+            return  # somebody else's press about one of the two waits
         self._asked.add((left, right))
         self.has_coupled = True
         self.coupled_by_hand |= {
             self.births.get((kind, Side.LEFT, left), ""),
             self.births.get((kind, Side.RIGHT, right), ""),
         }
-        services.couple(self.mappings[kind], left=left, right=right, user=None, prefer=prefer)
 
     def uncoupled(self, kind: Kind, side: Side) -> list[str]:
         """Records of an app without a living counterpart in Tandem's memory."""

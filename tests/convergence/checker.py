@@ -58,6 +58,7 @@ from synccore.models.seals import verify_journal
 from synccore.shapes import SIDES, Side
 
 from .arena import KINDS, Arena, Edit, Kind, shout
+from .by_hand import is_taken_back
 
 #: Problems that may stand at rest: a person has to do something no button of the test does.
 MAY_STAY = ("blocked", "rejected", "unrecognised")
@@ -124,7 +125,9 @@ class _Mapping:
                 continue
             rows = {side: self.rows[side][ids[side]] for side in SIDES}
             for field in self.fields:
-                if self.flows(field) and not self.equal(field, rows) and not self.never_said(field, rows):
+                if self.flows(field) and not (
+                    self.equal(field, rows) or self.never_said(field, rows) or self.taken_back(field, rows)
+                ):
                     yield f"{name}: {field.left_field} is {rows[Side.LEFT][field.left_field]!r} on the left, " \
                           f"{rows[Side.RIGHT][field.right_field]!r} on the right"  # fmt: skip
             for side in SIDES:
@@ -156,6 +159,11 @@ class _Mapping:
             for e in self.arena.history
         )
         return row[name] in (None, "") and not typed
+
+    def taken_back(self, field: FieldMapping, rows: dict[Side, dict[str, Any]]) -> bool:
+        """A one-way field that a person took back keeps what stands there until its source changes."""
+        birth = str(rows[Side.LEFT]["no"])
+        return len(self.flows(field)) == 1 and is_taken_back(self.arena, self.kind, birth, field.left_field)
 
     def group(self, row: dict[str, Any], name: str) -> Iterator[str]:
         birth, address = self.arena.one(str(row["no"])), self.arena.address(row)
@@ -243,12 +251,12 @@ def _hanging(arena: Arena) -> Iterator[str]:
             yield from _refused(arena, problem)
     yield from waits(arena)
     for row in Journal.objects.filter(**mine, operation="delete", state="done").select_related("job"):
-        kind = next(kind for kind in KINDS if arena.mappings[kind].pk == row.mapping_id)
+        kind = arena.kind_of(row.mapping_id)
         birth = arena.births.get((kind, Side(row.side), row.record_id), "?")
         by_people = {
             arena.one(mark) for k, side, mark in arena.deleted if (k, side) == (kind, Side(row.side).other)
         }
-        if row.job.verb != "delete" and arena.one(birth) not in by_people:
+        if row.job.verb not in ("delete", "undo") and arena.one(birth) not in by_people:
             yield f"{birth} was deleted on the {row.side}, though nobody deleted it in the other app"
 
 
@@ -266,7 +274,7 @@ def _refused(arena: Arena, problem: Problem) -> Iterator[str]:
     """With every fault gone, all that may be refused for good is a number that the other app gave to another pair."""
     coupling, kind = (
         problem.coupling,
-        next(kind for kind in KINDS if arena.mappings[kind].pk == problem.mapping_id),
+        arena.kind_of(problem.mapping_id),
     )
     assert coupling is not None
     if problem.code != "duplicate_key":

@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from synccore.models import Coupling
 from synccore.shapes import SIDES, KeyKind, Side
 
+from . import by_hand
 from .arena import KINDS, MOMENTS, Arena, Kind, Setup, Trouble
 from .checker import check, story
 
@@ -251,6 +252,20 @@ class Convergence(RuleBasedStateMachine):
             self.arena.decide(
                 verb, found[n % len(found)], **({"side": side.value} if verb == "resolve" else {})
             )
+
+    @rule(kind=kinds, side=sides, n=which, name=fields, word=words)
+    def edit_here(self, kind: Kind, side: Side, n: int, name: str, word: str | None) -> None:
+        """A record edited on its page in Tandem."""
+        found = list(self.arena.couplings(ended_at=None, mapping=self.arena.mappings[kind]).order_by("pk"))
+        if found:
+            if kind == "person" and name not in ("name", "phone"):
+                name = "phone"
+            value = self.arena.fresh("v ") if word == "new" else word
+            by_hand.edit(self.arena, found[n % len(found)], side, **{name: value})
+
+    @rule(n=which, alone=st.booleans())
+    def take_back(self, n: int, alone: bool) -> None:
+        by_hand.take_back(self.arena, n, alone=alone)
 
     # Where numbers are unique, people who couple crosswise block each other for good, and only they can end it.
     @precondition(lambda self: not self.arena.setup.natural)

@@ -13,15 +13,16 @@ from typing import Any
 import pytest
 
 from synccore.connectors.memory import MemoryConnector
-from synccore.engine import decide, policies
+from synccore.engine import decide, fields, policies
 from synccore.engine.fields import FieldState
 from synccore.engine.rules import FieldRule, Step
 from synccore.failures import Missing
 from synccore.models import Coupling, Journal
 from synccore.shapes import Page, Record, Side
-from synccore.verbs import lookup, page, resume, select, store, write
+from synccore.verbs import lookup, page, resume, select, store, undo_plan, write
 from synccore.verbs.run import Run
 
+from . import by_hand
 from .arena import Arena, Setup, Trouble
 from .checker import check, pairs_agree, waits
 
@@ -121,6 +122,14 @@ def note_on_the_wrong_side(arena: Arena) -> None:
     at_rest(arena)
 
 
+def note_from_before_there_was_a_pair(arena: Arena) -> None:
+    right = arena.create("company", RIGHT, note="n1")
+    arena.run()
+    left = Coupling.objects.live().get(right_id=right).left_id or ""
+    arena.edit("company", LEFT, left, note="n2")
+    at_rest(arena)
+
+
 def closed(arena: Arena) -> None:
     """A closed company leaves the filter: that deletes nothing."""
     left, _right = pair(arena)
@@ -165,6 +174,33 @@ def deleted_in_one(arena: Arena) -> None:
     arena.edit("company", LEFT, left, phone="v1")
     arena.delete("company", RIGHT, right)
     arena.sweep()
+    at_rest(arena)
+
+
+def edited_here_and_there(arena: Arena) -> None:
+    """Somebody types into the app before the edit on the record's page is carried out."""
+    _left, right = pair(arena)
+    by_hand.edit(arena, Coupling.objects.live().get(right_id=right), RIGHT, phone="v1")
+    arena.edit("company", RIGHT, right, phone="v2")
+    arena.work()
+    at_rest(arena)
+
+
+def edited_since_then_undone(arena: Arena) -> None:
+    left, right = pair(arena)
+    arena.edit("company", LEFT, left, phone="v1")
+    arena.run()
+    arena.edit("company", RIGHT, right, phone="v2")
+    by_hand.take_back(arena, 0, alone=False)
+    arena.work()
+    at_rest(arena)
+
+
+def created_edited_then_undone(arena: Arena) -> None:
+    _left, right = pair(arena)
+    arena.edit("company", RIGHT, right, phone="v1")
+    by_hand.take_back(arena, 0, alone=False)
+    arena.work()
     at_rest(arena)
 
 
@@ -235,6 +271,10 @@ def overwritten_without_a_word(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(FieldState, "edited", lambda self, side: False)
 
 
+def never_agreed_without_a_word(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(fields, "_never_came", lambda *args: False)
+
+
 def outside_is_gone(patch: pytest.MonkeyPatch) -> None:
     def read(run: Run, side: Side, ids: Any) -> dict[str, Record]:
         return {id: record for id, record in real(run, side, ids).items() if run.rules.inside(side, record)}
@@ -302,6 +342,18 @@ def half_of_the_counts(patch: pytest.MonkeyPatch) -> None:
     )
 
 
+def edits_over_what_changed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(sys.modules["synccore.verbs.edit"], "_moved", lambda *args: "")
+
+
+def undoes_what_changed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(undo_plan, "_moved", lambda *args: [])
+
+
+def takes_away_what_changed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(undo_plan, "_as_left", lambda *args: True)
+
+
 BUGS = [
     Bug("base image not advanced", base_stays, edits_on_both_sides),
     Bug("version remembered from before the write", version_before_the_write, edits_on_both_sides),
@@ -312,6 +364,7 @@ BUGS = [
     Bug("conflict resolved silently", left_wins_unasked, conflict),
     Bug("group split", groups_fall_apart, halves_of_an_address),
     Bug("one-way overwrite not journalled", overwritten_without_a_word, note_on_the_wrong_side),
+    Bug("never agreed, not journalled", never_agreed_without_a_word, note_from_before_there_was_a_pair),
     Bug("deletion judged by the filter", outside_is_gone, closed, Setup(filtered=True, deletions="delete")),
     Bug("watermark without overlap", watermark_too_far, late_commit),
     Bug("settled as done without looking", done_without_looking, killed_before_update),
@@ -321,4 +374,7 @@ BUGS = [
     Bug("changed survivor deleted", deletes_what_changed, deleted_in_one, Setup(deletions="delete")),
     Bug("journal done before the write", settled_before_it_happened, killed_before_update),
     Bug("counts of problems drift", half_of_the_counts, conflict),
+    Bug("edit over a later edit", edits_over_what_changed, edited_here_and_there),
+    Bug("undo over a later edit", undoes_what_changed, edited_since_then_undone),
+    Bug("undo of a create deletes an edit", takes_away_what_changed, created_edited_then_undone),
 ]
