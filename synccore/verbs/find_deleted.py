@@ -12,7 +12,6 @@ from typing import Final
 from django.db import connection
 from psycopg import sql
 
-from synccore.engine.brakes import deletions_stop
 from synccore.engine.rules import DeletionPolicy, Resolution
 from synccore.failures import Missing
 from synccore.models import JobItem, Problem
@@ -21,11 +20,11 @@ from synccore.shapes import SIDES, Side
 from .candidate import Candidate
 from .chosen import allowed
 from .lookup import complete
-from .page import living_couplings, process
+from .page import process
 from .resume import settle_open
 from .run import Run
 from .select import attach_problems, from_items
-from .sweep import TABLE, scan
+from .sweep import TABLE, scan, stop_if_emptied
 from .synchronise import open_items
 
 #: Note of an item whose record is gone from one app and waits for somebody now.
@@ -46,7 +45,7 @@ ON CONFLICT DO NOTHING
 def find_deleted(run: Run) -> None:
     """Read both sides whole, then leave a problem *Deleted in one app* for each pair of which one record is gone.
 
-    Raises Failure where an app cannot be read, Stopped where a side that has couplings shows no row at all.
+    Raises Failure where an app cannot be read, Stopped where a side that held records shows no row at all.
     """
     if not allowed(run):
         run.log("right_missing", n=0)
@@ -55,9 +54,7 @@ def find_deleted(run: Run) -> None:
     run.job.items.filter(state=JobItem.State.OPEN).delete()  # of a try that was broken off: it starts over
     for side in SIDES:
         rows = scan(run, side, counted=partial(_count, run, side))
-        if stop := deletions_stop(0, living_couplings(run), None if rows else side, brakes=run.brakes):
-            stop.params["job"] = run.job.pk
-            raise stop
+        stop_if_emptied(run, side, rows)
         with run.page():
             run.log("swept", side=side.value, rows=rows, found=_compare(run, side))
     for items in open_items(run, JobItem.Purpose.CHOSEN):

@@ -13,12 +13,11 @@ from psycopg import sql
 
 from synccore.engine.brakes import deletions_stop
 from synccore.failures import Kind
-from synccore.models import FieldMapping, TableMapping
+from synccore.models import Coupling, FieldMapping, TableMapping
 from synccore.shapes import SIDES, Side
 
 from .counted import keep_count
 from .mended import put_right
-from .page import living_couplings
 from .released import fill
 from .run import Run
 
@@ -63,16 +62,14 @@ ON CONFLICT DO NOTHING
 def sweep(run: Run) -> None:
     """Sweep both sides of one mapping. Only a scan that came to its end counts; a broken one finds nothing.
 
-    Raises Failure where an app cannot be read, Stopped where a side that has couplings suddenly shows no row at all
-    (unless the job's option ``allow_empty`` says that a person looked at it).
+    Raises Failure where an app cannot be read, Stopped where a side that held records suddenly shows no row at all (unless
+    the job's option ``allow_empty`` says that a person looked at it).
     """
     rules = run.rules.rules
     for side in SIDES:
         rows = scan(run, side)
-        empty = side if rows == 0 and not run.job.options.get("allow_empty") else None
-        if stop := deletions_stop(0, living_couplings(run), empty, brakes=run.brakes):
-            stop.params["job"] = run.job.pk
-            raise stop
+        if not run.job.options.get("allow_empty"):
+            stop_if_emptied(run, side, rows)
         with run.page() as at:
             found = _compare(run, side, flows=rules.direction.allows(side.other) and not rules.only_coupled)
             keep_count(run, side, rows, at)
@@ -85,6 +82,18 @@ def sweep(run: Run) -> None:
         put_right(run, at, (Kind.TRANSIENT,), asked=run.asked)
     if run.job.waiting:
         run.queue_next.add((run.mapping.pk, "due"))
+
+
+def stop_if_emptied(run: Run, side: Side, rows: int) -> None:
+    """Raises Stopped ``side_empty`` where a scan met no row of a side that held records of pairs when one last looked. Those
+    known to be gone (a creation that was undone, a deletion that waits for a decision) are no part of them."""
+    if rows:
+        return
+    there = {f"{side.value}_exists": True, f"{side.value}_out_of_filter_since": None}
+    couplings = Coupling.objects.live().paired().filter(mapping=run.mapping, **there).count()
+    if stop := deletions_stop(0, couplings, side, brakes=run.brakes):
+        stop.params["job"] = run.job.pk
+        raise stop
 
 
 def scan(run: Run, side: Side, *, counted: Callable[[int], None] | None = None) -> int:

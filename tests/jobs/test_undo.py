@@ -257,6 +257,20 @@ def test_undo_of_a_restore_deletes_the_record_again_and_the_question_stands_agai
     in_peace(world)
 
 
+def test_a_side_whose_only_record_was_taken_back_is_no_side_that_was_emptied(anna) -> None:
+    world = World()
+    left = new(world, "C1")
+    done, notes = take_back(world.run(), anna)
+    assert (done.deleted, notes, world.rows(Side.RIGHT)) == (1, {"C1": ("done", "")}, {})
+    assert [world.run(scope="sweep").state for _lap in range(2)] == ["finished"] * 2
+    in_peace(world)
+    assert left in world.rows(Side.LEFT)
+    pair(world, "C2")
+    world.right.remove("account", world.coupling("C2").right_id)
+    job = world.run(scope="sweep")
+    assert (job.state, job.code, job.params["couplings"]) == ("failed", "side_empty", 1), "that of C2"
+
+
 def test_undo_of_a_restore_leaves_a_record_alone_that_somebody_changed(anna) -> None:
     world = World()
     _left, right, job = restored(world, anna)
