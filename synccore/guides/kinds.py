@@ -13,13 +13,13 @@ from synccore.guides.shape import Text
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """``about``: which apps are meant. ``ready``: what somebody with rights in the app makes first. ``section`` of ``doc``:
-    where the documentation says how. ``side``: where such an app usually stands."""
+    """``about``: which apps are meant. ``ready``: what somebody with rights in the app makes first. ``section`` of the page
+    ``doc`` of the documentation says how. ``side``: where such an app usually stands."""
 
     about: Text
     ready: tuple[Text, ...]
     section: str = ""
-    doc: str = "docs/integration-users-services.md"
+    doc: str = "integration-users-services"
     side: str = ""
 
 
@@ -83,6 +83,6 @@ KINDS: Final[dict[str, Kind]] = {
             ),
         ),
         section="The account",
-        doc="docs/integration-users.md",
+        doc="integration-users",
     ),
 }
