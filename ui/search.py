@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from django.core.exceptions import ValidationError
@@ -35,6 +36,21 @@ class Numbers:
 
     numbers: tuple[str, ...]
     typed: tuple[str, ...] = field(default=(), compare=False)
+
+    def sorted_out(self, rows: Iterable[tuple[Iterable[str | None], bool]]) -> Pasted:
+        """Which of them no row of a list has. ``rows``: what each known record is called, and whether the list shows it."""
+        known: set[str] = set()
+        here: set[str] = set()
+        for names, is_here in rows:
+            own = {name.lower() for name in names if name}
+            known |= own
+            here |= own if is_here else set()
+        missing = [each for each in zip(self.numbers, self.typed, strict=True) if each[0] not in here]
+        return Pasted(
+            len(self.numbers),
+            tuple(typed for number, typed in missing if number in known),
+            tuple(typed for number, typed in missing if number not in known),
+        )
 
 
 @dataclass(frozen=True)

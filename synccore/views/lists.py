@@ -174,21 +174,12 @@ class RecordListPage(ListPage):
             return None
         couplings = couplings_numbered(given.numbers, self.filter.visible_mappings)  # type: ignore[attr-defined]
         listed = self.targets(self.matching()).order_by().filter(pk=OuterRef("pk"))
-        known, here = set(), set()
-        for *names, is_here in (
+        rows = (
             self.scoped(couplings)
             .annotate(_here=Exists(listed))
             .values_list("left_key", "right_key", "left_id", "right_id", "_here")
-        ):
-            own = {name.lower() for name in names if name}
-            known |= own
-            here |= own if is_here else set()
-        missing = [each for each in zip(given.numbers, given.typed, strict=True) if each[0] not in here]
-        return Pasted(
-            len(given.numbers),
-            tuple(typed for number, typed in missing if number in known),
-            tuple(typed for number, typed in missing if number not in known),
         )
+        return given.sorted_out((names, is_here) for *names, is_here in rows)
 
     # --- actions on couplings ---------------------------------------------------------------------------
 

@@ -197,17 +197,8 @@ class MatchRecordsPage(ListPage):
         if not isinstance(given, Numbers):
             return None
         listed = Exists(self.matching().filter(pk=OuterRef("pk")))
-        known, here = set(), set()
-        for key, id, is_here in numbered(self.keys(), given).values_list("key", "record_id", listed):
-            own = {key.lower(), id.lower()}
-            known |= own
-            here |= own if is_here else set()
-        missing = [each for each in zip(given.numbers, given.typed, strict=True) if each[0] not in here]
-        return Pasted(
-            len(given.numbers),
-            tuple(typed for number, typed in missing if number in known),
-            tuple(typed for number, typed in missing if number not in known),
-        )
+        rows = numbered(self.keys(), given).values_list("key", "record_id", listed)
+        return given.sorted_out((names, is_here) for *names, is_here in rows)
 
     # --- tabs ---------------------------------------------------------------------------------------------
 
