@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from synccore.models import Problem
-from tests.pages.test_every_page import LISTS
+from tests.pages.test_every_page import LISTS, address
 
 COUPLED = reverse("coupling:coupled")
 LIST = {"HX-Request": "true", "HX-Target": "div#list"}
@@ -20,11 +20,12 @@ def end(problem) -> None:
     Problem.objects.filter(pk=problem.pk).update(state="ended", ending="fixed", ended_at=problem.since)
 
 
+@pytest.mark.usefixtures("clean_up", "full")
 @pytest.mark.parametrize("name", LISTS)
 def test_the_list_comes_alone_in_as_few_questions_as_the_page(world, administrator, as_user, name):
     browser = as_user(administrator)
     with CaptureQueriesContext(connection) as captured:
-        answer = browser.get(reverse(name), headers=LIST)
+        answer = browser.get(address(name, world), headers=LIST)
     text = answer.content.decode()
     assert "<html" not in text
     assert 'id="list"' in text
