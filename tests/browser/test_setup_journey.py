@@ -59,7 +59,7 @@ def test_two_apps_are_connected_from_an_empty_installation(page, erp, crm):
     page.get_by_role("link", name="Connect the first one").click()
     expect(page.get_by_role("heading", name="Business Central")).to_be_visible()
     check(page, "journey-kinds")
-    page.get_by_role("link", name="Business Central").click()
+    page.get_by_role("link", name="Business Central", exact=True).click()
     fill(page, erp, name="ERP", address=f"{erp.url}customers?$top=1", secret="not the secret")
     check(page, "journey-form")
     page.get_by_role("button", name="Save and test").click()
@@ -87,7 +87,7 @@ def test_two_apps_are_connected_from_an_empty_installation(page, erp, crm):
     page.get_by_role("link", name="Go on").click()
 
     page.get_by_role("link", name="Connect the other app").click()
-    page.get_by_role("link", name="Dataverse").click()
+    page.get_by_role("link", name="Dataverse", exact=True).click()
     fill(page, crm, name="CRM", address=f"{crm.address}/main.aspx?appid=1&pagetype=entitylist&etn=account")
     page.get_by_role("button", name="Save and test").click()
     work()
