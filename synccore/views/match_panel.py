@@ -61,15 +61,12 @@ def context(row: MetRow, look: SynchJob, *, may_choose: bool) -> dict[str, Any]:
     choice = choice_about(row.row)
     other = row.counterpart
     if row.is_open and other is not None and all(each.record_id != other.record_id for each in there):
-        there = [
-            other,
-            *there,
-        ]  # met by a later group than the first that found any, or chosen under other criteria
+        # Met by a later group than the first that found any, or chosen under other criteria.
+        there = [other, *there]
     place = row.row.place if row.row.outcome != Outcome.CHOSEN else None
     options = _options(row, there, lines, groups, choice) if there and may_choose else []
-    among = (
-        bool(options) and row.row.outcome == Outcome.CHOSEN
-    )  # the candidates say field by field what it is
+    # The candidates say field by field what was chosen.
+    among = bool(options) and row.row.outcome == Outcome.CHOSEN
     return {
         "row": row,
         "look": look,

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from synccore.connectors.odata.errors import BadAnswer
-from synccore.connectors.odata.messages import Answer, Request
+from synccore.connectors.odata.messages import Answer, Request, place_of
 
 CONTENT_TYPE: Final = "application/json"
-#: As we number the requests.
-_ID: Final = re.compile(r"[1-9][0-9]{0,8}\Z")
 
 
 def encode(operations: Sequence[Request], urls: Sequence[str]) -> tuple[str, bytes]:
@@ -37,7 +34,7 @@ def decode(answer: Answer, operations: Sequence[Request]) -> list[Answer | None]
     for each in responses:
         if not isinstance(each, dict):
             raise BadAnswer(answer, "a response is no object")
-        position = _position(each.get("id"), len(operations))
+        position = place_of(str(each.get("id")), len(operations))
         status = each.get("status")
         if position is None or not isinstance(status, int) or not 200 <= status <= 599:
             raise BadAnswer(answer, "a response without id or status")
@@ -45,11 +42,6 @@ def decode(answer: Answer, operations: Sequence[Request]) -> list[Answer | None]
             raise BadAnswer(answer, "two responses to one request")
         found[position] = _answer(each, status, operations[position])
     return found
-
-
-def _position(id: Any, count: int) -> int | None:
-    text = str(id)
-    return int(text) - 1 if _ID.match(text) and int(text) <= count else None
 
 
 def _answer(each: Mapping[str, Any], status: int, request: Request) -> Answer:

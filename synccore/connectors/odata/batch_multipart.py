@@ -12,11 +12,9 @@ from typing import Final
 from uuid import uuid4
 
 from synccore.connectors.odata.errors import BadAnswer
-from synccore.connectors.odata.messages import Answer, Request
+from synccore.connectors.odata.messages import Answer, Request, place_of
 
 _BOUNDARY: Final = re.compile(r"""boundary=(?:"([^"]{1,200})"|([^\s;"]{1,200}))""", re.IGNORECASE)
-#: As we number the operations.
-_ID: Final = re.compile(r"[1-9][0-9]{0,8}\Z")
 _LINE_END: Final = re.compile(rb"\r?\n")
 _HEAD_END: Final = re.compile(rb"\r?\n\r?\n")
 _STATUS: Final = re.compile(rb"HTTP/\d\.\d ([2-5]\d\d)(?: [^\r\n]*)?(?:\r?\n|\Z)")
@@ -51,7 +49,7 @@ def decode(answer: Answer, operations: Sequence[Request]) -> list[Answer | None]
     parts = [_part(answer, raw) for raw in _split(answer)]
     if len(parts) > len(operations):
         raise BadAnswer(answer, "more parts than operations")
-    named = [_position(id, len(operations)) for id, _status, _headers, _body in parts]
+    named = [place_of(id, len(operations)) for id, _status, _headers, _body in parts]
     places = [place for place in named if place is not None]
     if len(places) < len(parts):
         places = list(range(len(parts)))
@@ -117,8 +115,3 @@ def _headers(raw: bytes) -> dict[str, str]:
         if colon:
             found[name.decode("latin-1").strip().lower()] = value.decode("utf-8", "replace").strip()
     return found
-
-
-def _position(id: str, count: int) -> int | None:
-    """The position of an operation by the id we gave it; None for what is no id of ours."""
-    return int(id) - 1 if _ID.match(id) and int(id) <= count else None

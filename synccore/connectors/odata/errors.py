@@ -129,9 +129,8 @@ def no_answer(error: Exception, now: Situation) -> Failure:
 def _not_connected(error: Exception, message: str, now: Situation) -> Failure:
     causes = _causes(error)
     low = message.lower()
-    if _was_cut(
-        error, causes, low
-    ):  # while the two agreed on how to encrypt, which says nothing of the certificate
+    # Cut while the two agreed on how to encrypt, which says nothing of the certificate.
+    if _was_cut(error, causes, low):
         return _at_connection(Transient, "connection_refused", now)
     if any(isinstance(each, ssl.SSLError) for each in causes) or "certificate" in low or "ssl" in low:
         return _at_connection(Misconfigured, "certificate_refused", now)

@@ -272,4 +272,4 @@ class _Condition:
 
 
 def _fits(text: str) -> bool:
-    return len(quote(text, safe=_IN_QUERY)) <= _LONGEST_LIST
+    return len(encoded(text)) <= _LONGEST_LIST

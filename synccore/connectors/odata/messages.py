@@ -14,6 +14,8 @@ from synccore.connectors.odata.errors import BadAnswer
 
 _READ: Final = json.JSONDecoder(parse_float=Decimal)
 _WRITE: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+#: An operation of a batch as we number them.
+_NUMBER: Final = re.compile(r"[1-9][0-9]{0,8}\Z")
 #: What no request line can hold.
 _UNSENDABLE: Final = re.compile(r"[^!-~]")
 
@@ -65,6 +67,11 @@ def dumps(members: Mapping[str, Any]) -> bytes:
             text = _WRITE.encode(value)
         parts.append(f"{_WRITE.encode(name)}:{text}")
     return ("{" + ",".join(parts) + "}").encode()
+
+
+def place_of(id: str, count: int) -> int | None:
+    """The place of an operation among the ``count`` of a batch, by the id we gave it (1, 2, …); None for no id of ours."""
+    return int(id) - 1 if _NUMBER.match(id) and int(id) <= count else None
 
 
 def is_loopback(host: str) -> bool:
