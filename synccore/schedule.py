@@ -24,6 +24,7 @@ from synccore.models import (
     TableMapping,
 )
 from synccore.models.instance import guard_instance
+from synccore.models.mapping import with_app
 from synccore.shapes import SIDES
 from synccore.verbs import problems
 from synccore.verbs.clean_up import overdue
@@ -163,7 +164,7 @@ def start_set_up_checks() -> int:
         verb="check_set_up", connection=OuterRef("pk"), queued_at__gt=timezone.now() - SET_UP_CHECKS
     )
     runs = TableMapping.objects.filter(enabled=True, integration__paused_since=None)
-    of_app = Q(integration__left=OuterRef("pk")) | Q(integration__right=OuterRef("pk"))
+    of_app = with_app(OuterRef("pk"))
     due = Connection.objects.filter(Exists(runs.filter(of_app))).exclude(Exists(lately))
     wanted = {*due, *_put_right_since(), *_went_wrong_since()}
     for app in sorted(wanted, key=lambda each: each.pk):
@@ -177,7 +178,7 @@ def _put_right_since() -> list[Connection]:
     found = wrong.values("connection").annotate(looked=Min("at")).values_list("connection", "looked")
     healed = []
     for pk, looked in found:
-        of_app = Q(connection=pk) | Q(mapping__integration__left=pk) | Q(mapping__integration__right=pk)
+        of_app = Q(connection=pk) | with_app(pk, "mapping__")
         ended = Problem.objects.of_setup().filter(of_app, ended_at__gt=looked, kind=Kind.MISCONFIGURED.value)
         if ended.exists():
             healed.append(pk)

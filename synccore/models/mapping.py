@@ -16,6 +16,15 @@ from .connection import Connection, Integration
 from .scoping import GrantLevel, ScopedQuerySet
 
 
+def with_app(app: Any, at: str = "") -> models.Q:
+    """Mappings of a connection (row, key or OuterRef), or of one of several (a collection of keys). ``at``: the path to the
+    mapping."""
+    how = "__in" if isinstance(app, set | frozenset | list | tuple) else ""
+    return models.Q(**{f"{at}integration__left{how}": app}) | models.Q(
+        **{f"{at}integration__right{how}": app}
+    )
+
+
 class MappingQuerySet(ScopedQuerySet):
     mapping_path = ""
 

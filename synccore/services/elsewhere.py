@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from synccore.connectors.options import Option
 from synccore.models import Connection, Coupling, Integration, TableMapping
+from synccore.models.mapping import with_app
 from synccore.shapes import SIDES
 from synccore.verbs.describe import bump_revision
 
@@ -55,7 +56,7 @@ def take_place(row: Connection, *, same_records: bool, user: Any) -> None:
         }
         running = Integration.objects.filter(Q(left=row) | Q(right=row), paused_since=None)
         running.update(paused_since=timezone.now(), paused_by=user, paused_reason=reason)
-    of_app = Q(integration__left=row) | Q(integration__right=row)
+    of_app = with_app(row)
     for mapping in TableMapping.objects.filter(of_app).select_related("integration"):
         for side in SIDES:
             if getattr(mapping.integration, f"{side.value}_id") == row.pk:

@@ -6,13 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from django.db.models import Q
-
 from synccore.engine.fit import fit
 from synccore.engine.rules import Direction
 from synccore.engine.serial import load_info
 from synccore.failures import Misconfigured
 from synccore.models import Connection, FieldMapping, TableMapping
+from synccore.models.mapping import with_app
 from synccore.shapes import SIDES, CheckState, FieldInfo, Finding, Side, TableInfo, TableUse
 
 #: Another value of these makes fields of the same type take other values.
@@ -33,7 +32,7 @@ class Used:
 
 def uses_of(app: Connection) -> Iterator[Used]:
     """Every mapping's use of the app, in the order of their names."""
-    of_app = Q(integration__left=app) | Q(integration__right=app)
+    of_app = with_app(app)
     mappings = (
         TableMapping.objects.filter(of_app).select_related("integration").prefetch_related("field_mappings")
     )

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F
 
 from synccore.engine.serial import dump_info, load_info
 from synccore.failures import Misconfigured
 from synccore.models import FieldMapping, TableMapping
 from synccore.models.catalogue import store_catalogue
+from synccore.models.mapping import with_app
 from synccore.shapes import SIDES, FieldInfo, Side, TableInfo
 
 from .run import Run
@@ -34,7 +35,7 @@ def describe(run: Run) -> None:
     app = connection_of(run)
     with signed_in(run, app) as connector:
         tables = connector.describe()
-    of_app = Q(integration__left=app) | Q(integration__right=app)
+    of_app = with_app(app)
     with run.page() as at:
         store_catalogue(app, tables, at)
         for mapping in TableMapping.objects.filter(of_app).select_related("integration"):

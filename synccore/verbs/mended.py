@@ -13,6 +13,7 @@ from django.db.models import Q
 
 from synccore.failures import Kind
 from synccore.models import Bucket, Connection, JobQueueEntry, Problem, SynchJob, TableMapping
+from synccore.models.mapping import with_app
 from synccore.shapes import Side
 
 from . import problems
@@ -23,14 +24,9 @@ CHECKABLE: Final = (Kind.TRANSIENT, Kind.MISCONFIGURED)
 _CHECKABLE: Final = tuple(kind.value for kind in CHECKABLE)
 
 
-def of_apps(apps: Collection[int], at: str = "") -> Q:
-    """Mappings of these connections; ``at``: the path to the mapping."""
-    return Q(**{f"{at}integration__left__in": apps}) | Q(**{f"{at}integration__right__in": apps})
-
-
 def first_mapping_of(app: int | None) -> int | None:
     """A mapping of the app that runs: its check tells whether the app answers."""
-    mappings = TableMapping.objects.filter(of_apps([app] if app else []), enabled=True).order_by("pk")
+    mappings = TableMapping.objects.filter(with_app([app] if app else []), enabled=True).order_by("pk")
     return mappings.values_list("pk", flat=True).first()
 
 
@@ -62,7 +58,7 @@ def _release_others(run: Run, ended: Collection[Problem], at: datetime) -> None:
     waiting = _waiting().filter(mapping__isnull=False).exclude(mapping=run.mapping)
     check_soon(
         run,
-        waiting.filter(of_apps(apps, "mapping__") | of_apps(here, "mapping__") & Q(code__in=same)),
+        waiting.filter(with_app(apps, "mapping__") | with_app(here, "mapping__") & Q(code__in=same)),
         at,
     )
     if apps:
@@ -90,7 +86,7 @@ def check_soon(run: Run, held: Any, at: datetime) -> None:
 def _missed(apps: Collection[int], at: datetime) -> set[int]:
     """Mappings of these apps whose last scheduled run failed, or was not started while its app was away."""
     entries = JobQueueEntry.objects.filter(
-        of_apps(apps, "mapping__"),
+        with_app(apps, "mapping__"),
         scope=SynchJob.Scope.CHANGES,
         mapping__enabled=True,
         mapping__integration__paused_since=None,
@@ -107,8 +103,8 @@ def _missed(apps: Collection[int], at: datetime) -> set[int]:
 def look_again(run: Run, app: Connection, at: datetime) -> None:
     """What holds this app or its mappings, and a check can end, is checked as soon as this job has ended: a mapping whose
     fault is mended goes on at once. So are mappings with records that a set-up fault skipped: their check takes them up."""
-    check_soon(run, _waiting().filter(Q(mapping=None, connection=app) | of_apps([app.pk], "mapping__")), at)
-    skipped = skipped_records(of_apps([app.pk], "mapping__")).filter(attempts=1)
+    check_soon(run, _waiting().filter(Q(mapping=None, connection=app) | with_app([app.pk], "mapping__")), at)
+    skipped = skipped_records(with_app([app.pk], "mapping__")).filter(attempts=1)
     run.queue_next.update((pk, CHECK) for pk in set(skipped.values_list("mapping", flat=True)))
 
 
@@ -126,7 +122,7 @@ def take_up(run: Run, app: Connection, mended: Iterable[tuple[int | None, str]],
     where = {mapping for mapping, _code in mended}
     if not where:
         return
-    of = of_apps([app.pk], "mapping__") if None in where else Q(mapping__in=where)
+    of = with_app([app.pk], "mapping__") if None in where else Q(mapping__in=where)
     skipped = skipped_records(of)
     run.queue_next.update((pk, "due") for pk in set(skipped.values_list("mapping", flat=True)))
     skipped.update(next_attempt=at)

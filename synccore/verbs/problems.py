@@ -17,6 +17,7 @@ from synccore.engine.images import image_hash
 from synccore.failures import Blocked, Failure, Kind
 from synccore.fingerprint import fingerprint
 from synccore.models import CallStack, Connection, Coupling, Problem, SynchJob, SynchJobError, TableMapping
+from synccore.models.mapping import with_app
 from synccore.shapes import SIDES, Record, Side
 
 from .stats import Tally
@@ -206,7 +207,7 @@ def _unseen(
         return 0
     of_app = Q(mapping=mapping)
     if connection is not None:
-        of_app = Q(mapping__integration__left=connection) | Q(mapping__integration__right=connection)
+        of_app = with_app(connection, "mapping__")
     whole = (SynchJob.Scope.CHANGES, SynchJob.Scope.FULL, SynchJob.Scope.SINCE)
     ran = SynchJob.objects.filter(of_app, verb="synchronise", scope__in=whole, state=SynchJob.State.FINISHED)
     return 0 if ran.filter(finished_at__gt=last.ended_at).exists() else last.attempts

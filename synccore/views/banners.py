@@ -28,6 +28,7 @@ from django.utils.translation import ngettext
 
 from synccore.failures import Kind
 from synccore.models import HelpRequest, JobItem, Problem, SynchJob, TableMapping
+from synccore.models.mapping import with_app
 from synccore.tables import Said, app_names, say
 
 from .brakes import Brake, brakes
@@ -92,9 +93,9 @@ def with_next_look(problems: QuerySet[Problem]) -> QuerySet[Problem]:
     """Set-up problems with whether a job looks at what holds them now (``being_checked``), and whether there is a mapping
     that runs, through which it could be looked at (``can_be_checked``)."""
     app = OuterRef("connection")
-    of_app = Q(mapping__integration__left=app) | Q(mapping__integration__right=app)
+    of_app = with_app(app, "mapping__")
     checks = SynchJob.objects.unfinished().filter(Q(mapping=OuterRef("mapping")) | of_app, verb="check")
-    runs = TableMapping.objects.filter(Q(integration__left=app) | Q(integration__right=app), enabled=True)
+    runs = TableMapping.objects.filter(with_app(app), enabled=True)
     return problems.annotate(
         being_checked=Exists(checks),
         can_be_checked=ExpressionWrapper(
@@ -140,7 +141,7 @@ def banners(mappings: Sequence[TableMapping]) -> list[Banner]:
 def _held() -> QuerySet[TableMapping]:
     """The mappings that the problem of the outer query holds."""
     outer = OuterRef(OuterRef("connection"))
-    of_app = Q(integration__left=outer) | Q(integration__right=outer)
+    of_app = with_app(outer)
     return TableMapping.objects.filter(Q(pk=OuterRef(OuterRef("mapping"))) | of_app)
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -20,6 +19,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from synccore import roles
 from synccore.models import Connection, Problem, SynchJob, TableMapping
+from synccore.models.mapping import with_app
 from synccore.services import catalogue
 from synccore.services import connections as services
 from synccore.services.jobs import NotNow
@@ -76,7 +76,7 @@ def context_of(app: Any) -> dict[str, Any]:
         for verb in ("check_set_up", "describe", "list_choices")
     }
     row = ConnectionRow(app, jobs.filter(pk=app.tested).first())
-    of_app = Q(integration__left=app) | Q(integration__right=app)
+    of_app = with_app(app)
     mappings = TableMapping.objects.filter(of_app).select_related("integration").order_by("name", "pk")
     held = Problem.objects.of_setup().open().filter(connection=app, mapping=None)
     problems = with_next_look(held).order_by("since", "pk")

@@ -7,7 +7,6 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -17,6 +16,7 @@ from django.views.decorators.http import require_http_methods
 
 from synccore import roles
 from synccore.models import Connection, TableMapping
+from synccore.models.mapping import with_app
 from synccore.services import connections as services
 
 
@@ -63,7 +63,7 @@ def currencies(request: HttpRequest, pk: int) -> HttpResponse:
         raise PermissionDenied(roles.refusal(roles.SET_UP))
     app = get_object_or_404(Connection, pk=pk)
     form = CurrenciesForm(request.POST or None, initial=app.currencies)
-    of_app = Q(integration__left=app) | Q(integration__right=app)
+    of_app = with_app(app)
     field: Any = form.fields["mapping"]
     field.queryset = TableMapping.objects.filter(of_app).select_related("integration").order_by("name", "pk")
     if request.method == "POST" and form.is_valid():
