@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -123,31 +123,43 @@ def start_bulk(
         raise ValueError(verb)
     permission, level = NEEDS[verb]
     require(user, permission)
-    visible = TableMapping.objects.visible_to(user, level) if user else TableMapping.objects.all()
-    chosen = Coupling.objects.filter(pk__in=couplings.order_by().values("pk"), mapping__in=visible)
-    mappings = parents_first(
-        TableMapping.objects.filter(pk__in=chosen.order_by().values("mapping").distinct()),
-        reverse=verb == "delete",
-    )
-    may_bulk(user, chosen.count())
-    if not mappings:
+    visible = set(TableMapping.objects.visible_to(user, level).values_list("pk", flat=True)) if user else None
+    found = couplings.order_by().values_list("pk", "mapping_id").iterator(chunk_size=5000)
+    chosen = {pk: mapping for pk, mapping in found if visible is None or mapping in visible}
+    may_bulk(user, len(chosen))
+    if not chosen:
         raise RightMissing(permission)
+    return start_frozen(verb, chosen, user=user, options=options or {}, reverse=verb == "delete")
+
+
+def start_frozen(
+    verb: str, chosen: Mapping[int, int], *, user: Any, options: dict[str, Any], reverse: bool
+) -> SynchJob:
+    """A job of these records (coupling → its mapping, by id); several mappings get a child each, in order of references.
+
+    The caller has asked for the rights, and has looked the ids up once: a list's condition may join its tables several
+    times over, and asked again inside other queries it has taken minutes while the database's statistics were young.
+    """
     pressed = timezone.now()
     common: dict[str, Any] = {
         "verb": verb,
         "scope": SynchJob.Scope.ITEMS,
         "requested_by": user,
         "origin": SynchJob.Origin.PERSON if user else SynchJob.Origin.COMMAND,
-        "options": {**(options or {}), "manual": True},
+        "options": {**options, "manual": True},
         "pressed_at": pressed,
     }
+    of_mapping: dict[int, list[int]] = {}
+    for pk in sorted(chosen):
+        of_mapping.setdefault(chosen[pk], []).append(pk)
+    mappings = parents_first(TableMapping.objects.filter(pk__in=of_mapping), reverse=reverse)
     parent = None
     if len(mappings) > 1:
         parent = SynchJob.objects.create(**common, state=SynchJob.State.RUNNING, started_at=pressed)
     children = []
     for mapping in mappings:
         child = SynchJob.objects.create(mapping=mapping, parent=parent, **common)
-        child.total = freeze(child, mapping, chosen.filter(mapping=mapping))
+        child.total = _freeze(child, of_mapping[mapping.pk])
         child.save(update_fields=["total"])
         children.append(child)
     if parent is not None:
@@ -157,9 +169,8 @@ def start_bulk(
     return parent or children[0]
 
 
-def freeze(job: SynchJob, mapping: TableMapping, couplings: QuerySet[Coupling]) -> int:
-    """INSERT … SELECT of the chosen records; those in another unfinished bulk are closed at once."""
-    n = 0
+def _freeze(job: SynchJob, couplings: Sequence[int]) -> int:
+    """An item per record; those in another unfinished bulk are closed at once. Gives the number of items."""
     busy = dict(
         JobItem.objects.filter(
             mapping=job.mapping,
@@ -170,27 +181,23 @@ def freeze(job: SynchJob, mapping: TableMapping, couplings: QuerySet[Coupling]) 
         .exclude(job=job)
         .values_list("coupling_id", "job_id")
     )
-    batch: list[JobItem] = []
-    for coupling in couplings.only(
-        "left_key", "left_name", "left_id", "right_key", "right_name", "right_id"
-    ).iterator(chunk_size=5000):
-        other = busy.get(coupling.pk)
-        batch.append(
+    named = Coupling.objects.only("left_key", "left_name", "left_id", "right_key", "right_name", "right_id")
+    n = 0
+    for start in range(0, len(couplings), 5000):
+        batch = [
             JobItem(
                 job=job,
-                mapping=mapping,
+                mapping=job.mapping,
                 coupling=coupling,
                 title=str(coupling),
                 purpose=JobItem.Purpose.CHOSEN,
-                state=JobItem.State.NOT_APPLICABLE if other else JobItem.State.OPEN,
-                note=f"in_job:{other}" if other else "",
+                state=JobItem.State.NOT_APPLICABLE if coupling.pk in busy else JobItem.State.OPEN,
+                note=f"in_job:{busy[coupling.pk]}" if coupling.pk in busy else "",
             )
-        )
-        n += 1
-        if len(batch) == 5000:
-            JobItem.objects.bulk_create(batch)
-            batch = []
-    JobItem.objects.bulk_create(batch)
+            for coupling in named.filter(pk__in=couplings[start : start + 5000]).order_by("pk")
+        ]
+        JobItem.objects.bulk_create(batch)
+        n += len(batch)
     return n
 
 

@@ -13,12 +13,11 @@ from django.utils import timezone
 from synccore.engine.rules import ConflictPolicy
 from synccore.models import Coupling, Journal, SynchJob, TableMapping
 from synccore.shapes import Side
-from synccore.tasks import kick_on_commit
 from synccore.verbs.undo import right_to_undo
 from synccore.verbs.undo_plan import keeps_its_id
 
 from .jobs import NotNow
-from .records import freeze, may_bulk, parents_first
+from .records import may_bulk, start_frozen
 from .rights import RightMissing
 
 #: Names that a question shows.
@@ -135,38 +134,18 @@ def undo(job: SynchJob, *, user: Any, journal: Iterable[int] | None = None) -> S
     """
     chosen = sorted(journal) if journal is not None else None
     rows = undoable(job, user=user, journal=chosen)
-    couplings = Coupling.objects.filter(pk__in=rows.order_by().values("coupling"))
-    mappings = parents_first(
-        TableMapping.objects.filter(pk__in=rows.order_by().values("mapping")),
+    found = Coupling.objects.filter(pk__in=rows.order_by().values("coupling")).order_by()
+    records = dict(found.values_list("pk", "mapping_id"))
+    if not records:
+        raise _why_not(undo_preview(job, user=user, journal=chosen))
+    may_bulk(user, len(records))
+    return start_frozen(
+        "undo",
+        records,
+        user=user,
+        options={"undo": family(job), "journal": chosen},
         reverse=rows.filter(operation=Journal.Operation.CREATE).exists(),
     )
-    if not mappings:
-        raise _why_not(undo_preview(job, user=user, journal=chosen))
-    may_bulk(user, couplings.count())
-    common: dict[str, Any] = {
-        "verb": "undo",
-        "scope": SynchJob.Scope.ITEMS,
-        "requested_by": user,
-        "origin": SynchJob.Origin.PERSON if user else SynchJob.Origin.COMMAND,
-        "options": {"undo": family(job), "journal": chosen, "manual": True},
-        "pressed_at": timezone.now(),
-    }
-    parent = None
-    if len(mappings) > 1:
-        parent = SynchJob.objects.create(
-            **common, state=SynchJob.State.RUNNING, started_at=common["pressed_at"]
-        )
-    jobs = []
-    for mapping in mappings:
-        each = SynchJob.objects.create(mapping=mapping, parent=parent, **common)
-        each.total = freeze(each, mapping, couplings.filter(mapping=mapping))
-        each.save(update_fields=["total"])
-        jobs.append(each)
-    if parent is not None:
-        parent.total = sum(each.total or 0 for each in jobs)
-        parent.save(update_fields=["total"])
-    kick_on_commit()
-    return parent or jobs[0]
 
 
 def _why_not(found: Undoable) -> Exception:

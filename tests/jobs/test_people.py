@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from synccore import services
@@ -14,7 +16,15 @@ from synccore.models.ledger import read_ledger
 from synccore.models.scoping import GrantLevel
 from synccore.services.rights import RightMissing
 from synccore.shapes import Side
-from tests.factories import ADMINISTRATOR, RECORD_OWNER, VIEWER, make_coupling, make_user
+from tests.factories import (
+    ADMINISTRATOR,
+    RECORD_OWNER,
+    VIEWER,
+    make_coupling,
+    make_mapping,
+    make_problem,
+    make_user,
+)
 
 from .conftest import Clock
 from .helpers import accept, new, only_problem, pair, refuse, schedule_of, try_again, work
@@ -93,6 +103,20 @@ def test_more_than_fifty_at_once_need_a_right_of_their_own(n: int, refused: bool
             assert missing.value.permission == "synccore.bulk"
         else:
             start()
+
+
+def test_what_chose_the_records_is_asked_once_however_many_mappings_they_are_of() -> None:
+    """A list's condition joins many tables; inside other queries it has run for minutes on young statistics."""
+    for mapping in (make_mapping(), make_mapping()):
+        for _ in range(2):
+            make_problem(make_coupling(mapping), code="value_too_long")
+    chosen = Coupling.objects.filter(problems__in=Problem.objects.filter(code="value_too_long"))
+    with CaptureQueriesContext(connection) as caught:
+        parent = services.start_bulk("synchronise", chosen, user=None)
+    assert len([each for each in caught if "value_too_long" in each["sql"]]) == 1
+    children = SynchJob.objects.filter(parent=parent)
+    assert (parent.total, sorted(each.total or 0 for each in children)) == (4, [2, 2])
+    assert JobItem.objects.filter(job__in=children, state="open").count() == 4
 
 
 def test_rights_are_looked_at_again_when_the_job_runs(clock: Clock) -> None:
