@@ -111,6 +111,9 @@ def test_a_session_that_ended_while_the_panel_was_open(world, owner, open_browse
     page = open_browser(owner)
     page.goto(f"/coupled-errors/?tab=all&open={world.rejected.pk}")
     expect(page.locator("#panel")).to_contain_text("History")
+    expect(
+        page.locator("#records-now").get_by_text("Read again")
+    ).to_be_visible()  # no request of the panel is on its way
     Session.objects.all().delete()
     page.locator("#panel").get_by_role("button", name="Retry", exact=True).focus()
     page.keyboard.press("Enter")
