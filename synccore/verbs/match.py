@@ -10,9 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any, Final
-
-from django.db import connection
 
 from synccore.engine.matching import Matcher
 from synccore.engine.rules import Resolution
@@ -24,7 +21,8 @@ from synccore.shapes import SIDES, Side
 from . import items, lookup
 from .candidate import Candidate
 from .chosen import allowed
-from .match_look import forget_others, look, matcher_of, setup_of
+from .match_items import freeze, give_up
+from .match_look import look, matcher_of, setup_of
 from .match_pairs import Memory, Pair, note_coupled
 from .page import process
 from .released import release
@@ -33,27 +31,6 @@ from .run import Cancelled, Run
 from .select import attach_problems
 from .store import keep_couplings
 from .synchronise import collected, open_items
-
-#: Every record of the look becomes an item: first the pairs, then what is made new; the others are left alone and say why.
-_FREEZE: Final = """
-INSERT INTO synccore_jobitem (job_id, mapping_id, side, record_id, title, purpose, state, note)
-SELECT %(job)s, r.mapping_id, r.side, r.record_id,
-  {title_r} || CASE WHEN o.id IS NULL THEN '' ELSE ' ⇄ ' || {title_o} END, 'chosen',
-  CASE WHEN r.outcome IN ('one', 'chosen') OR r.outcome = 'none' AND r.side = ANY(%(sources)s)
-       THEN 'open' ELSE 'not_applicable' END,
-  CASE WHEN r.outcome IN ('several', 'taken') OR r.outcome = 'none' AND NOT r.side = ANY(%(sources)s)
-       THEN 'match_' || r.outcome ELSE '' END
-FROM synccore_matchrecord r
-LEFT JOIN synccore_matchrecord o ON o.job_id = r.job_id AND o.side = 'right' AND o.record_id = r.other_id
-  AND r.side = 'left' AND r.outcome IN ('one', 'chosen')
-WHERE r.job_id = %(look)s AND r.subject AND r.outcome IN ('one', 'chosen', 'several', 'taken', 'none')
-  AND NOT (r.side = 'right' AND r.outcome IN ('one', 'chosen'))
-ORDER BY r.outcome NOT IN ('one', 'chosen'), r.side, r.id
-"""
-_TITLE: Final = (
-    "CASE WHEN {0}.key = '' AND {0}.name = '' THEN {0}.record_id WHEN {0}.key IN ('', {0}.name) THEN {0}.name "
-    "WHEN {0}.name = '' THEN {0}.key ELSE {0}.key || ' ' || {0}.name END"
-)
 
 
 @dataclass(slots=True)
@@ -69,6 +46,11 @@ class Terms:
     sources: tuple[Side, ...]
     #: A person named the records: their mark "not to be coupled by itself" ends.
     chosen: bool
+
+    @property
+    def origin(self) -> Side:
+        """The side from which a pair is read."""
+        return self.prefer or Side.LEFT
 
 
 def match_couple(run: Run) -> None:
@@ -94,8 +76,9 @@ def match_couple(run: Run) -> None:
             look(run, matcher)
         elif not _as_seen(run, terms.look):
             run.log("match_moved")
+            give_up(run)
             return
-        _freeze(run, terms)
+        freeze(run, terms.look, terms.sources)
     # The brake on new records asks what an app held before: the look has met it, coupled or not.
     met = MatchRecord.objects.filter(job=terms.look)
     run.known["holds_records"] = {side: met.filter(side=side.value).exists() for side in SIDES}
@@ -147,26 +130,6 @@ def _as_seen(run: Run, look: int) -> bool:
     )
 
 
-def _freeze(run: Run, terms: Terms) -> None:
-    """Every record of the look into an item of this job; those that are left alone end here."""
-    facts: dict[str, Any] = {
-        "job": run.job.pk,
-        "look": terms.look,
-        "sources": [side.value for side in terms.sources],
-    }
-    statement = _FREEZE.format(title_r=_TITLE.format("r"), title_o=_TITLE.format("o"))
-    with run.page({**run.job.checkpoint, "phase": "frozen"}):
-        with connection.cursor() as cursor:
-            cursor.execute(statement, facts)
-            run.job.total = cursor.rowcount
-        if terms.look == run.job.pk:
-            forget_others(run)
-        for side in SIDES:
-            alone = run.job.items.filter(state=JobItem.State.NOT_APPLICABLE, side=side.value).count()
-            if alone:
-                run.count("skipped", side.other, alone)
-
-
 # -- a page ------------------------------------------------------------------------------------------------------------
 
 
@@ -178,11 +141,15 @@ def _page(run: Run, terms: Terms, page: Sequence[JobItem]) -> None:
             job=terms.look, side=side.value, record_id__in=[i.record_id for i in page if i.side == side.value]
         )
     }
+    coupled = Coupling.objects.live().paired().in_bulk([i.coupling_id for i in page if i.coupling_id])
+    begun: list[tuple[JobItem, Coupling]] = []
     pairs: list[Pair] = []
     new: list[JobItem] = []
     for item in page:
         row = rows.get((item.side, item.record_id))
-        if row is None:
+        if item.coupling_id in coupled:  # a worker died after it had coupled the two
+            begun.append((item, coupled[item.coupling_id]))
+        elif row is None:
             item.state, item.note = JobItem.State.NOT_APPLICABLE, "match_moved"
             item.save(update_fields=["state", "note"])
         elif row.outcome in MatchRecord.PAIRED:
@@ -190,6 +157,8 @@ def _page(run: Run, terms: Terms, page: Sequence[JobItem]) -> None:
             pairs.append(Pair(item, ids, row.place if row.outcome == MatchRecord.Outcome.ONE else None, {}))
         else:
             new.append(item)
+    if begun:
+        _synchronise(run, [Candidate(terms.origin, coupling, item=item) for item, coupling in begun])
     if pairs:
         _couple(run, terms, pairs)
     for side in SIDES:
@@ -226,23 +195,22 @@ def _couple(run: Run, terms: Terms, pairs: Sequence[Pair]) -> None:
         # What waited for one of them goes on, also where the two themselves still differ.
         release(run, ids, at)
     if terms.synchronise and made:
-        candidates = [
-            Candidate(
-                origin=terms.prefer or Side.LEFT,
-                coupling=coupling,
-                records=dict(pair.records),
-                item=pair.item,
-            )
-            for pair, coupling in made
+        pairs_made = [
+            Candidate(terms.origin, coupling, dict(pair.records), item=pair.item) for pair, coupling in made
         ]
-        attach_problems(candidates)
-        process(
-            run,
-            candidates,
-            checkpoint=run.job.checkpoint,
-            carry_out=True,
-            advance=partial(_say, candidates, "match_coupled"),
-        )
+        _synchronise(run, pairs_made)
+
+
+def _synchronise(run: Run, candidates: Sequence[Candidate]) -> None:
+    """Bring pairs that this run coupled into step."""
+    attach_problems(candidates)
+    process(
+        run,
+        candidates,
+        checkpoint=run.job.checkpoint,
+        carry_out=True,
+        advance=partial(_say, candidates, "match_coupled"),
+    )
 
 
 def _read(run: Run, terms: Terms, pairs: Sequence[Pair]) -> None:
@@ -266,7 +234,7 @@ def _read(run: Run, terms: Terms, pairs: Sequence[Pair]) -> None:
 
 
 def _count(run: Run, terms: Terms, pairs: Sequence[Pair], made: Sequence[tuple[Pair, Coupling]]) -> None:
-    towards = (terms.prefer or Side.LEFT).other
+    towards = terms.origin.other
     run.count("coupled", towards, len(made))
     if not terms.synchronise:
         run.count("unchanged", towards, len(made))

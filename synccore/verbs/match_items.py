@@ -1,0 +1,100 @@
+"""The records of a look as items of the run that carries it out: each ends with a result, or is given up with a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from django.db import connection
+from django.db.models import Q
+
+from synccore.models import JobItem, MatchRecord
+from synccore.shapes import SIDES, Side
+
+from .match_look import forget_others
+from .run import Run
+
+#: Every record of the look becomes an item: first the pairs, then what is made new; the others are left alone and say why.
+_FREEZE: Final = """
+INSERT INTO synccore_jobitem (job_id, mapping_id, side, record_id, title, purpose, state, note)
+SELECT %(job)s, r.mapping_id, r.side, r.record_id,
+  {title_r} || CASE WHEN o.id IS NULL THEN '' ELSE ' ⇄ ' || {title_o} END, 'chosen',
+  CASE WHEN r.outcome IN ('one', 'chosen') OR r.outcome = 'none' AND r.side = ANY(%(sources)s)
+       THEN 'open' ELSE 'not_applicable' END,
+  CASE WHEN r.outcome IN ('several', 'taken') OR r.outcome = 'none' AND NOT r.side = ANY(%(sources)s)
+       THEN 'match_' || r.outcome ELSE '' END
+FROM synccore_matchrecord r
+LEFT JOIN synccore_matchrecord o ON o.job_id = r.job_id AND o.side = 'right' AND o.record_id = r.other_id
+  AND r.side = 'left' AND r.outcome IN ('one', 'chosen')
+WHERE r.job_id = %(look)s AND r.subject AND r.outcome IN ('one', 'chosen', 'several', 'taken', 'none')
+  AND NOT (r.side = 'right' AND r.outcome IN ('one', 'chosen')) {without}
+ORDER BY r.outcome NOT IN ('one', 'chosen'), r.side, r.id
+"""
+_TITLE: Final = (
+    "CASE WHEN {0}.key = '' AND {0}.name = '' THEN {0}.record_id WHEN {0}.key IN ('', {0}.name) THEN {0}.name "
+    "WHEN {0}.name = '' THEN {0}.key ELSE {0}.key || ' ' || {0}.name END"
+)
+#: Not those that have a result already.
+_WITHOUT: Final = """
+  AND (r.side, r.record_id) NOT IN (
+    SELECT side, record_id FROM synccore_jobitem WHERE job_id = %(job)s AND purpose = 'chosen')
+"""
+#: Why the look itself leaves a record alone, as the statement above notes it.
+_LEFT_ALONE: Final = tuple(
+    f"match_{outcome.value}" for outcome in (*MatchRecord.UNDECIDED, MatchRecord.Outcome.NONE)
+)
+
+
+def freeze(run: Run, look: int, sources: Sequence[Side]) -> None:
+    """Every record of the look (id of its job) becomes an item of this job; those that are left alone end here.
+
+    ``sources``: sides whose records without a match are made new on the other one. Once frozen, the job's phase is so. A job
+    that was frozen before, under rules that have moved since, keeps the results it has and takes the rest from this look.
+    """
+    facts: dict[str, Any] = {"job": run.job.pk, "look": look, "sources": [side.value for side in sources]}
+    with run.page({**run.job.checkpoint, "phase": "frozen"}):
+        _thaw(run)
+        kept = _chosen(run).count()
+        statement = _FREEZE.format(
+            title_r=_TITLE.format("r"), title_o=_TITLE.format("o"), without=_WITHOUT if kept else ""
+        )
+        with connection.cursor() as cursor:
+            cursor.execute(statement, facts)
+            run.job.total = kept + cursor.rowcount
+        if look == run.job.pk:
+            forget_others(run)
+        for side in SIDES:
+            _count(run, side, _left_alone(run, side).count())
+
+
+def give_up(run: Run) -> None:
+    """The rules or criteria have moved since the look: what was frozen and not reached is not carried out."""
+    rest = _chosen(run).filter(state=JobItem.State.OPEN)
+    with run.page(run.job.checkpoint):
+        for side in SIDES:
+            n = rest.filter(side=side.value).update(state=JobItem.State.NOT_APPLICABLE, note="match_moved")
+            _count(run, side, n)
+
+
+def _thaw(run: Run) -> None:
+    """Items that the job has not reached, or that an earlier look left alone, are taken back. Pairs that are coupled stay:
+    they are still to be synchronized."""
+    whole = Q(coupling__left_id__isnull=False, coupling__right_id__isnull=False)
+    _chosen(run).filter(state=JobItem.State.OPEN).exclude(whole).delete()
+    for side in SIDES:
+        n, _rows = _left_alone(run, side).delete()
+        _count(run, side, -n)
+
+
+def _count(run: Run, side: Side, n: int) -> None:
+    if n:
+        run.count("skipped", side.other, n)
+
+
+def _chosen(run: Run) -> Any:
+    return run.job.items.filter(purpose=JobItem.Purpose.CHOSEN)
+
+
+def _left_alone(run: Run, side: Side) -> Any:
+    state = JobItem.State.NOT_APPLICABLE
+    return _chosen(run).filter(side=side.value, state=state, note__in=_LEFT_ALONE)
