@@ -8,7 +8,6 @@ from .again import allow_again, couple_again, take_back
 from .audit import check_set_up
 from .chosen import couple, delete, leave_out, resolve, restore, synchronise_chosen, uncouple
 from .clean_up import purge, retain, undo_purge
-from .counted import count_records
 from .describe import describe
 from .edit import edit
 from .find_deleted import find_deleted
@@ -17,7 +16,7 @@ from .match_look import match_preview
 from .plan import dry_run
 from .run import Run
 from .set_up import check_connection, list_choices
-from .sweep import sweep
+from .sweep import count_records, sweep
 from .synchronise import synchronise
 from .undo import undo
 from .upkeep import allow_once, check

@@ -139,7 +139,8 @@ def matcher_of(run: Run) -> Matcher:
 
 
 def setup_of(mapping: TableMapping) -> MatchSetup:
-    """What the mapping's match-based coupling does besides; one that is not stored where nobody set it up."""
+    """The mapping's settings of match-based coupling beside its criteria; unsaved defaults, with revision 0, where nobody
+    has set it up."""
     return MatchSetup.objects.filter(mapping=mapping).first() or MatchSetup(mapping=mapping, revision=0)
 
 
@@ -162,8 +163,9 @@ def look(run: Run, matcher: Matcher, *, chosen: bool = False) -> None:
             _read(run, matcher, side, chosen=chosen)
     if run.job.checkpoint["phase"] == "both_read":
         with run.page({**run.job.checkpoint, "phase": "looked"}) as at:
-            for side, n in run.job.checkpoint["read"].items():
-                keep_count(run, Side(side), n, at)
+            met = MatchRecord.objects.filter(job=run.job)
+            for side in SIDES:  # not what was read: a record that changes meanwhile is read twice
+                keep_count(run, side, met.filter(side=side.value).count(), at)
             _decide(run, len(matcher.groups), chosen=chosen)
 
 

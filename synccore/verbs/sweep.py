@@ -84,6 +84,15 @@ def sweep(run: Run) -> None:
         run.queue_next.add((run.mapping.pk, "due"))
 
 
+def count_records(run: Run) -> None:
+    """Count both sides, for *Full synchronization*. It writes to no app. Raises Failure where one cannot be read; what was
+    counted of the other one stays."""
+    for side in SIDES:
+        rows = scan(run, side)
+        with run.page() as at:
+            keep_count(run, side, rows, at)
+
+
 def stop_if_emptied(run: Run, side: Side, rows: int) -> None:
     """Raises Stopped ``side_empty`` where a scan met no row of a side that held records of pairs when one last looked. Those
     known to be gone (a creation that was undone, a deletion that waits for a decision) are no part of them."""
