@@ -178,9 +178,9 @@ def changes(run: Run, side: Side, resumed: dict[str, Any]) -> None:
 
         def advance(_at: datetime, watermark: Any = page.watermark if page.complete else None) -> None:
             if watermark is not None and not since:
-                TableMapping.objects.filter(pk=run.mapping.pk).update(
-                    **{f"{side.value}_watermark": watermark}
-                )
+                # Where the rules moved meanwhile, or the app's address, what was read by the old ones is read again.
+                same = TableMapping.objects.filter(pk=run.mapping.pk, revision=run.job.mapping_revision)
+                same.update(**{f"{side.value}_watermark": watermark})
 
         after = (
             {"phase": _PHASES[_PHASES.index(phase) + 1]}

@@ -6,8 +6,10 @@ from uuid import uuid4
 
 import pytest
 
-from synccore.models import Coupling, Journal, Problem, SynchJob, SynchJobError
+from synccore import jobs
+from synccore.models import Coupling, Journal, Problem, SynchJob, SynchJobError, TableMapping
 from synccore.models.seals import verify_journal
+from synccore.services import setup
 from synccore.shapes import Side
 
 from .world import World
@@ -122,3 +124,23 @@ def test_what_an_app_made_of_a_create_without_an_answer_does_not_flow_back_unask
     problem = world.problem("C1")
     assert problem is not None and problem.code == "update_conflict"
     assert [field["left_field"] for field in problem.params["fields"]] == ["name"]
+
+
+def test_a_watermark_of_rules_that_have_moved_meanwhile_is_not_stored() -> None:
+    world = World()
+    new(world, Side.LEFT, "1")
+    moved: list[str] = []
+
+    def move(point: str) -> None:  # as the page of the mapping does where another stamp is chosen
+        if point == "before page" and not moved and Journal.objects.exists():
+            moved.append(point)
+            TableMapping.objects.filter(pk=world.mapping.pk).update(left_watermark=None)
+            setup.bump_revision(TableMapping.objects.get(pk=world.mapping.pk))
+
+    job = world.run(observe=move)
+    world.mapping.refresh_from_db()
+    assert (job.state, job.inserted, world.mapping.left_watermark) == ("queued", 1, None)
+    assert jobs.run(job.pk)
+    world.mapping.refresh_from_db()
+    assert world.mapping.left_watermark is not None
+    assert Coupling.objects.live().paired().count() == 1 and len(world.rows(Side.RIGHT)) == 1
