@@ -64,18 +64,24 @@ def enqueue(
         return twin
 
 
-def held(mapping: TableMapping) -> str:
-    """Why no scheduled run of the mapping starts now: ``disabled``, ``paused``, ``stopped`` by a brake; "" if it may."""
+def held(mapping: TableMapping, *, is_stopped: bool | None = None) -> str:
+    """Why no scheduled run of the mapping starts now: ``disabled``, ``paused``, ``stopped`` by a brake; "" if it may.
+
+    ``is_stopped``: whether a brake holds it, where the caller has asked for many mappings at once.
+    """
     if not mapping.enabled:
         return "disabled"
     if mapping.integration.paused_since is not None:
         return "paused"
-    if _stopped().filter(mapping=mapping).exists():
+    if is_stopped is None:
+        is_stopped = brakes().filter(mapping=mapping).exists()
+    if is_stopped:
         return "stopped"
     return ""
 
 
-def _stopped() -> Any:
+def brakes() -> Any:
+    """The open problems of mappings that are stopped until a person decides."""
     return Problem.objects.not_ended().of_setup().filter(state=Problem.State.SKIPPED)
 
 
@@ -87,7 +93,7 @@ def startable() -> Any:
     In a copied database nothing may be claimed, whoever asked for it.
     """
     running = SynchJob.objects.filter(state=SynchJob.State.RUNNING, mapping=OuterRef("mapping"))
-    stopped = _stopped().filter(mapping=OuterRef("mapping"))
+    stopped = brakes().filter(mapping=OuterRef("mapping"))
     before = SynchJob.objects.unfinished().filter(parent=OuterRef("parent"), pk__lt=OuterRef("pk"))
     again = SynchJob.objects.filter(
         parent=OuterRef("parent"), mapping=OuterRef("mapping"), pk__gt=OuterRef("pk")

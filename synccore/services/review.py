@@ -159,6 +159,12 @@ def halves_of(mappings: Iterable[TableMapping]) -> dict[int, dict[Side, int]]:
     return found
 
 
+def pairs_of(mappings: Iterable[TableMapping]) -> dict[int, int]:
+    """Per mapping how many pairs are coupled, counted to the end; one query."""
+    pairs = Coupling.objects.live().paired().filter(mapping__in=list(mappings)).order_by()
+    return dict(pairs.values_list("mapping").annotate(n=Count("pk")))
+
+
 def counting(mappings: Iterable[TableMapping]) -> set[int]:
     """The mappings whose records are being counted now."""
     waiting = SynchJob.objects.unfinished().filter(verb="count_records", mapping__in=list(mappings))

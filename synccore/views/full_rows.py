@@ -17,12 +17,12 @@ from synccore import jobs
 from synccore.models import MatchCriterion, RecordCount, SynchJob, TableMapping
 from synccore.models.scoping import GrantLevel
 from synccore.services import match, runs
-from synccore.services.review import Advice, Facts, What, advise, counting, facts_of, halves_of
+from synccore.services.review import Advice, Facts, What, advise, counting, facts_of, halves_of, pairs_of
 from synccore.services.setup import order_of
 from synccore.shapes import SIDES, Side
 from synccore.tables import JobRow, State, app_names
 
-from .mapping_rows import MappingRow, mappings_of
+from .mapping_rows import COUNTED, MappingRow, mappings_of
 from .progress import Progress, progress
 from .sentences import not_now
 from .words import COUNTER_LABELS
@@ -169,18 +169,26 @@ def review_rows(user: Any) -> list[ReviewRow]:
             last_full=Subquery(last.values(said=facts)[:1]),
             matched_at=Subquery(ended.filter(verb="match_couple").values("finished_at")[:1]),
             has_criteria=Exists(MatchCriterion.objects.filter(mapping=OuterRef("pk"))),
+            is_stopped=Exists(jobs.brakes().filter(mapping=OuterRef("pk"))),
         )
     )
-    ordered = order_of(rows)
+    ordered: list[Any] = order_of(rows)
     busy, halves = counting(ordered), halves_of(ordered)
-    return [_row(mapping, halves.get(mapping.pk, {}), mapping.pk in busy) for mapping in ordered]
+    # What is left over is the difference of two numbers: the pages of mappings do with fewer of this one.
+    many = [mapping for mapping in ordered if mapping.couplings_counted > COUNTED]
+    pairs = {mapping.pk: mapping.couplings_counted for mapping in ordered} | (pairs_of(many) if many else {})
+    return [
+        _row(mapping, pairs[mapping.pk], halves.get(mapping.pk, {}), mapping.pk in busy)
+        for mapping in ordered
+    ]
 
 
-def _row(mapping: Any, halves: Mapping[Side, int], is_counting: bool) -> ReviewRow:
-    held, count = jobs.held(mapping), getattr(mapping, "record_count", None)
+def _row(mapping: Any, pairs: int, halves: Mapping[Side, int], is_counting: bool) -> ReviewRow:
+    held = jobs.held(mapping, is_stopped=mapping.is_stopped)
+    count = getattr(mapping, "record_count", None)
     facts = facts_of(
         mapping,
-        couplings=mapping.couplings_counted,
+        couplings=pairs,
         held=held,
         count=count,
         last_full=mapping.last_full,

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from synccore import jobs
 from synccore.engine.rules import Direction
@@ -16,6 +18,7 @@ from synccore.services.jobs import NotNow
 from synccore.services.review import Facts, What, advise, start_count
 from synccore.services.rights import RightMissing
 from synccore.shapes import Side
+from synccore.views.full_rows import review_rows
 from tests.factories import make_user
 
 from .helpers import contact, contacts_of, new, start_full, work
@@ -233,3 +236,32 @@ def test_coupling_needs_its_own_right() -> None:
     start_full([world.mapping], user=person)
     with pytest.raises(RightMissing):
         start_count([world.mapping], user=make_user("Viewer", grants={world.mapping: 3}))
+
+
+# -- the page's rows ---------------------------------------------------------------------------------------------------
+
+
+def test_a_mapping_of_very_many_pairs_is_judged_by_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("synccore.views.mapping_rows.COUNTED", 2)
+    monkeypatch.setattr("synccore.views.full_rows.COUNTED", 2)
+    world = World()
+    for n in range(5):
+        new(world, str(n))
+    world.run(scope="full")
+    work()
+    start_count([world.mapping], user=None)
+    work()
+    [row] = review_rows(make_user("Administrator"))
+    assert (row.facts.couplings, row.facts.counts) == (5, {L: 5, R: 5})
+    assert (row.given.what, row.given.code) == (None, "in_step")
+
+
+def test_the_review_asks_no_more_for_many_mappings(django_assert_num_queries: Any) -> None:
+    world, user = World(), make_user("Administrator")
+    user.has_perm("synccore.set_up")
+    with CaptureQueriesContext(connection) as one:
+        assert len(review_rows(user)) == 1
+    for _n in range(3):
+        world.add_mapping("customer", "account", ("no", "name"))
+    with django_assert_num_queries(len(one)):
+        assert len(review_rows(user)) == 4
