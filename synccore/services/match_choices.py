@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
+from itertools import islice
 from operator import or_
 from typing import Any, Final
 
@@ -26,6 +27,8 @@ from .rights import require_on
 SHOWN: Final = 8
 #: So many rows are read to find them: a value that stands everywhere tells nobody apart.
 _READ: Final = 2_000
+#: So many records are frozen into a job at once.
+_AT_ONCE: Final = 2_000
 #: A choice that takes back an earlier one, and one that says that none of the candidates is meant.
 UNDECIDED: Final = "undecided"
 NONE: Final = "none"
@@ -190,7 +193,7 @@ def _set(row: MatchRecord, outcome: MatchRecord.Outcome, other_id: str = "") -> 
 
 @transaction.atomic
 def leave_out_met(
-    mapping: TableMapping, *, user: Any, rows: Iterable[MatchRecord], options: dict[str, Any]
+    mapping: TableMapping, *, user: Any, rows: QuerySet[MatchRecord], options: dict[str, Any]
 ) -> SynchJob:
     """*Leave out on purpose* for records of a look that are not coupled: a job, like for any other record.
 
@@ -198,10 +201,11 @@ def leave_out_met(
     """
     permission, level = NEEDS["leave_out"]
     require_on(user, mapping, permission, level)
-    free = [row for row in rows if row.state == MatchRecord.State.FREE and row.mapping_id == mapping.pk]
-    if not free:
+    free = rows.order_by("pk").filter(mapping=mapping, state=MatchRecord.State.FREE)
+    n = free.count()
+    if not n:
         raise NotNow("match_nothing", mapping=mapping.name)
-    may_bulk(user, len(free))
+    may_bulk(user, n)
     job = SynchJob.objects.create(
         verb="leave_out",
         scope=SynchJob.Scope.ITEMS,
@@ -210,18 +214,22 @@ def leave_out_met(
         origin=SynchJob.Origin.PERSON,
         options={**options, "manual": True},
         pressed_at=timezone.now(),
-        total=len(free),
+        total=n,
     )
-    JobItem.objects.bulk_create(
-        JobItem(
-            job=job,
-            mapping=mapping,
-            side=row.side,
-            record_id=row.record_id,
-            title=row.title,
-            purpose=JobItem.Purpose.CHOSEN,
-        )
-        for row in free
-    )
+    # A look may hold a million records: they pass through memory in parts, without all that a list shows of them.
+    found = free.values("side", "record_id", "key", "name").iterator(chunk_size=_AT_ONCE)
+    while part := [MatchRecord(**each) for each in islice(found, _AT_ONCE)]:
+        JobItem.objects.bulk_create(_item(job, mapping, row) for row in part)
     kick_on_commit()
     return job
+
+
+def _item(job: SynchJob, mapping: TableMapping, row: MatchRecord) -> JobItem:
+    return JobItem(
+        job=job,
+        mapping=mapping,
+        side=row.side,
+        record_id=row.record_id,
+        title=row.title,
+        purpose=JobItem.Purpose.CHOSEN,
+    )
