@@ -108,7 +108,7 @@ def _earlier(job: SynchJob, since: Since) -> SynchJob | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class LeftOut:
     """A mapping that a full synchronization leaves out, and why (``disabled``, ``paused``, ``stopped``)."""
 
     mapping: TableMapping
@@ -116,7 +116,7 @@ class Left:
 
 
 @transaction.atomic
-def start_review(wanted: Mapping[TableMapping, What], *, user: Any) -> tuple[SynchJob, list[Left]]:
+def start_review(wanted: Mapping[TableMapping, What], *, user: Any) -> tuple[SynchJob, list[LeftOut]]:
     """Start what was chosen for each mapping: all its records, or match-based coupling first. A line that couples goes on
     with all its records by itself, but for a mapping that is switched off. A line starts when those it refers to have ended
     well; lines that do not hang together run side by side.
@@ -135,7 +135,9 @@ def start_review(wanted: Mapping[TableMapping, What], *, user: Any) -> tuple[Syn
     for mapping in chosen:
         if wanted[mapping] is What.COUPLE:
             require_on(user, mapping, match.COUPLE, GrantLevel.RESOLVE)
-    left = [Left(mapping, reason) for mapping in chosen if (reason := in_the_way(mapping, wanted[mapping]))]
+    left = [
+        LeftOut(mapping, reason) for mapping in chosen if (reason := in_the_way(mapping, wanted[mapping]))
+    ]
     held = {each.mapping.pk for each in left}
     runs = [mapping for mapping in chosen if mapping.pk not in held]
     if not runs:

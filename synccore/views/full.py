@@ -139,7 +139,7 @@ def _start(request: HttpRequest, wanted: dict[TableMapping, What]) -> HttpRespon
     return redirect("synccore:full_status", pk=parent.pk)
 
 
-def _reason(left: runs.Left) -> str:
+def _reason(left: runs.LeftOut) -> str:
     return line_refused(left.mapping, left.reason)
 
 

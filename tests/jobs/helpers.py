@@ -58,7 +58,7 @@ def work(limit: int = 60) -> list[SynchJob]:
     return done
 
 
-def start_full(mappings: Iterable[TableMapping], *, user: Any = None) -> tuple[SynchJob, list[runs.Left]]:
+def start_full(mappings: Iterable[TableMapping], *, user: Any = None) -> tuple[SynchJob, list[runs.LeftOut]]:
     """A full synchronization of these mappings with nothing else chosen."""
     return runs.start_review({mapping: What.FULL for mapping in mappings}, user=user)
 
