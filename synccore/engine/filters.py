@@ -193,12 +193,6 @@ def filter_errors(filter: Filter, table: TableInfo) -> list[Misconfigured]:
     return found
 
 
-def validate_filter(filter: Filter, table: TableInfo) -> None:
-    """Raise the first of :func:`filter_errors`, if any."""
-    for error in filter_errors(filter, table):
-        raise error
-
-
 def parse_filter(data: Any) -> Filter:
     """A filter from its JSON: a list of ``{"field", "operator", "value"}``; None is the empty filter.
 

@@ -179,10 +179,6 @@ class Rendered:
     def who(self) -> Who:
         return self.guide.who
 
-    @property
-    def who_label(self) -> str:
-        return str(self.who.label)
-
     @cached_property
     def steps(self) -> tuple[str, ...]:
         return filled_steps(self.guide, self.values)

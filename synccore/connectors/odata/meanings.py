@@ -90,9 +90,6 @@ def worded(pattern: str, meaning: Meaning | Rule) -> Worded:
     return Worded(wording(pattern)[0], meaning)
 
 
-#: The record is not at the version the write was based on, or is gone. Comes out as Stale, which is never stored.
-STALE: Final = "stale"
-
 #: What a status says by itself, whatever the service: the last step of the decision.
 BY_STATUS: Final[Mapping[int, Meaning]] = {
     401: Meaning(Misconfigured, "sign_in_refused", CONNECTION),

@@ -95,10 +95,9 @@ KIND: Final = "Microsoft.Dynamics.CRM.lookuplogicalname"
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """One table: an entity set and its type. ``key`` is None where the key has several parts, or none that we can use."""
+    """One table: an entity set. ``key`` is None where the key has several parts, or none that we can use."""
 
     set_name: str
-    type_name: str
     key: str | None
     properties: Mapping[str, Property]
     label: str
@@ -121,10 +120,6 @@ class Entity:
         if self.key is None:
             raise Misconfigured("no_key", {"table": self.set_name})
         return self.properties[self.key]
-
-    def selected(self, names: Iterable[str]) -> list[str]:
-        """What ``$select`` has to name for these fields: each path once, in order."""
-        return list(dict.fromkeys(self.property(name).read_path for name in names))
 
 
 def entities(schema: csdl.Schema, profile: Profile) -> dict[str, Entity]:
@@ -327,7 +322,6 @@ def assemble(
     logical = entity_set.type.rpartition(".")[2]
     return Entity(
         entity_set.name,
-        entity_set.type,
         key,
         properties,
         label,
