@@ -76,8 +76,8 @@ def suggest(
     """Every pair of fields that nothing in ``taken`` names yet: those of the standard, then by name, label and likeness.
 
     ``ways``: by key, the direction that a person wants of it; ``cut``: keys of those whose longer values are to be cut.
-    Nothing where the tables of an app were never read. A field is suggested once; one that several could be for, not at
-    all.
+    Nothing where the tables of an app were never read. A field is suggested once at most, and not at all where several
+    others could be meant.
     """
     tables = {side: known.table(side, getattr(mapping, f"{side.value}_table")) for side in SIDES}
     left, right = tables[Side.LEFT], tables[Side.RIGHT]

@@ -47,10 +47,10 @@ T = TypeVar("T")
 
 #: An ETag that no record has.
 _NOBODYS: Final = 'W/"tandem-asks-for-its-rights"'
-#: A member that answers to a sign of life have: any of OData, a record of Business Central, the user of Dataverse.
+#: An answer to a sign of life has one of these members: OData's own, a record of Business Central, the user of Dataverse.
 _SERVICE: Final = frozenset({"@odata.context", "@context", "id", "UserId"})
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}\Z")
-#: Headers by which a request says under which condition it is meant, and how it is to be read: never typed ones.
+#: Headers that Tandem sets itself (conditions, framing of the body): people cannot set them.
 _OWN_HEADERS: Final = frozenset({
     "connection", "content-encoding", "content-length", "content-type", "expect", "host", "if-match", "if-modified-since",
     "if-none-match", "if-range", "if-unmodified-since", "range", "te", "trailer", "transfer-encoding", "upgrade",

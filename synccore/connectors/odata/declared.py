@@ -85,8 +85,8 @@ def check_address(field: str, address: str, *, secrets: bool) -> None:
 
 
 def _is_of_the_machine(host: str) -> bool:
-    """Whether a host is an address of one link alone, where clouds give a machine its own credentials: no business app is
-    there."""
+    """Whether a host is link-local, or a cloud's metadata service by name: these give a machine its own credentials, and no
+    business app is there."""
     try:
         address = ip_address(host.partition("%")[0])
     except ValueError:

@@ -71,7 +71,7 @@ class _Pass:
         self.state.pop("delta", None)
 
     def _known(self, link: str | None) -> str | None:
-        """A link from which changes can be read: one of a service that the connection led to before is not."""
+        """The link, or None where it leads to another host: the connection pointed there when the link was given."""
         return None if link is None or is_foreign(link, self.source.client.root) else link
 
     def page(self) -> Page | None:

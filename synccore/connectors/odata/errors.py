@@ -83,8 +83,9 @@ def translate(answer: Answered, now: Situation, profile: Profile) -> Failure:
 
 
 def in_doubt(failure: Failure, answer: Answered, now: Situation) -> Failure:
-    """What the failure of a change means of which an earlier try may have been carried out: its outcome is unknown, unless
-    the answer refuses what was to be written for its own sake."""
+    """The failure of a repeated change whose earlier try may have been carried out, as it counts for the record.
+
+    Its outcome is unknown, unless the answer refuses the values themselves: then no try can have been carried out."""
     if answer.request.method != "DELETE" and answer.status in (404, 409, 412):
         # Its condition holds no longer: that may only say that the first one arrived.
         failure = Transient(

@@ -14,7 +14,7 @@ from synccore.connectors.odata.messages import origin_of
 _ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|/")
 _BY_NUMBER: Final = re.compile(r"[?&](\$|%24)skip=", re.IGNORECASE)
 _IN_BRACKETS: Final = re.compile(r"\((?:[A-Za-z_][\w.]*=)?([^()]*)\)\Z")
-#: So many links of late are remembered in a pass, to see one that comes again.
+#: How many of a pass's last links are remembered, to notice one that comes again.
 REMEMBERED: Final = 20
 
 
@@ -90,9 +90,11 @@ def goes_by_number(link: str) -> bool:
 
 
 def comes_again(state: dict[str, Any], link: str) -> bool:
-    """Whether a pass was at this link before. Notes it in the pass's state: ``seen`` = the links of late, ``post`` = [one of
-    before, links since, links until the next]. Posts stand ever further apart: a circle of any length comes by one in the
-    end. An empty ``seen`` begins anew."""
+    """Whether a pass was at this link before. Notes the link in the pass's ``state``; an empty ``seen`` starts afresh.
+
+    ``seen`` holds the last links, which finds short cycles at once. ``post`` = [an earlier link, links since, links until it
+    is replaced] finds those of any length as Brent's algorithm does: the distance doubles each time, so that in the end it
+    exceeds the cycle. The state stays small however long the pass is."""
     name = hashlib.sha256(link.encode("utf-8", "surrogatepass")).hexdigest()[:12]
     post, since, until = (state["seen"] and state.get("post")) or ["", 0, REMEMBERED]
     if name == post or name in state["seen"]:

@@ -25,7 +25,8 @@ SMALLEST: Final = 50
 TOO_LONG: Final = frozenset({408, 413, 504})
 #: Statuses by which a service refuses a link of its own that has expired.
 REFUSED_LINK: Final = frozenset({400, 404, 410})
-#: So often a pass is begun again because a link of its own was refused; one that always is would never end.
+#: How often a pass is begun again because the service refused a link of its own. Without a limit, a link that is always
+#: refused would be asked for without end.
 AGAIN: Final = 3
 #: Longest address of a query inside a batch.
 _IN_BATCH: Final = 8_000
@@ -78,8 +79,8 @@ class Source:
         return Table(self.entity(ref.name), ref, self.profile)
 
     def ask(self, table: Table, path: str, size: int | None = None, *preferences: str) -> Answer:
-        """The answer to a query, whatever its status; of a page that may be shorter, at once that it is too long. Raises
-        Failure where none came."""
+        """The answer to a query, whatever its status. A status of ``TOO_LONG`` is returned at once, not repeated, while a
+        shorter page can still be asked for (``size`` above ``SMALLEST``). Raises Failure where no answer came."""
         asked = [*preferences, f"odata.maxpagesize={size}" if size else ""]
         headers = {"Prefer": ",".join(filter(None, asked))} if any(asked) else {}
         wanted = TOO_LONG if size and size > SMALLEST else frozenset()
@@ -90,16 +91,16 @@ class Source:
     def listing(
         self, table: Table, path: str, size: int, *preferences: str, is_link: bool = False
     ) -> Listing:
-        """One page, as ``page`` asks for it. Raises Failure, and LinkRefused for a link (``is_link``) that is not taken any
-        more."""
+        """One page of a list, asked for as by ``page``. Raises Failure; LinkRefused where ``path`` is a link of the service
+        (``is_link``) that it no longer takes."""
         answer, seconds = self.page(table, path, size, *preferences)
         if is_link and answer.status in REFUSED_LINK:
             raise LinkRefused(answer, self.failure(table, answer))
         return self.read(table, answer, seconds)
 
     def page(self, table: Table, path: str, size: int, *preferences: str) -> tuple[Answer, float]:
-        """The answer to a query for a page, whatever its status, and the seconds it took. Where the service cannot make so
-        long a one, or not in the time of a call, shorter ones are asked for. Raises Failure where no answer came."""
+        """The answer to a query for a page, whatever its status, and the seconds it took. Where a page is too long for the
+        service, or for the time of a call, a shorter one is asked for. Raises Failure where no answer came."""
         size = min(size, self.sizes.get(table.name, size))
         while True:
             began = monotonic()

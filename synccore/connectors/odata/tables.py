@@ -75,8 +75,8 @@ class Table:
         return list(dict.fromkeys(each.read_path for each in (*own, *self.properties(fields))))
 
     def annotations(self, fields: Iterable[str]) -> str:
-        """The preference that these fields need besides: of which table a shared lookup's value is an id, and the name of
-        the person who changed a record."""
+        """The ``Prefer`` value that asks for the annotations these fields need; "" for none. They say to which table the id
+        in a shared lookup belongs, and the name of the person who changed a record."""
         wanted = [FORMATTED] if self._person is not None and self._person.bind is not None else []
         if any(each.kind_path for each in (*self._named, *self.properties(fields))):
             wanted.append(KIND)

@@ -216,8 +216,8 @@ def write_fields(
 ) -> dict[str, Any]:
     """The JSON members that give a record these fields; hand them to :func:`messages.dumps`.
 
-    A new record is not told what is blank where blank is what the service starts with, nor which lookups are empty. Of
-    lookups that share one value, an empty one does not clear what another one sets.
+    Left out are: for a new record, empty lookups, and empty values of a service in which new fields start empty; always, an
+    empty lookup whose value another lookup in ``fields`` sets (the two share it, so clearing the one would clear the other).
 
     Raises:
         Rejected: as :func:`write_value`; ``read_only_field`` also for a field that only new records, or none, may have.

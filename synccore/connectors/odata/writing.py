@@ -118,10 +118,10 @@ class Writer:
     # -- sending -------------------------------------------------------------------------------------------------------
 
     def carry_out(self, operations: Sequence[Operation]) -> None:
-        """Carry out operations, each with a result.
+        """Send operations and keep a result for each in ``results``.
 
-        Raises Failure only where all of them, and whatever went before, met what is of more than records: a result that was
-        told is never lost to a failure that came after it.
+        Raises Failure only while nothing has been stored, or may have been, in this call. Later the failure becomes the
+        result of each operation that has none yet, so that the results before it are not lost.
         """
         try:
             if operations:
@@ -258,9 +258,11 @@ class Writer:
             self.results[place] = record if same else stale(self.table, item.id)
 
     def unmoved(self, operations: Sequence[Operation]) -> list[Operation]:
-        """The operations that may be sent: all of a service whose lists tell ETags. Of another one, those whose record is
-        as it was, bound to the ETag that the record alone tells; where it tells none either, whoever writes between this
-        look and ours is overwritten, which nobody could prevent."""
+        """The operations that may be sent; the others get their result here.
+
+        Where lists tell ETags these are all. Else each record is read first: one that moved is ``Stale``, the others are
+        bound to the ETag that the record by itself tells. Where it tells none either, a change that somebody makes between
+        this reading and our write is overwritten; no request of the protocol could prevent that."""
         made = [each for each in operations if each.version.startswith(MADE)]
         if not made:
             return list(operations)
