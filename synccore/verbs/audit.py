@@ -21,7 +21,7 @@ from . import clocks
 from .audit_coupled import check_coupled
 from .audit_tables import OF_TABLE, Used, check_tables, merged, uses_of
 from .mended import look_again, take_up
-from .rates import OF_CURRENCIES, check_rates, concerns, release_waiting
+from .rates import OF_CURRENCIES, check_rates, compare_bases, concerns, hold_paired, release_waiting
 from .run import Run
 from .set_up import because, connection_of, signed_in
 
@@ -102,11 +102,13 @@ def check_set_up(run: Run) -> None:
             found += [(None, each) for each in _refused(app, met)]
     found += _not_made(app, found, used, failure)
     with run.page() as at:
+        hold_paired(app)
         if clock is not None:
             clocks.store(app, clock)
         Connection.objects.filter(pk=app.pk).update(told_currencies=app.told_currencies)
         failed, unknown = _stored(app, CheckState.FAIL), _stored(app, CheckState.UNKNOWN)
         _replace(app, found, at)
+        compare_bases(app, at)
         passed = {(mapping, finding.code) for mapping, finding in found if finding.state is CheckState.PASS}
         if failure is None:
             take_up(run, app, failed & passed, at)

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from synccore.connectors.base import Connector
 from synccore.failures import Failure, Misconfigured, Scope
-from synccore.models import Connection, Coupling, Integration, Problem, TableMapping
+from synccore.models import Connection, Coupling, Integration, Problem, SetupCheck, TableMapping
 from synccore.shapes import SIDES, CheckState, Finding, Record, Side, TableRef
 
 from .run import Run
@@ -88,13 +88,9 @@ def _pairs(app: Connection) -> Iterator[tuple[Integration, Side]]:
 def _of_pair(
     connector: Connector, app: Connection, known: Known, integration: Integration, side: Side
 ) -> Found:
-    mappings = TableMapping.objects.filter(integration=integration).order_by("pk")
-    if known.mapping is not None:
-        mapping = mappings.filter(pk=known.mapping).first()
-        if mapping is None and TableMapping.objects.filter(pk=known.mapping).exists():
-            return []  # the currencies of another pair
-    else:
-        mapping = mappings.filter(**{f"{side.value}_table": known.currencies}).first()
+    mapping = _mapping_of(known, integration, side)
+    if mapping is None and known.mapping and TableMapping.objects.filter(pk=known.mapping).exists():
+        return []  # the currencies of another pair
     pairs = _currencies(mapping, side) if mapping else {}
     pk = mapping.pk if mapping else None
     wanted = [code for code in pairs if code != known.base]
@@ -102,6 +98,46 @@ def _of_pair(
         (pk, _base_currency(known, integration.connection(side.other), pairs)),
         (pk, _rates(connector, known, wanted, bool(pairs))),
     ]
+
+
+def _mapping_of(known: Known, integration: Integration, side: Side) -> TableMapping | None:
+    """The pair's mapping whose records are the app's currencies."""
+    mappings = TableMapping.objects.filter(integration=integration).order_by("pk")
+    if known.mapping is not None:
+        return mappings.filter(pk=known.mapping).first()
+    return mappings.filter(**{f"{side.value}_table": known.currencies}).first()
+
+
+def hold_paired(app: Connection) -> None:
+    """Lock the app and those it is paired with until the transaction ends: of two checks that end together, the later one
+    sees what the earlier one was told. To be called before anything else of them is locked."""
+    paired = {pk for integration, _side in _pairs(app) for pk in (integration.left_id, integration.right_id)}
+    rows = Connection.objects.filter(pk__in={app.pk, *paired}).order_by("pk")
+    list(rows.select_for_update(no_key=True).values_list("pk"))
+
+
+def compare_bases(app: Connection, at: datetime) -> None:
+    """Say anew on both sides of each pair of the app whether their base currencies are the same: what the app told now is
+    news for those that were checked before it. Asks no app."""
+    for integration, _side in _pairs(app):
+        for side in SIDES:
+            _compare_base(integration, side, at)
+
+
+def _compare_base(integration: Integration, side: Side, at: datetime) -> None:
+    app, other = integration.connection(side), integration.connection(side.other)
+    stored = SetupCheck.objects.filter(connection=app, code="base_currency", params__other=other.name)
+    known = known_of(app)
+    if known is None or not stored.exists():
+        return
+    mapping = _mapping_of(known, integration, side)
+    found = _base_currency(known, other, _currencies(mapping, side) if mapping else {})
+    moved = stored.filter(mapping=mapping).exclude(state=found.state.value, params=found.params)
+    for check in moved:
+        if check.state != found.state.value:
+            check.since = at
+        check.state, check.params = found.state.value, found.params
+        check.save(update_fields=["state", "params", "since"])
 
 
 def _currencies(mapping: TableMapping, side: Side) -> dict[str, str]:

@@ -129,6 +129,67 @@ def test_what_the_apps_tell_themselves_needs_no_word_from_people():
     assert (found["base_currency"].state, found["exchange_rates"].state) == ("pass", "pass")
 
 
+def telling(base: str = "EUR", other_base: str = "EUR") -> World:
+    """Two apps that tell their currencies themselves, neither of which was asked yet."""
+    world = currencies("EUR", "USD")
+    for side, table_name, own in ((Side.LEFT, "customer", base), (Side.RIGHT, "account", other_base)):
+        services.save_currencies(world.mapping.connection(side), user=None, mapping=None)
+        world.app(side).currencies = Currencies(base=own, table=table_name, rates="rates", field="code")
+    return world
+
+
+def base_of(world: World, side: Side) -> SetupCheck:
+    return SetupCheck.objects.get(connection=world.mapping.connection(side), code="base_currency")
+
+
+def test_the_app_that_was_checked_first_hears_what_the_second_one_told(clock: Clock):
+    world = telling(other_base="USD")
+    first = look(world)["base_currency"]
+    assert (first.state, first.params["other_base"]) == ("unknown", "")
+    clock.move(hours=1)
+    asked: list[str] = []
+    world.left.faults.hook = lambda _when, method: asked.append(method)
+    second = look(world, Side.RIGHT)["base_currency"]
+    assert asked == [], "the first app is not asked for it"
+    heard = base_of(world, Side.LEFT)
+    assert [each.state for each in (heard, second)] == ["fail", "fail"]
+    assert said(heard) == (
+        f"The base currency of {world.left.name} is EUR, that of {world.right.name} is USD: "
+        "amounts without a currency differ."
+    )
+    assert said(second) == (
+        f"The base currency of {world.right.name} is USD, that of {world.left.name} is EUR: "
+        "amounts without a currency differ."
+    )
+    assert heard.at == first.at, "when the app was looked at stays"
+    assert heard.since > first.at
+    world.right.currencies = Currencies(base="EUR", table="account", rates="rates", field="code")
+    look(world, Side.RIGHT)
+    assert [base_of(world, side).state for side in Side] == ["pass", "pass"]
+
+
+def test_of_two_checks_at_once_the_later_one_compares_for_both():
+    world = telling()
+
+    def hook(when: str, method: str) -> None:
+        if (when, method) == ("after", "find"):  # the base was compared, nothing of this check is stored yet
+            world.left.faults.hook = None
+            assert look(world, Side.RIGHT)["base_currency"].state == "unknown"
+
+    world.left.faults.hook = hook
+    assert look(world)["base_currency"].state == "pass"
+    assert base_of(world, Side.RIGHT).state == "pass"
+
+
+def test_what_one_pair_tells_says_nothing_of_another():
+    world = telling()
+    look(world)
+    other = telling(other_base="USD")
+    look(other)
+    look(other, Side.RIGHT)
+    assert base_of(world, Side.LEFT).state == "unknown"
+
+
 def test_a_rate_whose_day_has_not_come_is_none_yet():
     world = currencies("EUR", "NOK", "USD", "GBP")
     services.save_currencies(world.mapping.connection(Side.LEFT), user=None, mapping=None)
