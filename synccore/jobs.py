@@ -152,7 +152,8 @@ def run(
 ) -> SynchJob | None:
     """Claim a job and work it to its end. Gives the job as it ended, None where it was not to be had.
 
-    Whatever happens to the job is stored in its row; only the loss of our own database escapes.
+    Whatever happens to the job is stored in its row; only what keeps its end from being stored escapes (our own database
+    is lost, see also ``lines.go_on``): its lease runs out, and it is taken over.
     """
     job = claim(job_id)
     if job is None:

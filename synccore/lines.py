@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Sum
 
 from synccore.models import SynchJob
 from synccore.models.job import EXTRAS, OUTCOMES
+
+#: So often another full synchronization may be queued while a line takes the waiting one over.
+TURNS: Final = 5
 
 
 def end_parent(parent_id: int, at: Any) -> None:
@@ -44,6 +47,9 @@ def go_on(coupling: SynchJob, at: Any) -> SynchJob | None:
     Call it in the transaction that ends the coupling, so that there is never the one without the other. None where the
     press was cancelled meanwhile. A full synchronization of the mapping that waits already is taken over: it might begin
     in the middle, and would not stand behind the coupling.
+
+    Raises IntegrityError where others queued one ``TURNS`` times in between: nothing is stored then, and whoever takes the
+    coupling over tries to end it again, as often as a job may lose its worker.
     """
     parent = SynchJob.objects.select_for_update().get(pk=coupling.parent_id)
     if parent.cancel_requested_at is not None:
@@ -54,7 +60,7 @@ def go_on(coupling: SynchJob, at: Any) -> SynchJob | None:
         mapping=coupling.mapping_id,
         state=SynchJob.State.QUEUED,
     )
-    while True:
+    for turn in range(TURNS):
         try:
             with transaction.atomic():
                 twins = list(waiting.select_for_update())
@@ -71,7 +77,8 @@ def go_on(coupling: SynchJob, at: Any) -> SynchJob | None:
                 )
                 break
         except IntegrityError:  # another one was queued between the two statements
-            continue
+            if turn + 1 == TURNS:
+                raise
     job.needs.set(coupling.needs.all())
     SynchJob.objects.filter(pk__in=[twin.pk for twin in twins]).update(params={"job": job.pk})
     for twin in twins:

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.db import IntegrityError
 
 from synccore import jobs, schedule, services
 from synccore.failures import Misconfigured, Scope
+from synccore.lines import TURNS
 from synccore.models import Coupling, SynchJob, TableMapping
 from synccore.services import match_choices, runs
 from synccore.services.jobs import NotNow
@@ -124,6 +126,52 @@ def test_a_worker_that_dies_as_the_coupling_ends_leaves_neither_half(world: Worl
     work()
     assert steps(parent) == [("match_couple", "finished"), ("synchronise", "finished")]
     assert (parent.state, parent.coupled) == ("finished", 1)
+
+
+def crowd(monkeypatch: pytest.MonkeyPatch) -> list[SynchJob]:
+    """From now on somebody else is always faster to queue a full synchronization of the same mapping; gives the losers."""
+    create, lost = SynchJob.objects.create, []
+
+    def slower(**values: Any) -> SynchJob:
+        if values.get("is_line"):
+            lost.append(create(verb="synchronise", scope="full", mapping_id=values["mapping_id"]))
+        return create(**values)
+
+    monkeypatch.setattr(SynchJob.objects, "create", slower)
+    return lost
+
+
+def test_others_that_queue_one_again_and_again_do_not_hold_it_for_ever(
+    world: World, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parent = press(world)
+    [coupling] = parent.children.all()
+    with monkeypatch.context() as crowded:
+        lost = crowd(crowded)
+        with pytest.raises(IntegrityError):
+            jobs.run(coupling.pk)
+    assert len(lost) == TURNS
+    assert steps(parent) == [("match_couple", "running")] and parent.state == "running"
+    clock.move(minutes=5)
+    schedule.tick()
+    work()
+    assert steps(parent) == [("match_couple", "finished"), ("synchronise", "finished")]
+    assert (parent.state, parent.coupled, parent.inserted) == ("finished", 1, 2)
+
+
+def test_a_line_that_never_gets_its_turn_ends_and_says_so(
+    world: World, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parent = press(world)
+    [coupling] = parent.children.all()
+    crowd(monkeypatch)
+    for _death in range(jobs.DEATHS):
+        with pytest.raises(IntegrityError):
+            jobs.run(coupling.pk)
+        clock.move(minutes=5)
+        jobs.take_over()
+    assert steps(parent) == [("match_couple", "failed")]
+    assert (parent.state, parent.code, parent.params) == ("failed", "job_lost", {"deaths": jobs.DEATHS})
 
 
 def test_a_message_that_comes_twice_brings_no_second_full_run(world: World) -> None:
