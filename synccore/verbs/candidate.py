@@ -68,7 +68,8 @@ class Candidate:
     untouched: bool = False
 
     def image(self, rules: Compiled, side: Side) -> dict[str, list[Any]]:
-        """Base image of the record read (or stored) on a side, as JSON. Raises Rejected as ``engine.images.image`` does."""
+        """Base image of the record read (or stored) on a side, as JSON. Raises Rejected as ``engine.images.image``
+        does, and Misconfigured where a mapped field was not read."""
         record = self.records[side]
         assert record is not None
         known = self.images.get(side)
@@ -76,6 +77,11 @@ class Candidate:
             found = {str(rule): list(entry) for rule, entry in image(rules, side, record).items()}
             known = self.images[side] = (record, found)
         return known[1]
+
+    def as_read(self, rules: Compiled) -> dict[str, Any]:
+        """Both records as they were read: side → [id, version, base image]. Raises as :meth:`image` does."""
+        read = ((side, record) for side, record in self.records.items() if record is not None)
+        return {side.value: [record.id, record.version, self.image(rules, side)] for side, record in read}
 
     def still_as_seen(self, rules: Compiled) -> bool:
         """Whether the records read are those the decision was made on; else ``changed`` says which fields moved."""

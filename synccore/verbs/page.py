@@ -8,7 +8,6 @@ from typing import Any, Final
 from uuid import uuid4
 
 from synccore.engine.brakes import creations_limit
-from synccore.engine.compiled import Compiled
 from synccore.engine.decide import decide
 from synccore.engine.images import keepers, kept
 from synccore.engine.rules import Step, StepKind
@@ -112,7 +111,7 @@ def decide_all(run: Run, candidates: Sequence[Candidate]) -> None:
             )
             candidate.kept = kept(optional, candidate.records, refs)
             if candidate.step.kind in (StepKind.WRITE, StepKind.CREATE, StepKind.DELETE):
-                candidate.basis = _basis(run.rules, candidate)
+                candidate.basis = candidate.as_read(run.rules)
         except Misconfigured:
             raise
         except Failure as failure:
@@ -120,15 +119,6 @@ def decide_all(run: Run, candidates: Sequence[Candidate]) -> None:
         except Exception as error:
             candidate.step = Step.fail(Bug.from_exception(error, step="decide"))
         candidate.failure = candidate.step.failure
-
-
-def _basis(rules: Compiled, candidate: Candidate) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for side in SIDES:
-        record = candidate.record(side)
-        if record is not None:
-            found[side.value] = [record.id, record.version, candidate.image(rules, side)]
-    return found
 
 
 # -- what is left for the end of the run -------------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import uuid4
@@ -11,7 +12,7 @@ from django.db.models import Q
 
 from synccore.engine.canonical import canon
 from synccore.engine.values import load_values
-from synccore.failures import Rejected
+from synccore.failures import Failure, Rejected
 from synccore.models import Coupling, JobItem, Journal, TableMapping
 from synccore.shapes import ALL, SIDES, KeyKind, Record, Side, Value
 
@@ -91,6 +92,8 @@ def plan(run: Run, each: Undoing) -> list[Write]:
     """The writes that take the record's rows back; none, and the item closed, where something is not as it was left."""
     candidate = each.candidate
     each.changed = {}
+    with suppress(Failure):  # a mapped field is gone, or holds what is no value of its type
+        candidate.basis = candidate.as_read(run.rules)
     each.carried_out = [write for write in candidate.writes if write.sent and write.failure is None]
     done = {write.side for write in each.carried_out}
     planned = [
@@ -221,7 +224,8 @@ def _as_left(run: Run, coupling: Coupling, side: Side, record: Record, rows: Seq
 def _moved(
     run: Run, coupling: Coupling, side: Side, record: Record, rows: Sequence[Journal]
 ) -> list[str | int]:
-    """Fields that hold something else than these writes left there."""
+    """Fields that hold something else than these writes left there, and those that belong together with a written one:
+    an old city beside a new street would be an address that never was."""
     last = rows[-1]
     written: dict[str, Value] = {}
     for row in rows:
@@ -229,11 +233,40 @@ def _moved(
     if last.version_after and record.version == last.version_after:
         return [name for name in written if name not in record.fields]
     stored = _as_stored(run, coupling, side) if coupling.agreed_job == last.job_id else {}
-    return [
+    moved: list[str | int] = [
         name
         for name, value in written.items()
         if not _same(run, side, name, record, value) and not _holds_text(run, side, name, record, stored)
     ]
+    return moved + _neighbours_moved(run, side, record, written, last, stored)
+
+
+def _neighbours_moved(
+    run: Run,
+    side: Side,
+    record: Record,
+    written: Collection[str],
+    last: Journal,
+    stored: Mapping[str, str | None],
+) -> list[str | int]:
+    """Fields that share a group with written ones and are neither as the last write met them nor as they were stored. What
+    they were is not known where the journal kept no image of the record."""
+    _id, _version, met = last.basis.get(side.value, ("", "", {}))
+    grouped = [each for each in run.rules.fields if each.rule.group]
+    groups = {each.rule.group for each in grouped if each.name(side) in written}
+    moved: list[str | int] = []
+    for each in grouped:
+        name, key = each.name(side), str(each.rule.id)
+        if each.rule.group not in groups or name is None or name in written or key not in met:
+            continue
+        try:
+            text = each.text(side, record)
+        except Failure:  # it was a value of its type then
+            moved.append(name)
+            continue
+        if text != met[key][1] and not (name in stored and text == stored[name]):
+            moved.append(name)
+    return moved
 
 
 def _as_stored(run: Run, coupling: Coupling, side: Side) -> dict[str, str | None]:

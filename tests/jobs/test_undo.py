@@ -227,6 +227,92 @@ def test_an_undo_without_an_answer_is_looked_up() -> None:
     in_peace(world)
 
 
+# -- fields that belong together ---------------------------------------------------------------------------------------
+
+
+def grouped(*, phone: str = "1", city: str = "Gent") -> tuple[World, str, str]:
+    """Phone and city belong together; a coupled pair."""
+    world = World()
+    FieldMapping.objects.filter(left_field__in=("phone", "city")).update(group="address")
+    left, right = pair(world, "C1", phone=phone, city=city)
+    return world, left, right
+
+
+def test_one_field_of_a_group_does_not_go_back_beside_another_that_changed_since() -> None:
+    world, left, right = grouped()
+    world.left.put("customer", left, {"phone": "2"})
+    job = world.run()
+    world.right.put("account", right, {"city": "Brussel"})
+    done, notes = take_back(job)
+    assert (done.modified, notes) == (0, {"C1": ("not_applicable", CHANGED_SINCE + ':{"right": ["city"]}')})
+    row = world.rows(Side.RIGHT)[right]
+    assert (row["phone"], row["city"]) == ("2", "Brussel")
+    assert services.undoable(job).count() == 1, "it can be tried again"
+    world.right.put("account", right, {"city": "Gent"})
+    assert take_back(job)[1] == {"C1": ("done", "")}
+    assert world.rows(Side.RIGHT)[right]["phone"] == "1"
+
+
+def test_a_change_of_another_field_leaves_a_group_free_to_go_back() -> None:
+    world, left, right = grouped()
+    world.left.put("customer", left, {"phone": "2"})
+    job = world.run()
+    world.right.put("account", right, {"name": "Other"})
+    done, notes = take_back(job)
+    assert (done.modified, notes) == (1, {"C1": ("done", "")})
+    row = world.rows(Side.RIGHT)[right]
+    assert (row["phone"], row["city"], row["name"]) == ("1", "Gent", "Other")
+
+
+def test_a_neighbour_that_a_later_run_carried_over_counts_as_changed_since() -> None:
+    world, left, right = grouped()
+    world.left.put("customer", left, {"phone": "2"})
+    job = world.run()
+    world.left.put("customer", left, {"city": "Brussel"})
+    later = world.run()
+    assert take_back(job)[1] == {"C1": ("not_applicable", CHANGED_SINCE + ':{"right": ["city"]}')}
+    assert take_back(later)[1] == {"C1": ("done", "")}
+    assert take_back(job)[1] == {"C1": ("done", "")}, "one after the other, newest first"
+    row = world.rows(Side.RIGHT)[right]
+    assert (row["phone"], row["city"]) == ("1", "Gent")
+
+
+def test_what_the_app_made_of_a_neighbour_as_it_was_written_is_no_change(monkeypatch) -> None:
+    world, left, right = grouped()
+    store = world.right.store
+
+    def looks_the_city_up(table, id, fields, *others):
+        return store(table, id, {**fields, "city": "Deinze"} if "phone" in fields else fields, *others)
+
+    monkeypatch.setattr(world.right, "store", looks_the_city_up)
+    world.left.put("customer", left, {"phone": "2"})
+    job = world.run()
+    world.right.put("account", right, {"name": "Other"})
+    row = world.rows(Side.RIGHT)[right]
+    assert (row["phone"], row["city"], row["name"]) == ("2", "Deinze", "Other")
+    done, notes = take_back(job)
+    assert (done.modified, notes) == (1, {"C1": ("done", "")})
+
+
+def test_an_undone_undo_treats_a_group_as_one_too() -> None:
+    world, left, right = grouped()
+    world.left.put("customer", left, {"phone": "2"})
+    undoing, _notes = take_back(world.run())
+    world.right.put("account", right, {"city": "Brussel"})
+    done, notes = take_back(undoing)
+    assert (done.modified, notes) == (0, {"C1": ("not_applicable", CHANGED_SINCE + ':{"right": ["city"]}')})
+
+
+def test_an_edit_of_one_field_of_a_group_does_not_go_back_beside_another_that_changed_since() -> None:
+    world, left, _right = grouped()
+    seen = {"version": "", "fields": {}}
+    edit = services.edit(world.coupling("C1"), Side.LEFT, values={"phone": "2"}, seen=seen, user=None)
+    work()
+    world.left.put("customer", left, {"city": "Brussel"})
+    assert take_back(edit)[1] == {"C1": ("not_applicable", CHANGED_SINCE + ':{"left": ["city"]}')}
+    assert world.rows(Side.LEFT)[left]["phone"] == "2"
+
+
 # -- creations and deletions -------------------------------------------------------------------------------------------
 
 
