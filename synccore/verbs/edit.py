@@ -6,6 +6,7 @@ The journal keeps it like every write; nothing is agreed by it: the next run fin
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
@@ -33,20 +34,21 @@ def edit(run: Run) -> None:
     """
     for chosen in open_items(run, JobItem.Purpose.CHOSEN):
         item = chosen[0]
-        if not allowed(run):
-            _close(item, JobItem.State.NOT_APPLICABLE, "right_missing")
-            return
         settle_open(run)
         coupling = item.coupling
         side = Side(run.job.options["side"])
-        if coupling is None or coupling.of(side, "id") is None:
-            _close(item, JobItem.State.NOT_APPLICABLE, "coupling ended")
-            return
         if run.job.journal.filter(state=Journal.State.DONE).exists():
-            # Written by a worker that ended before it could say so: to look again would find our own change.
+            # Written by a worker that ended before it could say so: to look again would find our own change. What has
+            # become of the right or the pair since then does not undo it.
             with run.page():
                 run.count("modified", side)
                 _close(item, JobItem.State.DONE)
+            return
+        if not allowed(run):
+            _close(item, JobItem.State.NOT_APPLICABLE, "right_missing")
+            return
+        if coupling is None or coupling.of(side, "id") is None:
+            _close(item, JobItem.State.NOT_APPLICABLE, "coupling ended")
             return
         _edit(run, item, coupling, side)
 
@@ -66,7 +68,7 @@ def _edit(run: Run, item: JobItem, coupling: Coupling, side: Side) -> None:
         note = _moved(run, side, record, run.job.options["seen"])
         if record is None or note:
             break
-        write = _write(item, coupling, side, record, values)
+        write = _write(run, item, coupling, side, record, values)
         intend(run, [write])
         writes.append(write)
         send(run, [write])
@@ -113,9 +115,14 @@ def field_digest(record: Record, name: str) -> str:
         return digest(repr(value))
 
 
-def _write(item: JobItem, coupling: Coupling, side: Side, record: Record, values: dict[str, Value]) -> Write:
+def _write(
+    run: Run, item: JobItem, coupling: Coupling, side: Side, record: Record, values: dict[str, Value]
+) -> Write:
+    candidate = Candidate(origin=side, coupling=coupling, item=item, records={side: record})
+    with suppress(Failure):  # a mapped field is gone, or holds what is no value of its type
+        candidate.basis = candidate.as_read(run.rules)
     return Write(
-        candidate=Candidate(origin=side, coupling=coupling, item=item),
+        candidate=candidate,
         side=side,
         operation=Journal.Operation.UPDATE,
         record_id=record.id,

@@ -193,6 +193,57 @@ def test_an_edit_whose_worker_died_is_made_once_and_says_so(duo, anna, point):
     assert duo.rows(Side.LEFT)[left]["phone"] == "2" == duo.rows(Side.RIGHT)[right]["phone"]
 
 
+@pytest.mark.parametrize(
+    ("point", "said", "phone"),
+    [
+        ("intended", ("not_applicable", "right_missing"), "1"),
+        ("sent", ("done", ""), "2"),
+        ("page stored", ("done", ""), "2"),
+        ("page committed", ("done", ""), "2"),
+    ],
+)
+def test_an_edit_that_was_written_says_so_though_its_person_lost_the_right_since(duo, point, said, phone):
+    left, _right = pair(duo, "C1", phone="1")
+    person = make_user(ADMINISTRATOR)
+    save(sign_in(person), duo.coupling("C1"), "left", phone="2")
+    job = SynchJob.objects.latest("pk")
+
+    def observe(here: str) -> None:
+        if here == point:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        jobs.run(job.pk, observe=observe)
+    person.groups.clear()
+    SynchJob.objects.filter(pk=job.pk).update(state="queued", lease_no=5)
+    assert carry_out().modified == (phone == "2")
+    item = JobItem.objects.get(job=job, purpose=JobItem.Purpose.CHOSEN)
+    assert (item.state, item.note) == said
+    assert duo.rows(Side.LEFT)[left]["phone"] == phone
+    written = Journal.objects.filter(job=job, state="done").values_list("values", flat=True)
+    assert list(written) == [{"phone": "2"}] * (phone == "2")
+
+
+def test_an_edit_that_was_written_says_so_though_the_two_were_taken_apart_since(duo, anna):
+    left, _right = pair(duo, "C1", phone="1")
+    coupling = duo.coupling("C1")
+    save(anna, coupling, "left", phone="2")
+    job = SynchJob.objects.latest("pk")
+
+    def observe(here: str) -> None:
+        if here == "sent":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        jobs.run(job.pk, observe=observe)
+    coupling.left_id = None
+    coupling.save(update_fields=["left_id"])
+    SynchJob.objects.filter(pk=job.pk).update(state="queued", lease_no=5)
+    carry_out()
+    item = JobItem.objects.get(job=job, purpose=JobItem.Purpose.CHOSEN)
+    assert (item.state, item.note, duo.rows(Side.LEFT)[left]["phone"]) == ("done", "", "2")
+
+
 def test_who_may_not_edit_reads_all_fields_and_who_can(duo, anna):
     pair(duo, "C1", phone="1", parent="5f1c0a52-0e2f-4f0e-9d7f-3c1c0c1c0c1c")
     coupling = duo.coupling("C1")
