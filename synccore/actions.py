@@ -28,6 +28,7 @@ from synccore.services.jobs import NotNow
 from synccore.shapes import Side
 from synccore.views.sentences import not_now, not_retried
 from ui.actions import MANY, NAMES_SHOWN, Action, Outcome, press
+from ui.due import is_due
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -367,6 +368,13 @@ def _in_the_next(result: Any) -> str:
         text = ngettext(
             "%(n)s record is in the next synchronization; none is planned.",
             "%(n)s records are in the next synchronization; none is planned.",
+            n,
+        )
+        return text % {"n": n}
+    if is_due(result.next_run):
+        text = ngettext(
+            "%(n)s record is in the next synchronization, which is due now.",
+            "%(n)s records are in the next synchronization, which is due now.",
             n,
         )
         return text % {"n": n}

@@ -28,6 +28,7 @@ from synccore.shapes import SIDES, Side
 from synccore.views.addresses import pair_url as pair_url
 from synccore.views.addresses import record_url as record_url
 from synccore.views.words import COUNTER_LABELS, JOB_STATES, VERBS
+from ui.due import is_due
 from ui.tables import Column, ListTable
 
 KIND_ICONS = {
@@ -196,7 +197,10 @@ class ProblemRow:
         if problem.state == Problem.State.WAITING:
             return State(_("Waiting"), "hourglass", "waits", None, self._blocker())
         if problem.state == Problem.State.RETRYING:
-            return State(_("Will retry"), "retry", "waits", problem.next_attempt)
+            at = problem.next_attempt
+            if at is not None and is_due(at):
+                return State(_("Will retry"), "retry", "waits", None, _("due now"))
+            return State(_("Will retry"), "retry", "waits", at)
         if problem.kind in ADMINISTRATORS_KINDS:
             return State(_("The administrator’s turn"), "wrench", "person")
         return State(_("Your turn"), "person", "person")
@@ -217,7 +221,7 @@ class ProblemRow:
         """*Retry* was pressed: it stays until a result is known."""
         at = self._next_runs.get(self.problem.mapping_id or 0)
         word = _("In the next synchronization")
-        if at is not None:
+        if at is not None and not is_due(at):
             word = _("In the next synchronization at %(at)s") % {"at": f"{timezone.localtime(at):%H:%M}"}
         who = person_name(self.problem.requested_by)
         return State(word, "clock", "runs", None, _("by %(who)s") % {"who": who} if who else "")

@@ -11,7 +11,6 @@ from typing import Any
 from django.db.models import Exists, Min, OuterRef, QuerySet, Subquery
 from django.db.models.functions import JSONObject
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from synccore import actions, roles
@@ -22,6 +21,7 @@ from synccore.models.scoping import GrantLevel
 from synccore.search import couplings_numbered
 from synccore.tables import State
 from ui.actions import NAMES_SHOWN, Action, Outcome, Told
+from ui.due import is_due, is_late
 from ui.paging import Page
 from ui.search import Numbers, Pasted
 from ui.views import ListPage
@@ -54,10 +54,6 @@ NEXT_RUN = (
 )
 
 
-#: A run is due for so long before it is called late.
-LATE_SECONDS = 60
-
-
 @dataclass(frozen=True)
 class MappingLine:
     """One mapping above a list: when it last ran, with what result, and when it runs next."""
@@ -83,14 +79,12 @@ def visible_mappings(user: Any) -> list[TableMapping]:
 
 
 def mapping_lines(mappings: list[TableMapping]) -> list[MappingLine]:
-    now = timezone.now()
     lines = []
     for mapping in mappings:
         if not mapping.enabled:
             continue
         job = mapping.last_job  # type: ignore[attr-defined]
         next_run = mapping.next_run  # type: ignore[attr-defined]
-        waited = (now - next_run).total_seconds() if next_run else -1
         lines.append(
             MappingLine(
                 mapping.pk,
@@ -99,8 +93,8 @@ def mapping_lines(mappings: list[TableMapping]) -> list[MappingLine]:
                 job_result(job),
                 sum(job[name] for name in OUTCOMES) if job else 0,
                 next_run,
-                waited >= 0,
-                waited > LATE_SECONDS,
+                next_run is not None and is_due(next_run),
+                next_run is not None and is_late(next_run),
             )
         )
     return lines

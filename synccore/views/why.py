@@ -14,8 +14,10 @@ from django.utils.translation import gettext_lazy
 
 from synccore.engine.why import Why
 from synccore.shapes import Side
+from ui.due import is_due
 
 _NEXT = gettext_lazy("The next synchronization is at %(next_run)s.")
+_DUE = gettext_lazy("The next synchronization is due now.")
 _NONE_PLANNED = gettext_lazy("No synchronization is planned: run the mapping.")
 
 SENTENCES: dict[str, str | Promise] = {
@@ -97,9 +99,14 @@ def sentence(answer: Why, apps: Mapping[str, str]) -> str:
     if answer.code == "paused" and answer.params.get("why"):
         said = _("The integration is paused since %(at)s by %(why)s; changes wait.") % facts
     if answer.code in _NAMES_NEXT:
-        planned = answer.params.get("next_run") is not None
-        said = f"{said} {str(_NEXT) % facts if planned else _NONE_PLANNED}"
+        said = f"{said} {_next(answer.params.get('next_run')) % facts}"
     return said
+
+
+def _next(run: datetime | None) -> str:
+    if run is None:
+        return str(_NONE_PLANNED)
+    return str(_DUE if is_due(run) else _NEXT)
 
 
 def _on_purpose(params: Mapping[str, Any]) -> str:
@@ -141,7 +148,7 @@ def times_follow(
             lines.append(_("Neither app changed the record since the two last agreed."))
         elif code == "unchanged":
             lines.append(_("%(app)s did not change it since the two last agreed.") % app)
-        elif code == "unread" and next_run is not None:
+        elif code == "unread" and next_run is not None and not is_due(next_run):
             text = _("%(app)s changed it after it was last read; the next synchronization at %(at)s sees it.")
             lines.append(text % {**app, "at": _said(next_run)})
         elif code == "unread":

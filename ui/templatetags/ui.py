@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from ui.due import is_due, is_late
 from ui.filters import OPEN, with_
 from ui.panels import Panel
 
@@ -56,15 +57,19 @@ def beside(context: template.Context, panel: Panel) -> SafeString:
 @register.simple_tag
 def when(moment: datetime | None, empty: str = "–") -> SafeString | str:
     """A time as people say it ("2 h ago", "in 12 min"), with the absolute one and its zone in the title."""
+    return empty if moment is None else _time(moment, _relative(moment))
+
+
+@register.simple_tag
+def when_next(moment: datetime | None, empty: str = "–") -> SafeString | str:
+    """A time at which something begins by itself: "in 12 min"; "due now" as long as the tick may still bring it; then
+    "late, was due 2 h ago"."""
     if moment is None:
         return empty
-    local = timezone.localtime(moment)
-    return format_html(
-        '<time datetime="{}" title="{}" data-when>{}</time>',
-        moment.isoformat(),
-        _absolute(local),
-        _relative(moment),
-    )
+    if is_late(moment):
+        state = '<span class="state tone-person">{}<span>{}</span></span> {}'
+        return format_html(state, icon("clock"), _("late, was due"), when(moment))
+    return _time(moment, _("due now")) if is_due(moment) else when(moment)
 
 
 @register.simple_tag
@@ -108,6 +113,15 @@ def beginning(message: str) -> str:
         return message
     head = message[: MESSAGE_FOLDS_AT - 80]
     return head.rsplit(" ", 1)[0] if " " in head else head
+
+
+def _time(moment: datetime, said: str) -> SafeString:
+    return format_html(
+        '<time datetime="{}" title="{}" data-when>{}</time>',
+        moment.isoformat(),
+        _absolute(timezone.localtime(moment)),
+        said,
+    )
 
 
 def _absolute(local: datetime) -> str:
