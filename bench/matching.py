@@ -59,20 +59,21 @@ def _timed(what: str, n: int, start: Callable[[], SynchJob]) -> SynchJob:
 
 
 def _pages(mapping: TableMapping, look: SynchJob) -> None:
-    """The list of what the look found, as a person turns its pages."""
+    """The preview, and the list of what the look found, as a person turns its pages."""
     where = reverse("synccore:match_records", args=[mapping.pk])
     several = MatchRecord.objects.filter(job=look, outcome="several").order_by("pk")[0]
     cases = {
-        "?tab=one": "the list: first page of a tab",
-        "?tab=one&at=last": "last page",
-        "?tab=all": "all outcomes",
-        "?tab=all&q=99999": "a word of one name",
-        "?tab=all&q=customer": "a word of every name",
-        f"?tab=several&open={several.pk}": "with a record and its candidates beside it",
+        reverse("synccore:match", args=[mapping.pk]): "the preview",
+        f"{where}?tab=one": "the list: first page of a tab",
+        f"{where}?tab=one&at=last": "last page",
+        f"{where}?tab=all": "all outcomes",
+        f"{where}?tab=all&q=99999": "a word of one name",
+        f"{where}?tab=all&q=customer": "a word of every name",
+        f"{where}?tab=several&open={several.pk}": "with a record and its candidates beside it",
     }
     with signed_in() as browser:
-        for query, name in cases.items():
-            spent = median_of(lambda at=where + query: read(browser, at))
+        for address, name in cases.items():
+            spent = median_of(lambda at=address: read(browser, at))
             print(f"   {name:<46}{spent * 1000:8.0f} ms")
         began = time.perf_counter()
         size = sum(len(piece) for piece in browser.get(f"{where}?tab=all&format=csv").streaming_content)
