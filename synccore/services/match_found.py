@@ -9,7 +9,7 @@ from django.db.models.functions import Cast, JSONObject
 from synccore.models import Coupling, MatchRecord, Problem, SynchJob, TableMapping
 from synccore.shapes import Side
 
-from .match import latest_looks
+from .match import creatable, latest_look, latest_looks
 
 _State = MatchRecord.State
 
@@ -38,6 +38,25 @@ def look_of(mapping: TableMapping) -> SynchJob | None:
 def records_of(look: SynchJob | None) -> QuerySet[MatchRecord]:
     """The records that a look is about. The caller has scoped the look's mapping to the person."""
     return MatchRecord.objects.filter(job=look.pk if look is not None else 0, subject=True)
+
+
+def may_double(mapping: TableMapping) -> bool:
+    """Whether the last look found records that may be in both apps, and that neither are coupled nor left out since: a run
+    of the mapping might create a second one of them. At most three queries."""
+    look = None if mapping.only_coupled else latest_look(mapping)
+    if look is None:
+        return False
+    standing = (*MatchRecord.PAIRED, *MatchRecord.UNDECIDED)
+    for source in (side.other for side in creatable(mapping)):
+        known = Coupling.objects.live().filter(
+            mapping=mapping, **{f"{source.value}_id": OuterRef("record_id")}
+        )
+        left_out = Problem.objects.filter(coupling=OuterRef("pk"), state=Problem.State.ON_PURPOSE)
+        settled = known.filter(Q(**{f"{source.other.value}_id__isnull": False}) | Exists(left_out))
+        open_ = records_of(look).filter(side=source.value, state=_State.FREE, outcome__in=standing)
+        if open_.exclude(Exists(settled)).exists():
+            return True
+    return False
 
 
 def told(rows: QuerySet[MatchRecord]) -> QuerySet[MatchRecord]:

@@ -20,7 +20,7 @@ from synccore.forms.mapping import NameForm
 from synccore.models import Connection, FieldMapping, Integration, JobQueueEntry, MappingGrant, TableMapping
 from synccore.models.catalogue import stored_tables
 from synccore.models.scoping import GrantLevel
-from synccore.services import catalogue, mappings, standard
+from synccore.services import catalogue, mappings, match_found, standard
 from synccore.services.jobs import NotNow
 from synccore.services.mappings import Wrong
 from synccore.shapes import SIDES
@@ -191,6 +191,7 @@ def _context(request: HttpRequest, found: Any) -> dict[str, Any]:
         "rules": _rules(found, apps, natural),
         "brakes": _brakes(found),
         "general": [each for each in troubles if each.row is None and not each.forbids],
+        "may_double": match_found.may_double(found),
         "read_at": min((at for at in known.read_at.values() if at), default=None) if known.complete else None,
         "unread": [apps[side.value] for side in SIDES if known.read_at[side] is None],
         "reading": reading,

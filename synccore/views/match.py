@@ -211,6 +211,7 @@ def _context(request: HttpRequest, found: TableMapping) -> dict[str, Any]:
         "look_row": JobRow(look) if look else None,
         "read": _read_words(look, apps) if look else "",
         "only_chosen": bool(look and look.options.get("chosen")),
+        "may_double": found.enabled and not busy and match_found.may_double(found),
         "looking": looking,
         "progress": _read_words(looking, apps) if looking else "",
         "coupling": coupling,

@@ -9,8 +9,8 @@ import pytest
 from django.urls import reverse
 
 from synccore.failures import Scope, Transient
-from synccore.models import Coupling, MatchCriterion, MatchRecord, MatchSetup, SynchJob
-from synccore.services import match
+from synccore.models import Coupling, MatchCriterion, MatchRecord, MatchSetup, SynchJob, TableMapping
+from synccore.services import match, match_choices
 from synccore.shapes import Side
 from tests import factories as make
 from tests.jobs.helpers import new, work
@@ -270,6 +270,47 @@ def test_sensitive_values_are_not_shown(apps, browser):
     for name in ("match", "match_records"):
         told = text_of(browser.get(f"{page(name, apps.mapping.pk)}?tab=all"))
         assert "name: •••" in told and "name: Jansen" not in told
+
+
+# --- what a run would make a second time ----------------------------------------------------------------------------
+
+
+def warned(browser, world) -> list[bool]:
+    """Whether the preview warns of doubled records, and the mapping's page."""
+    return [
+        "may create a second one of them" in text_of(browser.get(page(name, world.mapping.pk)))
+        for name in ("match", "mapping")
+    ]
+
+
+def test_where_a_run_may_double_what_the_look_found_it_is_said_until_all_is_decided(apps, browser):
+    several(apps)
+    assert warned(browser, apps) == [False, False], "nobody looked yet"
+    browser.post(page("match_run", apps.mapping.pk), {"look": look(apps).pk})
+    work()
+    assert warned(browser, apps) == [True, True], "the pair is coupled, several are not"
+    TableMapping.objects.update(enabled=False)
+    assert warned(browser, apps) == [False, True], "before it is switched on, where it is switched on"
+    TableMapping.objects.update(enabled=True, only_coupled=True)
+    assert warned(browser, apps) == [False, False], "its runs create nothing"
+    TableMapping.objects.update(only_coupled=False)
+    found = match.latest_look(apps.mapping)
+    rows = MatchRecord.objects.filter(job=found, outcome="several")
+    match_choices.leave_out_met(
+        apps.mapping, user=None, rows=rows.filter(side="right"), options={"reason": "known twice"}
+    )
+    work()
+    assert warned(browser, apps) == [True, True], "one is left"
+    left = rows.get(side="left").record_id
+    apps.run("couple", "items", options={"left": left, "right": new(apps, "S3", R), "prefer": "left"})
+    assert warned(browser, apps) == [False, False]
+
+
+def test_records_that_match_nothing_are_no_doubles(apps, browser):
+    new(apps, "N", name="Nobody")
+    criteria(apps, ("name",))
+    look(apps)
+    assert warned(browser, apps) == [False, False]
 
 
 # --- from other pages ------------------------------------------------------------------------------------------------
