@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from random import randint
 from typing import Any, ClassVar, Final, Literal, Self, TypeVar
 from uuid import uuid4
 
@@ -30,6 +31,7 @@ from synccore.shapes import (
     CreateItem,
     Currencies,
     DeleteItem,
+    FieldInfo,
     FieldType,
     Filter,
     Finding,
@@ -119,7 +121,10 @@ class ODataConnector(Connector):
         if table.key.info.type is FieldType.GUID:
             path, condition = table.address(str(uuid4())), "*"
         else:
-            path, condition = table.address(_some_key(table.key.info.type)), _NOBODYS
+            key = _some_key(table.key.info)
+            if self._source.by_id(table, [key], ()):
+                return  # somebody's: a service that tells no versions would carry out what is only tried
+            path, condition = table.address(key), _NOBODYS
         if self.client.profile.updates_never_create:
             self._probe(Request("PATCH", path, {"If-Match": condition}, b"{}"), "update", table.name)
         self._probe(Request("DELETE", path, {"If-Match": condition}), "delete", table.name)
@@ -351,6 +356,9 @@ def _headers_of(said: Any) -> dict[str, str]:
     return dict(found)
 
 
-def _some_key(type: FieldType) -> str:
-    """A key that hardly any record has; what is sent with it changes none in any case."""
-    return "0" if type in (FieldType.INTEGER, FieldType.DECIMAL) else uuid4().hex[:8]
+def _some_key(info: FieldInfo) -> str:
+    """A key that hardly any record has, of the type and length of this field."""
+    if info.type is FieldType.INTEGER:
+        most = (1 << ((info.precision or 32) - 1)) - 1
+        return str(randint(most // 2, most))
+    return uuid4().hex[: info.length]

@@ -72,3 +72,16 @@ def test_what_moved_is_not_written_over(server: PlainServer, app: Connector, tab
     assert server.rows(table.name)[key]["Name"] == "elsewhere"
     gone = app.delete(table, [DeleteItem(each.id, each.version) for each in made[:2]])
     assert isinstance(gone[0], Stale) and gone[1] is None
+
+
+@pytest.mark.parametrize("guessed", [None, "0"], ids=["a key of nobody", "a key of somebody"])
+@pytest.mark.parametrize("table", [PRODUCT, CATEGORY], ids=lambda each: each.name)
+def test_trying_a_right_changes_no_record(
+    server: PlainServer, app: Connector, table: TableRef, guessed: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = 0 if table is PRODUCT else "0"
+    server.put(table.name, key, {"Name": "the first one there is"})
+    if guessed is not None:
+        monkeypatch.setattr("synccore.connectors.odata.connector._some_key", lambda *_: guessed)
+    app.check(table, write=True)
+    assert server.rows(table.name)[key]["Name"] == "the first one there is"
