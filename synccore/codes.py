@@ -64,6 +64,7 @@ CODES: Final[dict[str, Code]] = {
     "password_expired": _connection(*_ADDRESS),
     "unknown_database": _connection(*_ADDRESS),
     "wrong_address": _connection(*_ADDRESS),
+    "address_of_the_machine": _connection(*_ADDRESS),
     "certificate_refused": _connection(*_ADDRESS),
     "tenant_unknown": _connection(*_ADDRESS),
     "environment_unknown": _connection(*_ADDRESS),

@@ -31,6 +31,16 @@ ADDRESS: Final[dict[str, Guide]] = {
         _("If something is in between: let the server of Tandem pass it."),
         CHECKED_AGAIN,
     ),
+    "address_of_the_machine": _set_up(
+        _("The address of {app} leads to the machine itself"),
+        _(
+            "The name {host} leads to an address of this machine's own surroundings, where no business app is. "
+            "Nothing was sent."
+        ),
+        _("Compare the address on Connection Setup with the one that {app} publishes for its web API."),
+        _("If it is the right one: ask whoever runs your name service why {host} leads there."),
+        CHECKED_AGAIN,
+    ),
     "certificate_refused": _set_up(
         _("The certificate of {app} is not trusted"),
         _(

@@ -30,6 +30,13 @@ WHY: Final[dict[str, Why]] = {
         ),
         _OURS,
     ),
+    "address_of_the_machine": Why(
+        _(
+            "At these addresses a machine in a cloud is told its own passwords. Whoever can change what a "
+            "name leads to could have them fetched, so Tandem never connects there."
+        ),
+        _("An administrator of Tandem, with whoever runs the name service."),
+    ),
     "certificate_refused": Why(
         _(
             "The certificate proves that the other end is {app} and nobody in between. Without that "

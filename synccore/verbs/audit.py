@@ -34,6 +34,7 @@ _WRONG_ADDRESS: Final = frozenset(
         "unknown_host",
         "certificate_refused",
         "wrong_address",
+        "address_of_the_machine",
         "tenant_unknown",
         "environment_unknown",
         "company_unknown",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from time import monotonic
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import httpcore2
+
+from synccore.connectors.odata.network import Network
 from synccore.shapes import CheckState, Finding
 
 #: A certificate that ends sooner than this should have been renewed by itself.
@@ -24,11 +27,8 @@ def certificate_ends(root: str) -> Iterator[Finding]:
     host = parts.hostname
     try:
         end = _end(host, parts.port or 443)
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-    ):  # a proxy is in between, or the connection broke: nothing is claimed
+    except (httpcore2.NetworkError, httpcore2.TimeoutException, OSError, ValueError, KeyError):
+        # A proxy is in between, or the connection broke: nothing is claimed.
         yield Finding("certificate_ends", CheckState.UNKNOWN, {"host": host})
         return
     days = (end - datetime.now(UTC)).days
@@ -38,9 +38,11 @@ def certificate_ends(root: str) -> Iterator[Finding]:
 
 
 def _end(host: str, port: int) -> datetime:
-    with (
-        socket.create_connection((host, port), timeout=_PATIENCE) as plain,
-        ssl.create_default_context().wrap_socket(plain, server_hostname=host) as secured,
-    ):
-        shown: Mapping[str, Any] = secured.getpeercert() or {}
+    network = Network()
+    network.until = monotonic() + _PATIENCE
+    stream = network.connect_tcp(host, port).start_tls(ssl.create_default_context(), host)
+    try:
+        shown: Mapping[str, Any] = stream.get_extra_info("socket").getpeercert() or {}
+    finally:
+        stream.close()
     return datetime.fromtimestamp(ssl.cert_time_to_seconds(str(shown["notAfter"])), UTC)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 import httpx2
 
 from synccore.connectors.odata.messages import is_loopback
+from synccore.connectors.odata.network import is_of_the_machine
 from synccore.connectors.options import Option, OptionType, bad_option
 from synccore.connectors.options import gettext_noop as _
 
@@ -78,20 +78,10 @@ def check_address(field: str, address: str, *, secrets: bool) -> None:
         usable = False
     if not usable or not address.isprintable() or " " in address or "@" in parts.netloc:
         raise bad_option(field, "no_address")
-    if _is_of_the_machine(host):
+    if is_of_the_machine(host):
         raise bad_option(field, "of_the_machine")
     if secrets and parts.scheme == "http" and not is_loopback(host):
         raise bad_option(field, "not_encrypted")
-
-
-def _is_of_the_machine(host: str) -> bool:
-    """Whether a host is link-local, or a cloud's metadata service by name: these give a machine its own credentials, and no
-    business app is there."""
-    try:
-        address = ip_address(host.partition("%")[0])
-    except ValueError:
-        return host.rstrip(".") == "metadata.google.internal"
-    return address.is_link_local or (getattr(address, "ipv4_mapped", None) or address).is_link_local
 
 
 def check_times(values: Mapping[str, Any]) -> None:

@@ -17,6 +17,7 @@ from synccore.connectors.odata.bodies import Told, told, without_secrets
 from synccore.connectors.odata.errors_token import TOKEN
 from synccore.connectors.odata.facts import address, facts, key_in
 from synccore.connectors.odata.meanings import BY_STATUS, ErrorTable, Meaning, Rule, Situation
+from synccore.connectors.odata.network import OfTheMachine
 from synccore.failures import Failure, Misconfigured, Rejected, Scope, Stale, Transient, Unrecognised
 
 if TYPE_CHECKING:
@@ -130,6 +131,8 @@ def no_answer(error: Exception, now: Situation) -> Failure:
 def _not_connected(error: Exception, message: str, now: Situation) -> Failure:
     causes = _causes(error)
     low = message.lower()
+    if any(isinstance(each, OfTheMachine) for each in causes):
+        return _at_connection(Misconfigured, "address_of_the_machine", now)
     # Cut while the two agreed on how to encrypt, which says nothing of the certificate.
     if _was_cut(error, causes, low):
         return _at_connection(Transient, "connection_refused", now)

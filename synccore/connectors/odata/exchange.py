@@ -12,6 +12,7 @@ from typing import Final
 import httpx2
 
 from synccore.connectors.odata.messages import Answer, Request, origin_text, target_of
+from synccore.connectors.odata.network import Network
 
 # They would log the address of every request, which holds what is searched for (people's data), and headers of answers.
 for _each in ("httpx2", "httpcore2"):
@@ -44,6 +45,8 @@ class Exchange:
             headers={"User-Agent": "Tandem"},
             follow_redirects=False,
         )
+        self._network = Network()
+        self._network.carry(self._http)
 
     def close(self) -> None:
         self._http.close()
@@ -54,6 +57,7 @@ class Exchange:
         Raises httpx2.HTTPError, httpx2.InvalidURL.
         """
         left = max(until - monotonic(), 0.1)
+        self._network.until = monotonic() + left
         times = {"connect": min(self._connect_timeout, left), "read": left, "write": left, "pool": left}
         target = target_of(address)
         outgoing = self._http.build_request(
@@ -76,8 +80,6 @@ class Exchange:
                     if request.method == "GET":
                         return Answer(413, {}, _TOO_LARGE, request)
                     raise httpx2.ReadError("the answer is larger than 64 MB", request=outgoing)
-                if monotonic() > until:
-                    raise httpx2.ReadTimeout("the answer takes too long", request=outgoing)
         finally:
             incoming.close()
         named = {name.lower(): value for name, value in incoming.headers.items()}

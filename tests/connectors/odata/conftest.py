@@ -1,8 +1,11 @@
 """What the tests of the OData connector share: no test knows of another's outages, limits, sizes or tokens."""
 
+import socket
+
 import pytest
 
 from synccore.connectors.odata import auth, batches, circuit, limiter, shared
+from tests.connectors.odata.wire import Wire
 
 
 @pytest.fixture(autouse=True)
@@ -18,3 +21,18 @@ def on_its_own(monkeypatch):
 def with_redis(redis_url):
     """The Redis of this test run."""
     limiter.use(redis_url)
+
+
+@pytest.fixture
+def wire():
+    """A server of bare sockets."""
+    wire = Wire()
+    yield wire
+    wire.close()
+
+
+@pytest.fixture
+def listener():
+    """A port of this machine that somebody will answer at."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener

@@ -1,7 +1,6 @@
 """What really goes over the wire: a server of bare sockets sees the request line, the connections and the cuts."""
 
 import socket
-import threading
 import time
 
 import pytest
@@ -9,63 +8,7 @@ import pytest
 from synccore.connectors.odata.client import Client, Request
 from synccore.connectors.odata.profile import Profile
 from synccore.failures import Transient
-
-
-class Wire:
-    """Answers every request on one port with ``answer``; keeps the request lines and counts connections."""
-
-    def __init__(self):
-        self.lines = []
-        self.heads = []
-        self.connections = 0
-        self.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
-        self.pieces = None  # (bytes, pause) … instead of the answer
-        self.hang_up = 0
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        self.over = threading.Event()
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
-
-    def _talk(self, connection):
-        with connection, connection.makefile("rb") as incoming:
-            while line := incoming.readline():
-                self.lines.append(line.rstrip())
-                head = b"".join(iter(incoming.readline, b"\r\n"))
-                self.heads.append(head.lower())
-                if self.hang_up:
-                    self.hang_up -= 1
-                    return
-                for piece, pause in self.pieces or [(self.answer, 0)]:
-                    try:
-                        connection.sendall(piece)
-                    except OSError:
-                        return
-                    self.over.wait(pause)
-
-    def close(self):
-        self.over.set()
-        self.listener.close()
-
-
-@pytest.fixture
-def wire():
-    wire = Wire()
-    yield wire
-    wire.close()
-
-
-def client(wire, **more):
-    return Client(Profile(), app="Sales", root=f"http://127.0.0.1:{wire.port}/data/", **more)
-
+from tests.connectors.odata.wire import client
 
 LINKS = [
     "accounts?$skiptoken=%3Ccookie%20pagenumber=%222%22%20pagingcookie=%22%253ccookie%22%20/%3E",
