@@ -43,6 +43,17 @@ TRIES: Final = 6
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
+@dataclass(frozen=True, slots=True)
+class _End:
+    """The other end of calls: the app's service, or the one that gives tokens. Each has its own limits, outages and pauses,
+    headers of every request, and a way to sign in."""
+
+    limiter: Limiter
+    circuit: Circuit
+    headers: Mapping[str, str]
+    sign_in: SignIn
+
+
 @dataclass(slots=True)
 class _Call:
     """One request while it is tried. ``until``: by this moment (monotonic); ``repeatable``: twice is as good as once;
@@ -52,7 +63,7 @@ class _Call:
     about: Situation
     until: float
     repeatable: bool
-    wanted: frozenset[int]
+    wanted: frozenset[int] = frozenset()
     doubtful: bool = False
 
 
@@ -95,8 +106,8 @@ class Client:
         self._origin = origin_of(self.root)
         # A service counts by who signs in, whatever the company.
         name = name_of(profile.batch_base(self.root), self._sign_in.user)
-        self._limiter = Limiter(name, window=profile.window, at_once=profile.at_once, rest=rest)
-        self._circuit = Circuit(name)
+        limiter = Limiter(name, window=profile.window, at_once=profile.at_once, rest=rest)
+        self._service = _End(limiter, Circuit(name), profile.headers(), self._sign_in)
         #: How many operations go into a batch.
         self.sizes = batches.sizes_of(name, profile)
         # A proxy of the surroundings is for the world outside.
@@ -201,48 +212,20 @@ class Client:
 
     def pause(self, seconds: float | None) -> None:
         """The service wants to be left alone, by all workers: for so long, or a little while where it does not say."""
-        self._limiter.pause(backoff(1) if seconds is None else seconds)
+        self._service.limiter.pause(backoff(1) if seconds is None else seconds)
 
     def token_request(self, address: str, form: bytes, until: float) -> Answer:
         """The token end-point's answer, whatever its status. Raises Failure where none came."""
         request = Request("POST", address, {"Content-Type": "application/x-www-form-urlencoded"}, form)
         _scheme, host, port = origin_of(address)
         about = self.situation("token", host=host, port=str(port))
-        headers = {"Accept": "application/json", **request.headers}
-        # It is a service of its own, with outages and pauses of its own.
         name = name_of(address, self._sign_in.user)
         limiter = Limiter(name, window=None, at_once=self.profile.at_once, rest=self._rest)
-        circuit = Circuit(name)
-        tries = 0
-        answer: Answer | None = None
-        lost: Failure | None = None
-        while circuit.enter(probe=self._probes and not tries):
-            tries += 1
-            lost = None
-            try:
-                with limiter.turn(until):
-                    answer = self._exchange.once(request, address, headers, until)
-            except TooLong:
-                raise self._throttled(about) from None
-            except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-                lost, pause = no_answer(error, about), backoff(tries)
-                if not isinstance(lost, Transient):
-                    raise lost from None
-                circuit.outage(_name_of_outage(lost))
-            else:
-                if is_outage(answer):
-                    circuit.outage()
-                else:
-                    circuit.answered()
-                if answer.status not in BUSY:
-                    return answer
-                pause = self._asked_to_wait(answer, limiter, tries)
-            if tries >= TRIES or monotonic() + pause >= until:
-                break
-            self._rest(pause)
-        if answer is not None and lost is None:
-            return answer
-        raise lost or self._open(circuit, about)
+        end = _End(limiter, Circuit(name), {"Accept": "application/json"}, SignIn())
+        try:
+            return self._insist(_Call(request, about, until, repeatable=True), address, end)
+        except httpx2.InvalidURL as error:
+            raise no_answer(error, about) from None
 
     # -- one call ------------------------------------------------------------------------------------------------------
 
@@ -250,7 +233,13 @@ class Client:
         """The answer to a request that is repeated where that does no harm and may help, until time is up. Raises Failure;
         what an earlier try may have done stays unknown, whatever came of the later ones."""
         try:
-            answer = self._insist(call)
+            address = address_of(call.request.path, self.root)
+        except ValueError:
+            raise self._not_taken(call.request, call.about) from None
+        try:
+            answer = self._insist(call, address, self._service)
+        except httpx2.InvalidURL:
+            raise self._not_taken(call.request, call.about) from None
         except Failure as failure:
             failure.outcome_unknown = failure.outcome_unknown or call.doubtful
             raise
@@ -260,29 +249,23 @@ class Client:
                 raise refused
         return answer
 
-    def _insist(self, call: _Call) -> Answer:
-        request, about, until = call.request, call.about, call.until
-        try:
-            address = address_of(request.path, self.root)
-        except ValueError:
-            raise self._not_taken(request, about) from None
+    def _insist(self, call: _Call, address: str, end: _End) -> Answer:
+        about, until = call.about, call.until
         tries, renewed = 0, False
         answer: Answer | None = None
         lost: Failure | None = None
         # Who asks in any case asks once: a service that is gone is not asked again and again.
-        while self._circuit.enter(probe=self._probes and not tries):
-            signed = self._sign_in.headers(self, until)
+        while end.circuit.enter(probe=self._probes and not tries):
+            signed = end.sign_in.headers(self, until)
             about.secrets = self._sign_in.secrets
             tries += 1
             lost = None
             try:
-                answer = self._turn(call, address, signed)
-            except httpx2.InvalidURL:
-                raise self._not_taken(request, about) from None
+                answer = self._turn(call, address, end, signed)
             except httpx2.HTTPError as error:
                 lost, pause = no_answer(error, about), backoff(tries)
                 if isinstance(lost, Transient):
-                    self._circuit.outage(_name_of_outage(lost))
+                    end.circuit.outage(_name_of_outage(lost))
                 too_long = lost.code == "statement_timeout" and 408 in call.wanted
                 if (
                     not isinstance(lost, Transient)
@@ -294,15 +277,15 @@ class Client:
                 call.doubtful = call.doubtful or lost.outcome_unknown
             else:
                 if is_outage(answer) and answer.status not in call.wanted:
-                    self._circuit.outage(_name_of_outage(translate(answer, about, self.profile)))
+                    end.circuit.outage(_name_of_outage(translate(answer, about, self.profile)))
                 else:
-                    self._circuit.answered()
-                if answer.status == 401 and not renewed and self._sign_in.refused(signed):
+                    end.circuit.answered()
+                if answer.status == 401 and not renewed and end.sign_in.refused(signed):
                     renewed = True
                     continue
                 if answer.status not in BUSY or answer.status in call.wanted:
                     return answer
-                pause = self._asked_to_wait(answer, self._limiter, tries)
+                pause = self._asked_to_wait(answer, end.limiter, tries)
                 if not was_not_done(answer):
                     if not call.repeatable:
                         return answer
@@ -312,29 +295,31 @@ class Client:
             self._rest(pause)
         if answer is not None and lost is None:
             return answer
-        raise lost or self._open(self._circuit, about)
+        raise lost or self._open(end.circuit, about)
 
-    def _turn(self, call: _Call, address: str, signed: Mapping[str, str]) -> Answer:
-        headers = httpx2.Headers(self.profile.headers())
+    def _turn(self, call: _Call, address: str, end: _End, signed: Mapping[str, str]) -> Answer:
+        headers = httpx2.Headers(end.headers)
         headers.update(signed)
         if call.request.body is not None:
             headers["Content-Type"] = "application/json"
         # What a request says of itself, its condition above all, stands before any header that people typed.
         headers.update(call.request.headers)
         try:
-            with self._limiter.turn(call.until):
-                self.requests += 1
+            with end.limiter.turn(call.until):
+                self.requests += end is self._service
                 answer = self._exchange.once(call.request, address, headers, call.until)
         except TooLong:
             raise self._throttled(call.about) from None
-        self.last_date = moment_of(answer.headers.get("date")) or self.last_date
+        if end is self._service:
+            self.last_date = moment_of(answer.headers.get("date")) or self.last_date
         return answer
 
     def _asked_to_wait(self, answer: Answer, limiter: Limiter, tries: int) -> float:
         """Seconds until a busy service is asked again; where it asks for them, all workers wait."""
         asked = retry_after(answer.headers)
-        pause = backoff(tries) if asked is None else asked
-        if answer.status == 429 or asked is not None:
+        # Who says "at once", or a moment that is over, is not asked six times in a row all the same.
+        pause = asked or backoff(tries)
+        if asked or asked is None and answer.status == 429:
             limiter.pause(pause)
         return pause
 

@@ -558,7 +558,7 @@ def test_a_busy_operation_pauses_the_connection(form):
         results = changes(sales, [update(1), update(2)])
         assert isinstance(results[1], Transient)
         assert results[1].scope is Scope.CONNECTION
-        assert sales._limiter._local.paused_until > 0
+        assert sales._service.limiter._local.paused_until > 0
 
 
 def test_an_operation_that_is_asked_to_wait_pauses_the_connection_whatever_its_status(form):
@@ -582,7 +582,7 @@ def test_an_operation_that_is_asked_to_wait_pauses_the_connection_whatever_its_s
     with client(service, form) as sales:
         results = changes(sales, [update(1), update(2)])
         assert kinds(results) == ".x"
-        assert sales._limiter._local.paused_until > monotonic() + 20
+        assert sales._service.limiter._local.paused_until > monotonic() + 20
 
 
 @pytest.mark.parametrize("lost", [httpx2.ConnectError("Connection refused"), httpx2.Response(401)])
@@ -595,7 +595,7 @@ def test_a_batch_that_was_not_worked_on_says_nothing_of_its_size(form, lost):
             changes(sales, [update(n) for n in range(1, 60)])
         assert sales.sizes.now(reads=False) == before
         service.whole = [httpx2.ReadTimeout("slow")]
-        sales._circuit.answered()
+        sales._service.circuit.answered()
         changes(sales, [update(n) for n in range(1, 60)])
         assert sales.sizes.now(reads=False) == 59 // 2
 

@@ -83,7 +83,7 @@ def test_every_operation_has_a_result(form, data):
     )
     with client:
         client.pause = lambda seconds: None  # type: ignore[method-assign]
-        client._limiter.pause = lambda seconds: None  # type: ignore[method-assign]
+        client._service.limiter.pause = lambda seconds: None  # type: ignore[method-assign]
         try:
             results = client.batch(OPERATIONS, operation="update", table="accounts")
         except Failure:

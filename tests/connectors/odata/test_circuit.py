@@ -134,7 +134,7 @@ def test_throttling_is_no_outage():
         for _ in range(3):
             with pytest.raises(Transient):
                 sales.send(Request("GET", "accounts"), operation="read")
-        assert sales._circuit.enter()
+        assert sales._service.circuit.enter()
     assert len(asked) > circuit.OUTAGES
 
 

@@ -433,3 +433,14 @@ def test_a_body_that_is_not_packed_as_it_says_is_a_failure():
         pytest.raises(Failure),
     ):
         read(sales)
+
+
+@pytest.mark.parametrize("said", ["0", "-5", "Sun, 06 Nov 1994 08:49:37 GMT", "soon"])
+def test_who_may_be_asked_again_at_once_is_not_asked_in_a_row(said):
+    rests = []
+    service = Moody(*[httpx2.Response(503, headers={"Retry-After": said})] * 9)
+    with client(service, rest=rests.append) as sales, pytest.raises(Transient):
+        read(sales)
+    assert len(service.seen) == 6
+    assert len(rests) == 5
+    assert min(rests) >= 0.25
