@@ -21,6 +21,7 @@ from limits.storage import MemoryStorage, RedisStorage
 from limits.strategies import MovingWindowRateLimiter
 
 from synccore.connectors.odata.shared import Away, shared, use
+from synccore.connectors.odata.waiting import CAP
 
 __all__ = ["Limiter", "TooLong", "name_of", "use"]
 
@@ -29,13 +30,15 @@ LEASE: Final = 75.0
 #: Longest sleep between two looks, and the shortest.
 _LOOK, _SHORTEST = 1.0, 0.02
 
-#: Take a place. Answers {0, 0} taken; {1, ms} paused for so long; {2, ms} no place, the next lease ends then.
+#: Take a place. Answers {0, 0} taken; {1, ms} paused for so long; {2, ms} no place, the next lease ends then. A pause or a
+#: lease that lasts longer than there is one was made before Redis's clock was put back: it is over.
 _TAKE: Final = """
 local pause = redis.call('PTTL', KEYS[2])
-if pause > 0 then return {1, pause} end
+if pause > tonumber(ARGV[4]) then redis.call('DEL', KEYS[2]) elseif pause > 0 then return {1, pause} end
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '(' .. (now + ARGV[3]), '+inf')
 if redis.call('ZCARD', KEYS[1]) < tonumber(ARGV[2]) then
   redis.call('ZADD', KEYS[1], now + ARGV[3], ARGV[1])
   redis.call('PEXPIRE', KEYS[1], ARGV[3])
@@ -121,7 +124,8 @@ class Limiter:
             self._give_back(place)
 
     def pause(self, seconds: float) -> None:
-        """The service wants to be left alone for so long: by all workers."""
+        """The service wants to be left alone for so long, at most ``CAP``: by all workers."""
+        seconds = min(seconds, CAP)
         if seconds <= 0:
             return
         with self._local.lock:
@@ -139,7 +143,8 @@ class Limiter:
             return self._take_alone(place)
 
     def _take_shared(self, client: Any, place: str) -> tuple[float, bool]:
-        state, wait = client.eval(_TAKE, 2, *self._keys, place, self._at_once, int(LEASE * 1000))
+        longest = int(LEASE * 1000), int(CAP * 1000)
+        state, wait = client.eval(_TAKE, 2, *self._keys, place, self._at_once, *longest)
         if state:
             return max(float(wait) / 1000, _SHORTEST), state == 1
         if self._windows is None or self._windows[0] is not client:
@@ -169,7 +174,12 @@ class Limiter:
         """0 where the request is counted; else seconds until the window has room."""
         if self._window is None or windows.hit(self._window, self._name):
             return 0.0
-        return max(windows.get_window_stats(self._window, self._name).reset_time - time(), _SHORTEST)
+        wait = windows.get_window_stats(self._window, self._name).reset_time - time()
+        if wait <= self._window.get_expiry() + 1:
+            return max(wait, _SHORTEST)
+        # It was counted before a clock was put back, and would be full for as long as that.
+        windows.clear(self._window, self._name)
+        return 0.0
 
     def _give_back(self, place: str) -> None:
         with self._local.lock:

@@ -123,6 +123,21 @@ def test_a_pause_is_for_all_workers(where, name):
         assert time.monotonic() - started >= 1.9
 
 
+def test_what_was_kept_before_a_clock_was_put_back_holds_nobody_up(with_redis, name, monkeypatch):
+    limits = Limiter(name, window=(1, 5), at_once=1, rest=lambda seconds: None)
+    far = time.time() + 7200
+    redis = shared.shared()._connection()
+    redis.zadd(limits._keys[0], {"of a worker that died": far * 1000})
+    redis.set(limits._keys[1], "1", px=7_200_000)
+    with monkeypatch.context() as ahead:
+        ahead.setattr("limits.storage.redis.time.time", lambda: far)
+        with limits.turn(time.monotonic() + 5):
+            pass
+    redis.zadd(limits._keys[0], {"of a worker that died": far * 1000})
+    with limits.turn(time.monotonic() + 5):
+        assert redis.zcard(limits._keys[0]) == 1
+
+
 def test_a_pause_of_another_connection_is_not_ours(where, name):
     Limiter(name, window=None, at_once=4).pause(60)
     with Limiter(name + "x", window=None, at_once=4).turn(soon()):
@@ -196,8 +211,8 @@ def dated(seconds, at=None):
 @pytest.mark.parametrize(
     ("said", "seconds"),
     [
-        ("7", 7), ("0", 0), ("2.5", 2.5), (" 3 ", 3), ("-5", 0), ("99999999", CAP), ("1e300", CAP),
-        ("", None), ("soon", None), ("nan", None), ("inf", None), ("Wed, 99 Foo 2026", None),
+        ("7", 7), ("0", 0), ("2.5", 2.5), (" 3 ", 3), ("-5", 0), ("31536000", CAP), ("1e300", CAP),
+        ("", None), ("soon", None), ("nan", None), ("inf", None), ("Wed, 99 Foo 2026", None), ("120, 60", None),
     ],
 )  # fmt: skip
 def test_retry_after_in_seconds(said, seconds):
@@ -210,6 +225,10 @@ def test_retry_after_as_a_date_is_measured_from_the_service_s_own_clock():
     assert 10 < retry_after({"retry-after": dated(30)}) <= 30
     assert retry_after({"retry-after": dated(-30)}) == 0
     assert retry_after({"retry-after": dated(86_400)}) == CAP
+    old_ways = ["Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"]  # both still allowed
+    assert [
+        retry_after({"retry-after": each, "date": "Sun, 06 Nov 1994 08:49:00 GMT"}) for each in old_ways
+    ] == [37, 37]
     yesterday = now - timedelta(days=1)
     headers = {"retry-after": dated(20, yesterday), "date": dated(0, yesterday)}
     assert retry_after(headers) == 20, "its clock is a day behind ours, which does not matter"
