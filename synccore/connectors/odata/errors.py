@@ -142,6 +142,8 @@ def _not_connected(error: Exception, message: str, now: Situation) -> Failure:
         if "temporary failure" in low:  # our own name service, not the name
             return _at_connection(Transient, "connection_refused", now)
         return _at_connection(Misconfigured, "unknown_host", now)
+    if isinstance(error, httpx2.ProxyError) and message.startswith("407"):  # it wants to know who we are
+        return _at_connection(Misconfigured, "wrong_address", now)
     if isinstance(error, httpx2.PoolTimeout):  # our own limit of connections
         return _at_connection(Transient, "too_many_connections", now)
     return _at_connection(Transient, "connection_refused", now)

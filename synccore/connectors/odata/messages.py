@@ -10,6 +10,8 @@ from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import httpx2
+
 from synccore.connectors.odata.errors import BadAnswer
 
 _READ: Final = json.JSONDecoder(parse_float=Decimal)
@@ -85,7 +87,10 @@ def origin_of(address: str) -> tuple[str, str, int]:
     parts = urlsplit(address)
     scheme, host = parts.scheme.lower(), parts.hostname or ""
     if not host.isascii():
-        host = host.encode("idna").decode("ascii")
+        try:
+            host = httpx2.URL(scheme=scheme, host=host).raw_host.decode("ascii")
+        except httpx2.InvalidURL as error:
+            raise ValueError(str(error)) from None
     return scheme, host, parts.port or (443 if scheme == "https" else 80)
 
 
