@@ -67,16 +67,18 @@ def match_couple(run: Run) -> None:
         run.log("right_missing", n=1)
         if run.job.is_line:  # who waits for this line must not take it for done
             raise Cancelled
+        give_up(run, "right_missing")
         return
     settle_open(run)
     matcher = matcher_of(run)
     terms = _terms(run, matcher)
-    if run.job.checkpoint.get("phase") != "frozen":
+    criteria = setup_of(run.mapping).revision
+    if run.job.checkpoint.get("phase") != "frozen" or run.job.options.get("criteria") != criteria:
         if terms.look == run.job.pk:
             look(run, matcher)
-        elif not _as_seen(run, terms.look):
+        elif not _as_seen(run, terms.look, criteria):
             run.log("match_moved")
-            give_up(run)
+            give_up(run, "match_moved")
             return
         freeze(run, terms.look, terms.sources)
     # The brake on new records asks what an app held before: the look has met it, coupled or not.
@@ -120,13 +122,13 @@ def _terms(run: Run, matcher: Matcher) -> Terms:
     )
 
 
-def _as_seen(run: Run, look: int) -> bool:
+def _as_seen(run: Run, look: int, criteria: int) -> bool:
     """Whether the rules and criteria are those under which the look was made."""
     seen = SynchJob.objects.filter(pk=look, mapping=run.mapping, verb="match_preview").first()
     return (
         seen is not None
         and seen.mapping_revision == run.mapping.revision
-        and seen.options.get("criteria") == setup_of(run.mapping).revision
+        and seen.options.get("criteria") == criteria
     )
 
 

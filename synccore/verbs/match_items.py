@@ -67,12 +67,12 @@ def freeze(run: Run, look: int, sources: Sequence[Side]) -> None:
             _count(run, side, _left_alone(run, side).count())
 
 
-def give_up(run: Run) -> None:
-    """The rules or criteria have moved since the look: what was frozen and not reached is not carried out."""
+def give_up(run: Run, note: str) -> None:
+    """What was frozen and not reached is not carried out; ``note`` says why, as a job item does."""
     rest = _chosen(run).filter(state=JobItem.State.OPEN)
     with run.page(run.job.checkpoint):
         for side in SIDES:
-            n = rest.filter(side=side.value).update(state=JobItem.State.NOT_APPLICABLE, note="match_moved")
+            n = rest.filter(side=side.value).update(state=JobItem.State.NOT_APPLICABLE, note=note)
             _count(run, side, n)
 
 

@@ -12,6 +12,7 @@ from synccore.models.seals import verify_journal
 from synccore.services import match, runs
 from synccore.services.review import What
 from synccore.shapes import Side
+from tests.factories import make_user
 
 from .helpers import new, work
 from .test_match import both, criteria, look, results
@@ -102,20 +103,59 @@ def test_rules_that_move_while_a_look_is_carried_out_leave_the_rest_alone(world:
     assert done.scanned == done.total == 6
 
 
+def die() -> None:
+    raise KeyboardInterrupt
+
+
+def broken_off(world: World, job: SynchJob) -> None:
+    """The job's worker dies as soon as the first page of pairs is coupled."""
+    with pytest.raises(KeyboardInterrupt):
+        jobs.run(job.pk, observe=once(die))
+    SynchJob.objects.filter(pk=job.pk).update(lease_until=world.left.now())
+    jobs.take_over()
+
+
+def test_criteria_that_change_before_a_run_goes_on_end_it(world: World) -> None:
+    criteria(world, ("city",), ("name", 2))
+    done = match.start_match(world.mapping, user=None, look=look(world).pk)
+    broken_off(world, done)
+    criteria(world, ("name",))
+    work()
+    done.refresh_from_db()
+    assert (done.state, done.coupled, done.skipped) == ("finished", 2, 4)
+    assert sorted(results(done).values()) == [*["match_coupled"] * 2, *["match_moved"] * 3, "match_none"]
+
+
+def test_a_line_whose_criteria_change_before_it_goes_on_looks_by_the_new_ones(world: World) -> None:
+    criteria(world, ("city",), ("name", 2))
+    job = line(world)
+    broken_off(world, job)
+    criteria(world, ("name",))
+    work()
+    job.refresh_from_db()
+    assert (job.state, job.code, job.coupled, job.skipped, job.total) == ("finished", "", 5, 1, 6)
+    assert Journal.objects.filter(operation="couple").count() == 5
+
+
+def test_a_run_of_somebody_who_lost_the_right_meanwhile_leaves_no_item_open(world: World) -> None:
+    person = make_user("Record owner", grants={world.mapping: 2})
+    done = match.start_match(world.mapping, user=person, look=look(world).pk)
+    broken_off(world, done)
+    person.groups.clear()
+    work()
+    done.refresh_from_db()
+    assert (done.state, done.coupled, done.skipped) == ("finished", 2, 4)
+    assert sorted(results(done).values()) == [*["match_coupled"] * 2, "match_none", *["right_missing"] * 3]
+
+
 def test_pairs_whose_worker_died_before_it_synchronized_them_are_synchronized(world: World) -> None:
     criteria(world, ("name",), create_right=False, after="left")
     for row in world.app(Side.LEFT).tables["customer"].rows.values():
         row.fields["city"] = "Gent"
 
-    def die() -> None:
-        raise KeyboardInterrupt
-
     done = match.start_match(world.mapping, user=None, look=look(world).pk)
-    with pytest.raises(KeyboardInterrupt):
-        jobs.run(done.pk, observe=once(die))
+    broken_off(world, done)
     assert {row["city"] for row in world.rows(R).values()} == {None}
-    SynchJob.objects.filter(pk=done.pk).update(lease_until=world.left.now())
-    jobs.take_over()
     work()
     done.refresh_from_db()
     assert (done.state, done.coupled, done.modified, done.skipped) == ("finished", 5, 5, 1)
