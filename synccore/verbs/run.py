@@ -145,7 +145,7 @@ class Run:
         if side not in self._connectors:
             try:
                 connector = self._connectors[side] = self._connect(self.mapping, side)
-                connector.before_requests(self._hold_on)
+                connector.before_requests(self.hold_on)
             except Failure as failure:
                 failure.params.setdefault("side", side.value)
                 raise
@@ -204,7 +204,7 @@ class Run:
             raise LeaseLost
         self.cancel_requested = row[0] is not None
 
-    def _hold_on(self) -> None:
+    def hold_on(self) -> None:
         """Within a call that takes many requests: renew the lease in good time. Raises LeaseLost."""
         if timezone.now() - self._renewed_at > HOLD_ON:
             self.renew()

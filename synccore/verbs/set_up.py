@@ -82,7 +82,9 @@ def connection_of(run: Run) -> Connection:
 
 @contextmanager
 def signed_in(run: Run, app: Connection) -> Iterator[Connector]:
-    """A connector of the connection for calls of this job; the lease is renewed first. Raises Failure, LeaseLost."""
+    """A connector of the connection for calls of this job; the lease is renewed first, and within calls that take many
+    requests. Raises Failure, LeaseLost."""
     run.renew()
     with app.connect() as connector:
+        connector.before_requests(run.hold_on)
         yield connector

@@ -293,3 +293,35 @@ def test_a_look_that_fails_itself_starts_no_other():
     app = make.make_connection("Strange", kind="nobody")
     run("check_set_up", app)
     assert looks() == 1
+
+
+@pytest.mark.parametrize(
+    ("verb", "call"),
+    [
+        ("check_connection", "check"),
+        ("check_set_up", "check"),
+        ("describe", "describe"),
+        ("list_choices", "choices"),
+    ],
+)
+def test_a_call_of_many_requests_holds_the_lease_and_ends_when_the_job_was_taken_over(
+    monkeypatch: pytest.MonkeyPatch, verb: str, call: str
+) -> None:
+    """Reading all tables of a large service takes longer than a lease lasts."""
+    world, hooks, renewed = World(), [], []
+    monkeypatch.setattr(MemoryConnector, "before_requests", lambda _self, hook: hooks.append(hook))
+    monkeypatch.setattr("synccore.verbs.run.HOLD_ON", timedelta(seconds=-1))
+    reached: list[str] = []
+
+    def many_requests(_self: MemoryConnector, *_args: object, **_more: object) -> None:
+        before = SynchJob.objects.get().lease_until
+        hooks[-1]()
+        renewed.append(SynchJob.objects.get().lease_until > before)
+        SynchJob.objects.update(lease_no=77)
+        hooks[-1]()
+        reached.append("a request on behalf of another worker's job")
+
+    monkeypatch.setattr(MemoryConnector, call, many_requests)
+    job = run(verb, app_of(world))
+    assert (renewed, reached) == ([True], [])
+    assert (job.state, job.lease_no) == ("running", 77), "it is another worker's now"
