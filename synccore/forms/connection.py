@@ -32,7 +32,10 @@ class ConnectionForm(forms.Form):
     """
 
     name = forms.CharField(
-        label=gettext_lazy("Name of the app"), max_length=100, help_text=gettext_lazy("As people call it.")
+        label=gettext_lazy("Name of the app"),
+        max_length=100,
+        help_text=gettext_lazy("As people call it."),
+        error_messages={"required": gettext_lazy("It must be filled in.")},
     )
     integration_user = forms.CharField(label=gettext_lazy("Integration user"), max_length=200, required=False)
     revision = forms.CharField(widget=forms.HiddenInput, required=False)
@@ -190,7 +193,7 @@ def _field(option: Option, *, is_set: bool) -> forms.Field:
         box = forms.CheckboxInput(attrs={"class": "form-check-input"})
         return forms.BooleanField(label=label, required=False, help_text=help_text, widget=box)
     if option.type is OptionType.CHOICE:
-        nothing = default or _("as the app decides")
+        nothing = default or _(option.placeholder) or _("as the app decides")
         choices = [("", nothing), *((choice, choice) for choice in option.choices)]
         return forms.CharField(
             label=label, required=False, help_text=help_text, widget=forms.Select(choices=choices)

@@ -56,7 +56,11 @@ GUIDES: Final[dict[str, Guide]] = {
         _("{app} is not found"),
         _("There is no server with the name {host}."),
         Who.ADMINISTRATOR,
-        (_("Compare the server's name on Connection Setup with the one {app} really has."), CHECKED_AGAIN),
+        (
+            _("Compare the server's name on Connection Setup with the one {app} really has."),
+            _("Ask whoever runs the network whether this server may reach it."),
+            CHECKED_AGAIN,
+        ),
         _TEST,
     ),
     "connection_refused": Guide(

@@ -114,23 +114,31 @@ def _pairs(app: Connection) -> Any:
 
 
 def _proposal(app: Connection, others: list[Connection]) -> dict[str, Any]:
-    """Which pair is likely meant: with the app that has none yet; what is usually on the left stands there."""
-    paired = set(Integration.objects.values_list("left", flat=True))
-    paired |= set(Integration.objects.values_list("right", flat=True))
-    alone = [each for each in others if each.pk not in paired]
+    """Which pair is likely meant: with an app that has none yet, that answers, that is usually on the other side, the newest
+    of them; what is usually on the left stands there."""
     if not others:
         return {}
-    other = (alone or others)[-1]
-    usual = KINDS.get(app.kind)
-    theirs = KINDS.get(other.kind)
-    if usual and usual.side:
-        is_left = usual.side == "left"
-    elif theirs and theirs.side:
-        is_left = theirs.side == "right"
-    else:
-        is_left = app.pk < other.pk
+    paired = set(Integration.objects.values_list("left", flat=True))
+    paired |= set(Integration.objects.values_list("right", flat=True))
+    ours = _usual_side(app)
+    other = max(
+        others,
+        key=lambda each: (
+            each.pk not in paired,
+            each.checked_at is not None,
+            _usual_side(each) != ours,
+            each.pk,
+        ),
+    )
+    theirs = _usual_side(other)
+    is_left = ours == "left" if ours else theirs == "right" if theirs else app.pk < other.pk
     left, right = (app, other) if is_left else (other, app)
     return {"left": left, "right": right, "name": f"{left} ⇄ {right}"[:100]}
+
+
+def _usual_side(app: Connection) -> str:
+    kind = KINDS.get(app.kind)
+    return kind.side if kind else ""
 
 
 def _pair(request: HttpRequest, form: IntegrationForm) -> Integration | None:

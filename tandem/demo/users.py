@@ -38,7 +38,8 @@ PEOPLE: Final = (
     Person("purchaser", "Per", "Nilsen", PURCHASING, "sees vendors and items only"),
     Person("viewer", "Vera", "Berg", VIEWER, "sees everything, changes nothing"),
 )
-ALL: Final = tuple(spec.name for spec in MAPPINGS)
+#: Of the two databases; the online apps have units in groups besides.
+ALL: Final = (*(spec.name for spec in MAPPINGS), "Unit groups")
 #: Which group works with which mappings, and how far.
 GRANTS: Final = {
     RECORD_OWNER: (GrantLevel.RESOLVE, tuple(name for name in ALL if name != "Vendors")),

@@ -19,6 +19,7 @@ from tandem.demo.online.apps import OnlineApp, OnlineApps
 from tandem.demo.online.cases import CASES
 from tandem.demo.online.host import open_app
 from tandem.demo.online.setup import INTEGRATION, make_integration
+from tandem.demo.users import make_people
 from tests.demo.test_end_to_end import a_minute, found, work
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow, pytest.mark.timeout(600)]
@@ -52,6 +53,8 @@ def test_the_online_demo_from_its_first_start_to_rest(apps, no_waiting):
     assert not make_integration(apps)
     assert {row.kind for row in Connection.objects.all()} == {"business_central", "dataverse"}
     assert TableMapping.objects.filter(enabled=True).count() == 8
+    make_people()
+    assert TableMapping.objects.visible_to(User.objects.get(username="viewer")).count() == 8
     assert JobQueueEntry.objects.filter(interval_seconds=60).count() == 16
     names = [mapping.name for level in opening.levels(INTEGRATION) for mapping in level]
     assert names.index("Currencies") < names.index("Customers") and names.index("Unit groups") < names.index(

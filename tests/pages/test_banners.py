@@ -194,6 +194,13 @@ def test_the_list_with_a_brake_and_requests_keeps_its_budget(world, braked, owne
     assert len(own) <= 5, "\n".join(own)
 
 
+def test_what_to_do_stands_on_the_administrators_page_alone(world, administrator, as_user):
+    step = "Ask whoever runs CRM to give it."
+    browser = as_user(administrator)
+    assert step in text(browser.get(reverse("errors:entries"))).split("Check now")[0]
+    assert step not in text(browser.get(COUPLED))
+
+
 def test_the_statement_that_ends_it_stands_apart_from_the_sentence(world, owner, as_user):
     statement = 'GRANT UPDATE ON TABLE "account" TO "tandem_crm";'
     world.setup.params |= {"grant": statement}

@@ -6,6 +6,7 @@ import re
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from synccore import jobs
 from synccore.connectors.memory import MemoryApp, MemoryConnector
@@ -267,6 +268,19 @@ def test_the_usual_sides_are_proposed_whichever_came_first(browser):
     for app in (crm, erp):
         proposed = browser.get(at(app, "guided_next")).context["form"].initial
         assert (proposed["left"], proposed["right"]) == (erp, crm)
+
+
+def test_the_app_that_is_proposed_answers_and_has_no_pair_yet(browser):
+    erp = make.make_connection("ERP", kind="business_central")
+    paired = make.make_connection("Shop", kind="dataverse", checked_at=timezone.now())
+    make.make_integration(make.make_connection("Books"), paired)
+    crm = make.make_connection("CRM", kind="dataverse", checked_at=timezone.now())
+    other = make.make_connection("Other books", kind="business_central", checked_at=timezone.now())
+    make.make_connection("Zz, mistyped", kind="dataverse")
+    proposed = browser.get(at(erp, "guided_next")).context["form"].initial
+    assert (proposed["left"], proposed["right"]) == (erp, crm)
+    proposed = browser.get(at(crm, "guided_next")).context["form"].initial
+    assert (proposed["left"], proposed["right"]) == (other, crm)
 
 
 # --- choosing ------------------------------------------------------------------------------------------

@@ -60,8 +60,9 @@ def of_dataverse(said: Told, now: Situation) -> Meaning | None:
     privilege = named["privilege"] if named else _first(_NAMED, said.message)
     if privilege:
         action, entity = _of_privilege(privilege)
-        if said_entity := _ENTITY.search(said.message):
-            entity = said_entity["entity"]
+        said_entity = _ENTITY.search(said.message)
+        if said_entity and said_entity["entity"].casefold() != entity.casefold():
+            entity = said_entity["entity"]  # else as the privilege spells it: "records of Account"
         params: dict[str, Any] = {
             "privilege": privilege if len(privilege) > 3 else "",
             "action": action,

@@ -55,7 +55,7 @@ def options_of(app: OnlineApp) -> dict[str, Any]:
         "token_address": app.token_address,
     }
     if app.kind == "business_central":
-        options |= {"environment": app.environment, "company": app.company[0]}
+        options |= {"environment": app.environment, "company": app.company[0], "company_name": app.company[1]}
     return options
 
 
