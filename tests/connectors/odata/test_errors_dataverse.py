@@ -82,7 +82,7 @@ ROWS = [
     Row("environment disabled", 403, error("0x8004A104", "The organization is disabled."), READ, Misconfigured, "app_disabled", CONNECTION),
     Row("no licence", 403, error("0x80050304", "The user does not have a valid license."), READ, Misconfigured, "licence_missing", CONNECTION),
     # -- rights
-    Row("missing privilege", 403, error("0x80040220", LONG), UPDATE, Misconfigured, "missing_privilege", TABLE, PRIVILEGE, LONG),
+    Row("missing privilege", 403, error("0x80040220", LONG), UPDATE, Misconfigured, "missing_privilege", TABLE, {**PRIVILEGE, "entity": "Account"}, LONG),
     Row("missing privilege, signed code", 403, error("-2147220960", f"Principal user (Id={USER}, type=8) is missing prvReadAccount privilege"),
         READ, Misconfigured, "missing_privilege", TABLE, {"privilege": "prvReadAccount", "action": "read", "entity": "Account", "user_id": USER}),
     Row("in Dutch", 403, error("0x80040220", f"Hoofdgebruiker (Id={USER}, type=8) heeft geen machtiging prvCreateAccount"),
