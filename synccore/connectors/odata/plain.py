@@ -37,7 +37,8 @@ class PlainProfile(Profile):
         *READING,
         Option(
             "batch", _("Batches"), OptionType.CHOICE, choices=("multipart", "json"), advanced=True,
-            placeholder=_("none"), help=_("How the service takes many operations in one request; left empty, it takes none."),
+            placeholder=_("none"),
+            help=_("How the service takes many operations in one request; left empty, it takes none."),
         ),
         Option(
             "at_once", _("Requests at once"), OptionType.INTEGER, default=4, minimum=1, advanced=True,
