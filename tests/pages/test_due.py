@@ -18,7 +18,7 @@ from .test_actions import said
 from .test_journal import words
 
 #: Seconds until the next run, and what the pages say of it.
-MOMENTS = [(5, "in a moment"), (730, "in 12 min"), (-5, "due now"), (-7200, "late, was due 2 h ago")]
+MOMENTS = [(40, "in a moment"), (730, "in 12 min"), (-5, "due now"), (-7200, "late, was due 2 h ago")]
 
 
 def plan(seconds: float) -> None:
