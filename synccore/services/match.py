@@ -209,6 +209,7 @@ def start_look(mapping: TableMapping, *, user: Any, couplings: QuerySet[Coupling
     if couplings is not None and not chosen:
         raise NotNow("match_nothing", mapping=mapping.name)
     may_bulk(user, len(chosen))
+    pressed = timezone.now()
     job = jobs.enqueue(
         verb="match_preview",
         mapping=mapping,
@@ -216,9 +217,11 @@ def start_look(mapping: TableMapping, *, user: Any, couplings: QuerySet[Coupling
         requested_by=user,
         origin=SynchJob.Origin.PERSON if user else SynchJob.Origin.COMMAND,
         options={"criteria": setup_of(mapping).revision, "chosen": bool(chosen)},
-        pressed_at=timezone.now(),
+        pressed_at=pressed,
         total=len(chosen) or None,
     )
+    if chosen and job.pressed_at != pressed:  # somebody else's press was quicker: it is about other records
+        raise NotNow("match_looking", mapping=mapping.name, job=job.pk)
     for item in chosen:
         item.job = job
     JobItem.objects.bulk_create(chosen)

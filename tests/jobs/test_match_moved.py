@@ -7,9 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from synccore import jobs
-from synccore.models import Coupling, Journal, RecordCount, SynchJob
+from synccore.models import Coupling, JobItem, Journal, RecordCount, SynchJob
 from synccore.models.seals import verify_journal
 from synccore.services import match, runs
+from synccore.services.jobs import NotNow
 from synccore.services.review import What
 from synccore.shapes import Side
 from tests.factories import make_user
@@ -178,3 +179,15 @@ def test_a_record_that_is_read_twice_counts_once(world: World) -> None:
     assert job.checkpoint["read"]["left"] == 7, "it was on the first page, and on the last one again"
     count = RecordCount.objects.get(mapping=world.mapping)
     assert (count.left, count.right) == (6, 5)
+
+
+def test_records_chosen_while_another_look_is_asked_for_are_not_put_into_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(match, "looking", lambda _mapping: None)  # both presses have seen that nobody looks
+    half = Coupling.objects.create(mapping=world.mapping, left_id=next(iter(world.rows(Side.LEFT))))
+    first = match.start_look(world.mapping, user=None)
+    with pytest.raises(NotNow, match="match_looking"):
+        match.start_look(world.mapping, user=None, couplings=Coupling.objects.filter(pk=half.pk))
+    assert match.start_look(world.mapping, user=None) == first
+    assert not JobItem.objects.exists() and not first.options["chosen"]
