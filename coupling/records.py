@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -28,14 +28,16 @@ from synccore.tables import State, app_names, record_url
 from synccore.views.coupling_table import CouplingRow
 from synccore.views.lists import RecordListPage
 from synccore.views.why import sentence
-from ui.paging import Sort
+from ui.paging import Sort, among
 from ui.tables import Column, ListTable
 from ui.views import Tab
 
 _LIVE = Q(removed_at=None, ended_at=None)
 _PAIRED = Q(left_id__isnull=False, right_id__isnull=False)
 _OPEN = Problem.objects.filter(coupling=OuterRef("pk")).not_ended()
-_LEFT_OUT = Q(Exists(_OPEN.filter(state=Problem.State.ON_PURPOSE)))
+_LEFT_OUT = among(
+    "pk", Problem.objects.of_records().filter(state=Problem.State.ON_PURPOSE).values("coupling")
+)
 
 
 class RecordRow(CouplingRow):

@@ -29,6 +29,7 @@ from synccore.shapes import Side
 from synccore.views.sentences import not_now, not_retried
 from ui.actions import MANY, NAMES_SHOWN, Action, Outcome, press
 from ui.due import is_due
+from ui.paging import among
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -388,4 +389,4 @@ def _in_the_next(result: Any) -> str:
 
 def couplings_of(keys: QuerySet[Any]) -> QuerySet[Coupling]:
     """The couplings with these ids; the base images stay behind."""
-    return Coupling.objects.filter(pk__in=keys).defer("left_base", "right_base")
+    return Coupling.objects.filter(among("pk", keys)).defer("left_base", "right_base")

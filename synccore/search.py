@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from django.contrib.postgres.expressions import ArraySubquery
 from django.contrib.postgres.search import SearchQuery
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Lower
 
 from synccore import guides
@@ -20,7 +19,7 @@ from synccore.guides.shape import fill
 from synccore.models import Coupling
 from synccore.models.coupling import WORDS_OF_PAIR
 from synccore.models.problem import KindChoices
-from ui.paging import IsOneOf
+from ui.paging import among
 from ui.search import PREFIX, Numbers, Words
 
 #: Records that one word may lead to; further ones are not looked at.
@@ -67,7 +66,7 @@ def couplings_numbered(numbers: Sequence[str], mappings: Iterable[int] = ()) -> 
 
 def of_couplings(field: str, found: QuerySet[Coupling]) -> Q:
     """Rows whose ``field`` holds the id of one of the couplings, which are found first, by their own plan."""
-    return Q(IsOneOf(F(field), ArraySubquery(found.order_by().values("pk")[:MOST_RECORDS])))
+    return among(field, found.order_by().values("pk")[:MOST_RECORDS])
 
 
 def holds(title: str, words: Sequence[str]) -> bool:

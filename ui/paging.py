@@ -132,6 +132,15 @@ class IsOneOf(Func):
         return f"{key} = ANY({array})", (*key_params, *array_params)
 
 
+def among(field: str, keys: QuerySet[Any]) -> Q:
+    """Rows whose ``field`` is one of ``keys``, a query of one column.
+
+    As ``field__in=keys``, which is a join to the database: its plan follows from what the database knows of both tables,
+    and while that is nothing (the tables have just been filled) it reads one of them anew for each row of the other.
+    """
+    return Q(IsOneOf(F(field), ArraySubquery(keys)))
+
+
 class _Reader:
     def __init__(
         self, rows: QuerySet[Any], keys: QuerySet[Any], sort: Sort, size: int, branches: Sequence[Q]
@@ -174,7 +183,7 @@ class _Reader:
                 keys = self.keys.filter(branch)
                 keys = keys if part is None else keys.filter(part)
                 head = keys.order_by(*sort.order_by).values("pk")[: self.size + 1]
-                wanted |= Q(IsOneOf(F("pk"), ArraySubquery(head)))
+                wanted |= among("pk", head)
         return list(self.rows.filter(wanted).order_by(*sort.order_by)[: self.size + 1])
 
     def _cursor(self, row: Any, *, newer: bool = False) -> str:

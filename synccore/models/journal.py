@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final, Self
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery
 from django.utils.translation import gettext_lazy as _
 
 from .coupling import Coupling
@@ -44,8 +44,10 @@ class JournalQuerySet(ScopedQuerySet):
         )
 
     def not_undone(self) -> Self:
-        """Nobody undid them, or whoever tried was refused by the app."""
-        return self.filter(Q(undone_by=None) | Q(undone_by__state=Journal.State.FAILED))
+        """Nobody undid them, or whoever tried was refused by the app. The other row is read by its key, for each that names
+        one: no join of the journal with itself."""
+        other = Journal.objects.filter(pk=OuterRef("undone_by")).values("state")[:1]
+        return self.alias(_other=Subquery(other)).filter(Q(undone_by=None) | Q(_other=Journal.State.FAILED))
 
     def undoable(self, now: datetime) -> Self:
         """What *Undo* can still take back."""

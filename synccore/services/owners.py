@@ -13,6 +13,7 @@ from synccore.models import Connection, Coupling, OwnerCode, Problem
 from synccore.models.problem import ADMINISTRATORS_KINDS
 from synccore.models.scoping import SET_UP
 from synccore.shapes import SIDES
+from ui.paging import among
 
 from .rights import require
 
@@ -67,7 +68,7 @@ def owned(codes: Mapping[int, str]) -> Q:
 
 def problems_owned(problems: QuerySet[Problem], codes: Mapping[int, str]) -> QuerySet[Problem]:
     """*My records*: problems of records that one of the codes owns."""
-    return problems.filter(coupling__in=Coupling.objects.filter(owned(codes)).values("pk"))
+    return problems.filter(among("coupling", Coupling.objects.filter(owned(codes)).values("pk")))
 
 
 def problems_unowned(problems: QuerySet[Problem]) -> QuerySet[Problem]:

@@ -15,6 +15,7 @@ from synccore.models import Coupling, Journal, SynchJob, TableMapping
 from synccore.shapes import Side
 from synccore.verbs.undo import right_to_undo
 from synccore.verbs.undo_plan import keeps_its_id
+from ui.paging import among
 
 from .jobs import NotNow
 from .records import may_bulk, start_frozen
@@ -60,7 +61,8 @@ def undoable(
 def undone_by(job: SynchJob) -> list[int]:
     """Jobs that undid something of this one, newest first."""
     rows = Journal.objects.filter(job__in=family(job), undone_by__isnull=False)
-    return sorted(set(rows.order_by().values_list("undone_by__job", flat=True)), reverse=True)
+    by = Journal.objects.filter(among("pk", rows.values("undone_by")))
+    return sorted(set(by.values_list("job", flat=True)), reverse=True)
 
 
 def rows_undoable(rows: Iterable[Journal], *, user: Any) -> set[int]:
@@ -101,14 +103,15 @@ def undo_preview(job: SynchJob, *, user: Any, journal: Iterable[int] | None = No
     found = Undoable(
         counts=dict(mine.order_by().values_list("operation").annotate(n=Count("pk"))),
         records=mine.values("coupling").distinct().count(),
-        forbidden=can.exclude(pk__in=mine.values("pk")).count(),
         already=written.count() - written.not_undone().count(),
         late=written.not_undone().count() - can.count(),
     )
+    found.forbidden = can.count() - sum(found.counts.values())
     if found.forbidden:
         found.right = missing
-    pairs = Coupling.objects.filter(pk__in=mine.values("coupling")).order_by("pk")
-    found.names = [str(pair) for pair in pairs.defer("left_base", "right_base")[:NAMED]]
+    named = mine.order_by("coupling_id").values_list("coupling_id", flat=True).distinct()[:NAMED]
+    pairs = Coupling.objects.filter(pk__in=list(named)).order_by("pk")
+    found.names = [str(pair) for pair in pairs.defer("left_base", "right_base")]
     mappings = TableMapping.objects.filter(pk__in=mine.values("mapping")).select_related(
         "integration__left", "integration__right"
     )
@@ -134,7 +137,7 @@ def undo(job: SynchJob, *, user: Any, journal: Iterable[int] | None = None) -> S
     """
     chosen = sorted(journal) if journal is not None else None
     rows = undoable(job, user=user, journal=chosen)
-    found = Coupling.objects.filter(pk__in=rows.order_by().values("coupling")).order_by()
+    found = Coupling.objects.filter(among("pk", rows.order_by().values("coupling"))).order_by()
     records = dict(found.values_list("pk", "mapping_id"))
     if not records:
         raise _why_not(undo_preview(job, user=user, journal=chosen))

@@ -21,6 +21,7 @@ from synccore.models.scoping import GrantLevel
 from synccore.tables import COUNTER_LABELS, JobRow, Said, app_names, person_name, say
 from synccore.verbs.chosen import CHANGED_MEANWHILE
 from synccore.verbs.undo_plan import CHANGED_SINCE
+from ui.paging import among
 
 from .brakes import decided_brake, open_brake
 from .progress import progress
@@ -221,7 +222,9 @@ def failed_records(user: Any, found: SynchJob, ids: list[int]) -> list[FailedRec
 
 def failed_couplings(user: Any, found: SynchJob, ids: list[int]) -> QuerySet[Coupling]:
     """The records whose open problem was last met in the job: what *Retry* takes."""
-    return Coupling.objects.filter(pk__in=_open_problems(user, found, ids).order_by().values("coupling"))
+    return Coupling.objects.filter(
+        among("pk", _open_problems(user, found, ids).order_by().values("coupling"))
+    )
 
 
 def _open_problems(user: Any, found: SynchJob, ids: list[int]) -> QuerySet[Problem]:
