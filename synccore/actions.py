@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import PermissionDenied
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
+from django.db.models.lookups import Exact, In
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
@@ -34,8 +36,12 @@ from ui.paging import among
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 
-_PROBLEM = Problem.objects.filter(coupling=OuterRef("pk"))
-_LEFT_OUT = _PROBLEM.filter(state=Problem.State.ON_PURPOSE)
+#: State and kind of a record's problem, looked up for each record by its own index. ``EXISTS`` is a join to the database,
+#: which reads all problems anew for each record while it knows nothing of the two tables.
+_PROBLEM = Problem.objects.filter(coupling=OuterRef("pk")).not_ended()
+_STATE, _KIND = (Coalesce(Subquery(_PROBLEM.values(name)[:1]), Value("")) for name in ("state", "kind"))
+_OPEN = Q(In(_STATE, [state.value for state in Problem.OPEN]))
+_LEFT_OUT = Q(Exact(_STATE, Problem.State.ON_PURPOSE.value))
 _COUPLED = Q(left_id__isnull=False, right_id__isnull=False)
 _LIVE = Q(removed_at=None, ended_at=None)
 _REMOVED = Q(removed_at__isnull=False, ended_at=None)
@@ -47,7 +53,7 @@ RETRY = Action(
     icon="retry",
     shortcut="r",
     level=GrantLevel.RESOLVE,
-    applies_to=_LIVE & Q(Exists(_PROBLEM.open())),
+    applies_to=_LIVE & _OPEN,
     not_for=gettext_lazy("Retry is for records that have an open problem."),
     counted=ngettext_lazy("Retry %(n)s record", "Retry %(n)s records", "n"),
 )
@@ -58,7 +64,7 @@ RUN_NOW = Action(
     icon="play",
     shortcut="Shift+R",
     level=GrantLevel.RESOLVE,
-    applies_to=_LIVE & Q(Exists(_PROBLEM.open())),
+    applies_to=_LIVE & _OPEN,
     not_for=gettext_lazy("Run it now is for records that have an open problem."),
 )
 SYNCHRONIZE = Action(
@@ -136,7 +142,7 @@ LEAVE_OUT = Action(
     permission="synccore.leave_out",
     icon="pause",
     level=GrantLevel.RESOLVE,
-    applies_to=_LIVE & ~Q(Exists(_LEFT_OUT)),
+    applies_to=_LIVE & ~_LEFT_OUT,
     not_for=gettext_lazy("They are left out on purpose already, or their coupling was removed."),
     question=gettext_lazy("Leave these records out on purpose?"),
     consequences=(
@@ -154,7 +160,7 @@ TAKE_BACK = Action(
     permission="synccore.leave_out",
     icon="restore",
     level=GrantLevel.RESOLVE,
-    applies_to=_LIVE & Q(Exists(_LEFT_OUT)),
+    applies_to=_LIVE & _LEFT_OUT,
     not_for=gettext_lazy("Take back is for records that are left out on purpose."),
 )
 COUPLE_AGAIN = Action(
@@ -251,8 +257,8 @@ def form_options(action: Action, couplings: QuerySet[Any]) -> dict[str, Any]:
         .distinct()[:2]
     )
     names = pairs[0] if len(pairs) == 1 else (_("the left app"), _("the right app"))
-    deciding = _PROBLEM.open().filter(kind__in=(Kind.CONFLICT.value, Kind.MISSING.value))
-    conflicts = couplings.filter(Exists(deciding)).count()
+    deciding = _OPEN & Q(In(_KIND, [Kind.CONFLICT.value, Kind.MISSING.value]))
+    conflicts = couplings.filter(deciding).count()
     return {"apps": {"left": names[0], "right": names[1]}, "conflicts": conflicts}
 
 

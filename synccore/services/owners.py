@@ -7,7 +7,8 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import IntegrityError, transaction
-from django.db.models import Case, Count, Exists, OuterRef, Q, QuerySet, Value, When
+from django.db.models import Case, Count, Exists, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models.lookups import IsNull
 
 from synccore.models import Connection, Coupling, OwnerCode, Problem
 from synccore.models.problem import ADMINISTRATORS_KINDS
@@ -73,7 +74,8 @@ def problems_owned(problems: QuerySet[Problem], codes: Mapping[int, str]) -> Que
 
 def problems_unowned(problems: QuerySet[Problem]) -> QuerySet[Problem]:
     """*No owner*: problems of records whose owner, as both apps name him, is nobody here."""
-    return problems.filter(unowned(path="coupling__"))
+    found = Coupling.objects.filter(unowned(), pk=OuterRef("coupling")).values("pk")[:1]
+    return problems.filter(IsNull(Subquery(found), False))  # each looked up by itself, not joined
 
 
 def owned_counts(user: Any, codes: Mapping[int, str]) -> dict[str, int]:
@@ -89,13 +91,13 @@ def owned_counts(user: Any, codes: Mapping[int, str]) -> dict[str, int]:
     return found
 
 
-def unowned(*, path: str = "") -> Q:
+def unowned() -> Q:
     """Couplings whose owner, as both apps name him, is nobody here."""
     found = Q()
     for side in SIDES:
         known = OwnerCode.objects.filter(
-            connection=OuterRef(f"{path}mapping__integration__{side.value}"),
-            code=OuterRef(f"{path}{side.value}_owner"),
+            connection=OuterRef(f"mapping__integration__{side.value}"),
+            code=OuterRef(f"{side.value}_owner"),
         )
         found &= Q(~Exists(known))
     return found
