@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import pytest
 from django.urls import reverse
-from django.utils import timezone
 from playwright.sync_api import expect
 
-from synccore.models import Coupling, Problem
+from synccore.models import Problem
 from synccore.models.ledger import replace_stat
 from tests.browser.looks import look_at
-from tests.factories import make_bucket, make_coupling, make_entry, make_field, make_problem, make_user
+from tests.factories import make_coupling, make_entry, make_field, make_problem, make_user, multiply
 from tests.pages.test_every_page import LISTS, OF_MAPPING, SET_UP_LISTS
 
 MARKUP = "<b onclick=\"alert(1)\">Kaas</b> & <script>alert('x')</script>"
@@ -105,41 +104,23 @@ def test_no_data_at_all(transactional_db, open_browser, name):
 @pytest.mark.timeout(240)
 def test_a_hundred_thousand_rows(world, administrator, open_browser):
     """The list is the same page at any size: hundred rows of it, true counts, and the last page one press away."""
-    many = 100_000
-    bucket = make_bucket(world.mapping)
-    now = timezone.now()
-    pairs = Coupling.objects.bulk_create(
-        (
-            Coupling(
-                mapping=world.mapping,
-                left_id=f"m{n}",
-                right_id=f"m{n}",
-                left_key=f"M{n:06}",
-                left_name=f"Company {n}",
-                agreed_at=now,
-            )
-            for n in range(many)
-        ),
-        batch_size=5_000,
+    many = 100_000 - 1
+    pair = make_coupling(world.mapping, left_name="Company 0", right_key="", right_name="")
+    problem = make_problem(pair)
+    multiply(
+        pair,
+        many,
+        left_id="'m' || i",
+        right_id="'m' || i",
+        left_key="'M' || lpad(i::text, 6, '0')",
+        left_name="'Company ' || i",
     )
-    Problem.objects.bulk_create(
-        (
-            Problem(
-                coupling=pair,
-                mapping=world.mapping,
-                bucket=bucket,
-                kind=bucket.kind,
-                code=bucket.code,
-                state="skipped",
-                since=now,
-                last_failure=now,
-                attempts=1,
-                name=pair.left_name,
-                fingerprint=f"{n:064x}",
-            )
-            for n, pair in enumerate(pairs)
-        ),
-        batch_size=5_000,
+    multiply(
+        problem,
+        many,
+        coupling_id=f"{pair.pk} + i",
+        name="'Company ' || i",
+        fingerprint="lpad(to_hex(i), 64, '0')",
     )
     replace_stat()
     page = open_browser(administrator)

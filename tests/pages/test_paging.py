@@ -168,37 +168,26 @@ def many(db):
     coupling = make.make_coupling()
     entry = make.make_entry(make.make_problem(coupling))
     problem = Problem.objects.get()
-    multiply(
+    make.multiply(
         coupling,
+        MANY,
         left_id="'many-l' || i",
         right_id="'many-r' || i",
         left_name="'Name ' || i % 997",
         agreed_at=MINUTES_AGO,
     )
-    multiply(
+    make.multiply(
         problem,
+        MANY,
         coupling_id=f"{coupling.pk} + i",
         state="(ARRAY['skipped', 'waiting', 'retrying'])[1 + i % 3]",
         since=MINUTES_AGO,
         last_failure=f"CASE WHEN i % 3 > 0 THEN {MINUTES_AGO} END",
     )
-    multiply(entry, at=MINUTES_AGO)
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE synccore_problem, synccore_coupling, synccore_synchjoberror")
-    assert SynchJobError.objects.count() == Problem.objects.count() == 100_001
+    make.multiply(entry, MANY, at=MINUTES_AGO)
+    assert SynchJobError.objects.count() == Problem.objects.count() == MANY + 1
     return [make.make_user("Administrator"), make.make_user("Record owner", grants={coupling.mapping: 2})]
 
 
+MANY = 100_000
 MINUTES_AGO = "now() - (i / 10) * interval '1 minute'"
-
-
-def multiply(row, **columns: str) -> None:
-    """A hundred thousand copies of a row with keys after its own; ``columns``: SQL in which ``i`` counts from 1."""
-    names = [field.column for field in row._meta.concrete_fields]
-    columns[row._meta.pk.column] = f"{row.pk} + i"
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""INSERT INTO {row._meta.db_table} ({", ".join(names)})
-                SELECT {", ".join(columns.get(name, name) for name in names)}
-                FROM {row._meta.db_table}, generate_series(1, 100000) AS i WHERE id = {row.pk}"""
-        )
