@@ -21,7 +21,7 @@ demo-reset: venv ## forget the demo's data (that of APPS=); the next make demo s
 	@APPS='$(APPS)' exec $(PY) -m tandem.runtime demo-reset
 
 test: venv ## run every test; PYTEST_ARGS= for more arguments
-	@exec $(PY) -m pytest -n logical --maxprocesses 8 --dist loadfile $(PYTEST_ARGS)
+	@exec $(PY) -m pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 check: venv ## formatting, lint, types, architecture, migrations, Django's own checks
 	$(PY) -m ruff check .

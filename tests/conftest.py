@@ -1,6 +1,8 @@
 """Fixtures every test may use. The servers behind them are started by `tandem.runtime.pytest_plugin`."""
 
+from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -9,6 +11,21 @@ from django.conf import settings
 from synccore.connectors.odata import copies
 from tandem.runtime import Services
 from tandem.runtime.pytest_plugin import SERVICES
+
+#: Seconds that a test takes, roughly, by its folder; most take a tenth of one.
+SECONDS = {"browser": 2.5, "convergence": 1.0, "demo": 1.0, "runtime": 1.5}
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where several processes share the files, those that take longest are dealt out first: at the end nobody waits for a
+    process that has just begun one of them."""
+    if not hasattr(config, "workerinput"):
+        return
+    takes: Counter[Path] = Counter()
+    for item in items:
+        takes[item.path] += 20 if item.get_closest_marker("slow") else SECONDS.get(item.path.parent.name, 0.1)
+    items.sort(key=lambda item: (-takes[item.path], item.path))
 
 
 @pytest.fixture(autouse=True)
