@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from django.conf import settings
 
-from synccore.connectors.odata import copies
+from synccore.connectors.odata import client, copies
 from tandem.runtime import Services
 from tandem.runtime.pytest_plugin import SERVICES
 
@@ -33,6 +33,12 @@ def tables_of_this_test(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test server may stand where that of another test stood: what was read from it is not shared with this one."""
     name = uuid4().hex
     monkeypatch.setattr(copies, "_code", lambda: name)
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service that does not answer, or is busy and does not say for how long, is asked again at once; as often as ever."""
+    monkeypatch.setattr(client, "backoff", lambda tries: 0.0)
 
 
 @pytest.fixture(scope="session")

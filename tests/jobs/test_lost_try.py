@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from synccore.connectors.odata import circuit, client, limiter, metadata
+from synccore.connectors.odata import circuit, limiter, metadata
 from synccore.models import Coupling, Journal, Problem
 from tests.connectors.odata.conftest import on_its_own  # noqa: F401
 from tests.odata.dataverse import DataverseServer
@@ -34,9 +34,12 @@ LATER = {
 
 
 @pytest.fixture
-def world(dataverse_server: DataverseServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[ErpAndDataverse]:  # noqa: F811
+def world(
+    dataverse_server: DataverseServer,  # noqa: F811
+    no_pauses: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[ErpAndDataverse]:
     monkeypatch.setattr(circuit, "PROBE_EVERY", 0.0)
-    monkeypatch.setattr(client, "backoff", lambda tries: 0.0)
     metadata.forget()
     yield ErpAndDataverse(dataverse_server)
     metadata.forget()

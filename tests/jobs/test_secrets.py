@@ -16,7 +16,7 @@ from django.test import Client
 from django.urls import reverse
 
 from synccore import jobs
-from synccore.connectors.odata import client, metadata
+from synccore.connectors.odata import metadata
 from synccore.models import Problem, SynchJob, SynchJobError
 from tests.connectors.odata.conftest import on_its_own  # noqa: F401
 from tests.odata.dataverse import DataverseServer
@@ -77,12 +77,11 @@ class Quoting:
 
 
 @pytest.fixture
-def world(dataverse_server: DataverseServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[ErpAndDataverse]:  # noqa: F811
+def world(dataverse_server: DataverseServer, no_pauses: None) -> Iterator[ErpAndDataverse]:  # noqa: F811
     assert dataverse_server.tokens
     [(known, (_secret, user))] = dataverse_server.tokens.clients.items()
     dataverse_server.tokens.clients[known] = (SECRET, user)
     dataverse_server.client_secret = SECRET
-    monkeypatch.setattr(client, "backoff", lambda tries: 0.0)
     metadata.forget()
     yield ErpAndDataverse(dataverse_server)
     metadata.forget()

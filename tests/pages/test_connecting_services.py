@@ -153,6 +153,7 @@ def test_a_blank_that_was_copied_with_a_secret_is_none_of_it(browser, request, k
     assert Connection.objects.get().secrets() == {"client_secret": server.client_secret}
 
 
+@pytest.mark.usefixtures("no_pauses")
 def test_a_first_test_says_who_spoke_and_lets_nobody_wait(browser, dataverse_server):  # noqa: F811
     browser.post(f"{NEW}?kind=dataverse", typed(dataverse_server, "dataverse", option_client_secret=SECRET))
     work()

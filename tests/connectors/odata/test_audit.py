@@ -173,6 +173,7 @@ def test_garbage_in_the_place_of_an_answer_is_no_pass(dataverse_server: Datavers
     assert ("not_superuser", "") not in found and ("privileges", "accounts") not in found
 
 
+@pytest.mark.usefixtures("no_pauses")
 def test_an_app_that_does_not_answer_is_a_failure(dataverse_server: DataverseServer) -> None:  # noqa: F811
     dataverse_server.faults.down = 503
     with connect(dataverse_server, DataverseProfile()) as client, pytest.raises(Transient):

@@ -236,6 +236,7 @@ def test_a_refused_secret_is_a_set_up_problem_and_is_not_tried_again():
     assert not service.reads
 
 
+@pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_token_end_point_that_is_busy_is_asked_again_and_then_a_temporary_fault(status):
     service = Service()

@@ -140,6 +140,7 @@ def test_refusals_are_told_apart_in_any_language(
     assert [type(each).__name__ for each in gone] == ["Stale", "Stale", "NoneType", "Stale"]
 
 
+@pytest.mark.usefixtures("no_pauses")
 def test_throttling_and_outages_park_nothing(dataverse: tuple[DataverseServer, Connector]) -> None:
     server, app = dataverse
     server.faults.throttle(2, retry_after=0)
