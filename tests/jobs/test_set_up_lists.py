@@ -145,6 +145,7 @@ def test_an_app_that_is_only_read_has_nothing_to_fit():
     ("failure", "states"),
     [
         (Misconfigured("unknown_host", {}, scope=Scope.CONNECTION), {"address": "fail"}),
+        (Misconfigured("address_of_the_machine", {}, scope=Scope.CONNECTION), {"address": "fail"}),
         (Misconfigured("certificate_refused", {}, scope=Scope.CONNECTION), {"certificate": "fail"}),
         (Misconfigured("sign_in_refused", {}, scope=Scope.CONNECTION), {"address": "pass"}),
         (Transient("connection_refused", {}, scope=Scope.CONNECTION), {"address": "unknown"}),

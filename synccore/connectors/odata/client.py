@@ -40,6 +40,9 @@ __all__ = ["Answer", "Client", "Request"]
 
 #: Requests made for one call, the first included.
 TRIES: Final = 6
+#: The share of a call's time that a request needs for itself. One whose turn comes later is not sent: its answer would be
+#: lost, and what a write did unknown.
+LEAST: Final = 0.1
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
@@ -305,7 +308,7 @@ class Client:
         # What a request says of itself, its condition above all, stands before any header that people typed.
         headers.update(call.request.headers)
         try:
-            with end.limiter.turn(call.until):
+            with end.limiter.turn(call.until - LEAST * self._request_timeout):
                 self.requests += end is self._service
                 answer = self._exchange.once(call.request, address, headers, call.until)
         except TooLong:

@@ -131,10 +131,10 @@ def test_what_was_kept_before_a_clock_was_put_back_holds_nobody_up(with_redis, n
     redis.set(limits._keys[1], "1", px=7_200_000)
     with monkeypatch.context() as ahead:
         ahead.setattr("limits.storage.redis.time.time", lambda: far)
-        with limits.turn(time.monotonic() + 5):
+        with limits.turn(soon()):
             pass
     redis.zadd(limits._keys[0], {"of a worker that died": far * 1000})
-    with limits.turn(time.monotonic() + 5):
+    with limits.turn(soon()):
         assert redis.zcard(limits._keys[0]) == 1
 
 
@@ -277,3 +277,21 @@ def test_a_short_pause_is_waited_for_inside_of_the_call(where):
         started = time.monotonic()
         assert one.send(Request("POST", "accounts", body=b"{}"), operation="create").json() == {"a": 1}
         assert time.monotonic() - started >= 0.19
+
+
+def test_a_request_waits_for_its_turn_only_while_there_is_time_left_to_be_answered(monkeypatch):
+    waited_until = []
+
+    def turn(self, until):
+        waited_until.append(until)
+        raise TooLong(1)
+
+    monkeypatch.setattr(Limiter, "turn", turn)
+    transport = httpx2.MockTransport(lambda request: httpx2.Response(204))
+    with (
+        Client(Profile(), app="Sales", root="https://busy.example/", transport=transport) as sales,
+        pytest.raises(Transient) as caught,
+    ):
+        sales.send(Request("POST", "accounts", body=b"{}"), operation="create")
+    assert (caught.value.code, caught.value.outcome_unknown) == ("throttled", False)
+    assert waited_until[0] - time.monotonic() < 50, "of 55 seconds"
