@@ -12,7 +12,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from synccore import guides
+from synccore import guides, roles
 from synccore.engine.compare import Fate, UnitView, compare
 from synccore.engine.compiled import compile_rules
 from synccore.engine.rules import Link
@@ -316,6 +316,7 @@ class ParentRow:
         self.other_app = apps[parent.side.other.value]
         self.field = parent.field_name
         self.exists = parent.record is not None
+        self.refusal = "" if parent.is_granted else roles.refusal("synccore.couple", of_mapping=True)
         proposed = parent.proposed
         self.options = [
             (_value(parent, hit), hit.title, ", ".join(map(_why, hit.why)), hit is proposed)

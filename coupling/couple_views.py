@@ -215,7 +215,7 @@ def _pair(request: HttpRequest, asked: Asked, context: dict[str, Any]) -> dict[s
     for side, record in pair.records.items():
         if record is not None:
             context["sides"][side.value].name(record)
-    first = [] if trouble or shown.troubles else parents.missing(pair)
+    first = [] if trouble or shown.troubles else parents.missing(pair, user=request.user)
     return {
         "preview": shown,
         "pair": pair,

@@ -18,6 +18,7 @@ from synccore.engine.images import reference_values
 from synccore.engine.rules import BY_NUMBER, Link
 from synccore.failures import Rejected
 from synccore.models import TableMapping
+from synccore.models.scoping import GrantLevel
 from synccore.shapes import SIDES, Record, Side
 from synccore.verbs.lookup import coupled
 
@@ -28,7 +29,8 @@ from .matching import PROPOSED, Hit, candidates_of, mapping_rules, read_records,
 
 @dataclass(slots=True)
 class Parent:
-    """A record that one of the two refers to and that is not coupled: it must be, before the two can be."""
+    """A record that one of the two refers to and that is not coupled: it must be, before the two can be. ``is_granted``:
+    the person may couple records of its mapping."""
 
     mapping: TableMapping
     side: Side
@@ -36,6 +38,7 @@ class Parent:
     field_name: str
     record: Record | None = None
     candidates: list[Hit] = field(default_factory=list)
+    is_granted: bool = True
 
     @property
     def title(self) -> str:
@@ -48,10 +51,11 @@ class Parent:
         return sure[0] if sure and (len(sure) == 1 or sure[0].why[0] != sure[1].why[0]) else None
 
 
-def missing(pair: Pair, *, longest: float = LONGEST) -> list[Parent]:
+def missing(pair: Pair, *, user: Any, longest: float = LONGEST) -> list[Parent]:
     """Records that the two refer to and that are not coupled, each with who may be its counterpart.
 
-    What an app does not answer in time is left out: the job meets it and says so.
+    Of a mapping that the person may not see, the id alone; counterparts only where he may couple them. What an app does not
+    answer in time is left out: the job meets it and says so.
     """
     left, right = pair.records.get(Side.LEFT), pair.records.get(Side.RIGHT)
     rules, _failure = mapping_rules(pair.coupling.mapping)
@@ -61,15 +65,26 @@ def missing(pair: Pair, *, longest: float = LONGEST) -> list[Parent]:
     found = _uncoupled(rules, left, right)
     if not found:
         return []
+    seen = _granted(found, user, GrantLevel.VIEW)
     by_mapping = {
         mapping.pk: mapping_rules(mapping)[0]
-        for mapping in {each.mapping.pk: each.mapping for each in found}.values()
+        for mapping in {each.mapping.pk: each.mapping for each in seen}.values()
     }
-    known = _ask_for(pair, found, by_mapping, longest)
-    for each in found:
+    known = _ask_for(pair, seen, by_mapping, longest)
+    for each in seen:
         each.record = known.get((each.mapping.pk, each.side), {}).get(each.id)
-    _propose(pair, rules, found, by_mapping, longest - (monotonic() - started))
+    mine = _granted(seen, user, GrantLevel.RESOLVE)
+    for each in found:
+        each.is_granted = each in mine
+    _propose(pair, rules, mine, by_mapping, longest - (monotonic() - started))
     return _once(found)
+
+
+def _granted(found: Sequence[Parent], user: Any, level: GrantLevel) -> list[Parent]:
+    """Those of mappings on which the person has at least this grant."""
+    mappings = TableMapping.objects.visible_to(user, level).filter(pk__in={each.mapping.pk for each in found})
+    granted = set(mappings.values_list("pk", flat=True))
+    return [each for each in found if each.mapping.pk in granted]
 
 
 def _uncoupled(rules: Compiled, left: Record, right: Record) -> list[Parent]:

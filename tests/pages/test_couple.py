@@ -289,6 +289,29 @@ def test_parents_are_coupled_first_with_the_same_press(duo, browser):
     assert [row.state.word for row in page.context["result"].jobs] == ["Finished", "Finished"]
 
 
+@pytest.mark.parametrize(
+    ("level", "title"), [(None, "id"), (GrantLevel.VIEW, "C1 Firm C1")], ids=["no grant", "may view"]
+)
+def test_parents_of_a_mapping_without_a_grant_are_told_by_id_alone_and_offered_to_nobody(
+    duo, as_user, level, title
+):
+    customer, _account = new(duo, "C1"), new(duo, "C1", Side.RIGHT)
+    child = contact(duo, "P1", customer)
+    right = "7e57ed00-0000-4000-8000-000000000001"
+    duo.right.put("person", right, {"no": "P1", "name": "Person P1"})
+    grants = {duo.contacts: GrantLevel.RESOLVE, **({duo.mapping: level} if level else {})}
+    browser = as_user(make.make_user("Record owner", username="piet", grants=grants))
+    shown = browser.get(
+        reverse("coupling:live_couple"), {"mapping": duo.contacts.pk, "left": child, "right": right}
+    )
+    [parent] = shown.context["parents"]
+    assert (parent.title, parent.options) == (customer if title == "id" else title, [])
+    page = shown.content.decode()
+    assert "Your groups may not do this with the records of this mapping." in page
+    assert ("Firm C1" in page) == (title != "id")
+    assert parent.url not in page and "has nothing with the same number" not in page
+
+
 def test_what_waited_for_the_record_follows(duo, browser):
     duo.change_mapping(only_coupled=True)
     customer, account = new(duo, "C1"), new(duo, "C1", Side.RIGHT)
