@@ -35,6 +35,7 @@ async function refresh() {
   if (!region() || busy || isAway() || isTyping()) return;
   busy = true;
   last = Date.now();
+  region().setAttribute("aria-busy", "true");
   const before = ticked();
   const row = current();
   const at = row ? rows().indexOf(row) : -1;
@@ -64,6 +65,7 @@ async function refresh() {
       note().dataset.state = "stale";
     }
   } finally {
+    region().removeAttribute("aria-busy");
     busy = false;
   }
 }

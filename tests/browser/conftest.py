@@ -14,7 +14,7 @@ from tests.pages.conftest import administrator, clean_up, full, owner, viewer, w
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 #: Milliseconds that a page may take to become what is expected of it; the machine may have other work to do.
-PATIENCE = 30_000
+PATIENCE = 60_000
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if here in item.path.parents:
             item.add_marker(pytest.mark.browser)
             if item.get_closest_marker("timeout") is None:
-                item.add_marker(pytest.mark.timeout(300))  # axe looks at one page after the other
+                item.add_marker(pytest.mark.timeout(600))  # axe looks at one page after the other
             if CHROMIUM is None:
                 item.add_marker(pytest.mark.skip(reason="no Chromium on this machine"))
 
@@ -48,19 +48,37 @@ def chromium() -> Iterator[Any]:
     os.environ.pop("DJANGO_ALLOW_ASYNC_UNSAFE")
 
 
+def _heard(page: Any) -> None:
+    """Keys wait until the page has arrived: before that nobody hears them, and its scripts may yet move the focus."""
+
+    def after_arrival(work: Any) -> Any:
+        def pressed(*given: Any, **more: Any) -> None:
+            page.wait_for_load_state()
+            work(*given, **more)
+
+        return pressed
+
+    for name in ("press", "type"):
+        setattr(page.keyboard, name, after_arrival(getattr(page.keyboard, name)))
+
+
 @pytest.fixture
 def open_browser(chromium, live_server) -> Iterator[Any]:
-    """``open_browser(person, dark=False, width=1440, height=900)``: a page, signed in; fails on a script error."""
+    """``open_browser(person, dark=False, width=1440, height=900, scripts=True)``: a page, signed in; fails on a script
+    error."""
     from django.test import Client
 
     contexts, errors = [], []
 
-    def open_(person: Any = None, *, dark: bool = False, width: int = 1440, height: int = 900) -> Any:
+    def open_(
+        person: Any = None, *, dark: bool = False, width: int = 1440, height: int = 900, scripts: bool = True
+    ) -> Any:
         context = chromium.new_context(
             base_url=live_server.url,
             color_scheme="dark" if dark else "light",
             viewport={"width": width, "height": height},
             reduced_motion="reduce",
+            java_script_enabled=scripts,
         )
         contexts.append(context)
         if person is not None:
@@ -68,7 +86,9 @@ def open_browser(chromium, live_server) -> Iterator[Any]:
             client.force_login(person)
             cookie = client.cookies["sessionid"]
             context.add_cookies([{"name": "sessionid", "value": cookie.value, "url": live_server.url}])
+        context.set_default_timeout(PATIENCE)
         page = context.new_page()
+        _heard(page)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
         return page

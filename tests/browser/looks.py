@@ -13,6 +13,14 @@ WIDE, NARROW, SMALLEST = (1440, 900), (390, 844), (320, 640)
 _AXE = {(WIDE[0], "light"), (WIDE[0], "dark"), (NARROW[0], "light")}
 
 
+def arrived(page: Any) -> None:
+    """Waits until the page is there whole, with the parts that it asks for by itself: none of it is exchanged any more."""
+    from playwright.sync_api import expect
+
+    page.wait_for_load_state()
+    expect(page.locator(".htmx-request, [aria-busy=true]")).to_have_count(0)
+
+
 def axe(page: Any) -> list[str]:
     """What axe finds on the page as it is now. Its half megabyte is handed to a page once."""
     if page.evaluate("!window.axe"):
@@ -28,16 +36,18 @@ def axe(page: Any) -> list[str]:
     ]
 
 
-def picture(page: Any, name: str) -> None:
-    """A picture of what the window shows, kept with the test run's results. A busy machine gets a second try."""
+def picture(page: Any, name: str, *, whole: bool = False) -> None:
+    """A picture of what the window shows, or of the whole page, kept with the test run's results. A busy machine gets a
+    second try."""
     from playwright.sync_api import Error
 
+    arrived(page)
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     try:
-        page.screenshot(path=SCREENSHOTS / f"{name}.png")
+        page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=whole)
     except Error:
         page.wait_for_timeout(1000)
-        page.screenshot(path=SCREENSHOTS / f"{name}.png")
+        page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=whole)
 
 
 def sideways(page: Any) -> int:
@@ -45,9 +55,9 @@ def sideways(page: Any) -> int:
     return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
 
 
-def check(page: Any, name: str) -> None:
+def check(page: Any, name: str, *, whole: bool = False) -> None:
     """A picture; fails on what axe finds and on sideways scrolling."""
-    picture(page, name)
+    picture(page, name, whole=whole)
     assert not axe(page)
     assert sideways(page) <= 0, f"scrolls sideways by {sideways(page)} px"
 

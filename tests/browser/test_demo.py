@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -26,6 +28,7 @@ def test_looks(world, administrator, demo_runs, open_browser, dark, size):  # no
     check(page, f"demo-break-{tone}")
     faults.FAULTS["superuser"].put_right(demo_runs)
     page.get_by_role("button", name="Put the demo’s bar away").click()
+    expect(page.get_by_role("button", name="Put the demo’s bar away")).to_have_count(0)
     check(page, f"demo-bar-away-{tone}")
 
 
@@ -37,7 +40,7 @@ def test_be_somebody_else_and_see_who_can_help(world, viewer, demo_runs, open_br
     page.get_by_role("button", name="admin", exact=True).focus()
     page.keyboard.press("Enter")
     page.get_by_text("You are admin.").wait_for()
-    assert page.url.endswith("/errors/clean-up/")
+    expect(page).to_have_url(re.compile("/errors/clean-up/$"))
 
 
 def test_the_card_stays_as_it_was_left(world, administrator, demo_runs, open_browser):  # noqa: F811

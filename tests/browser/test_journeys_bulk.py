@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -99,7 +101,7 @@ def test_a_viewer_opens_a_conflict_by_keyboard_and_reads_who_can_decide(world, v
     panel = page.locator("#panel")
     expect(panel).to_contain_text("What to do")
     expect(panel).to_contain_text("Record owner")
-    assert panel.get_by_role("button", name="Synchronize").count() == 0
+    expect(panel.get_by_role("button", name="Synchronize")).to_have_count(0)
 
 
 def test_a_session_that_ended_while_the_panel_was_open(world, owner, open_browser):
@@ -125,7 +127,7 @@ def test_a_session_that_ended_while_the_panel_was_open(world, owner, open_browse
     page.keyboard.type("correct horse battery")
     page.keyboard.press("Enter")
     expect(page.locator("#panel")).to_contain_text("History")
-    assert f"open={world.rejected.pk}" in page.url
+    expect(page).to_have_url(re.compile(f"open={world.rejected.pk}"))
 
 
 def test_an_app_that_does_not_answer_in_the_panel(refused, open_browser):

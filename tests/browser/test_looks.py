@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -53,6 +55,7 @@ def test_sign_in_page(transactional_db, open_browser, dark):
     page.goto("/sign-in/")
     check(page, f"sign-in-{'dark' if dark else 'light'}")
     page.get_by_role("link", name="Become its first administrator").click()
+    expect(page).to_have_url(re.compile("/first-administrator/"))
     check(page, f"first-administrator-{'dark' if dark else 'light'}")
 
 
@@ -62,4 +65,4 @@ def test_menu_opens_on_narrow_screens(world, administrator, open_browser):
     page.get_by_role("button", name="Menu").click()
     picture(page, "menu-390")
     page.get_by_role("link", name="Couplings").click()
-    assert page.get_by_role("heading", level=1).inner_text() == "Couplings"
+    expect(page.get_by_role("heading", level=1)).to_have_text("Couplings")

@@ -13,19 +13,14 @@ from tests.jobs.world import World as Apps
 from tests.pages.test_mappings import page as address
 from tests.pages.test_mappings import read
 
-from .conftest import SCREENSHOTS
-from .test_looks import axe
+from . import looks
 
 SIZES = [(1440, 900, False), (1440, 900, True), (390, 844, False), (320, 640, True)]
 
 
 def check(page, name: str) -> None:
     """The whole page, however long it is."""
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
-    assert not axe(page)
-    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    assert wide <= 0, f"scrolls sideways by {wide} px"
+    looks.check(page, name, whole=True)
 
 
 @pytest.fixture(autouse=True)
@@ -85,6 +80,7 @@ def test_pages_of_a_mapping(apps, person, open_browser, width, height, dark):
     check(page, f"full-world-{width}-{'dark' if dark else 'light'}")
     page.get_by_label("What to do with Customers").select_option("full")
     page.get_by_role("button", name="Synchronize all that is chosen").click()
+    expect(page.get_by_role("link", name="Cancel")).to_be_focused()
     check(page, f"full_question-world-{width}-{'dark' if dark else 'light'}")
     page.goto("/mappings/")
     check(page, f"mappings-world-{width}-{'dark' if dark else 'light'}")
@@ -94,7 +90,7 @@ def test_pickers_fill_from_the_app_and_follow_the_table(apps, person, open_brows
     page = open_browser(person)
     page.goto(address(apps.mapping, "edit_mapping"))
     expect(page.locator("#picker-left")).to_contain_text("has them now")
-    assert page.locator("#fields-left option[value=phone]").count() == 1
+    expect(page.locator("#fields-left option[value=phone]")).to_have_count(1)
     page.get_by_label(f"Table of {apps.left.name}").fill("nothing")
     page.get_by_label(f"Table of {apps.left.name}").blur()
     expect(page.locator("#fields-left option")).to_have_count(0)
@@ -120,5 +116,6 @@ def test_fields_are_mapped_by_keyboard(apps, person, open_browser):
     expect(page.locator("#f-4-to_right-0-pairs")).to_be_focused()
     check(page, "mapping_fields-conversion-1440-light")
     page.locator("#f-4").get_by_role("button", name="Remove the line").press("Enter")
+    expect(page.locator("#f-4-to_right-0-pairs")).to_have_count(0)
     page.get_by_role("button", name="Save").last.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("Customers")

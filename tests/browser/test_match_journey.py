@@ -56,7 +56,6 @@ def test_two_apps_that_were_never_connected_are_coupled(duo, open_browser):
 
     page.get_by_role("link", name="Choose for those that several records match").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Matches of Customers")
-    page.wait_for_load_state()  # the keys are there then
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="13 Jansen")).to_be_focused()
@@ -94,5 +93,6 @@ def test_two_apps_that_were_never_connected_are_coupled(duo, open_browser):
     page.get_by_role("link", name="Undo what this job wrote").click()
     expect(page.get_by_text("3 couplings that the job made are taken away")).to_be_visible()
     page.locator("form button.btn-primary, form button.btn-danger").last.click()
+    page.get_by_text("is undone now").wait_for()
     work()
     assert not Coupling.objects.live().exists()

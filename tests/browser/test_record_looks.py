@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from synccore import jobs, services
 from synccore.models import Connection, Coupling, FieldMapping, SynchJob
 from synccore.tables import record_url
-from tests.browser.test_looks import check
+from tests.browser.test_looks import check, picture
 from tests.factories import make_user
 from tests.jobs.helpers import pair
 from tests.jobs.world import World
@@ -42,7 +42,7 @@ def test_record_page(duo, open_browser, dark, size):
     page.goto(record_url(duo.coupling("C10023")))
     page.get_by_text("As it is in the apps").wait_for()
     check(page, f"record-{tone}")
-    page.screenshot(path=f"test-results/screenshots/record-whole-{tone}.png", full_page=True)
+    picture(page, f"record-whole-{tone}", whole=True)
     page.goto(f"/records/?mapping={duo.mapping.pk}&q=C10023&look=1")
     page.get_by_text("coupled to").first.wait_for()
     expect(page.get_by_text("Looking…")).to_have_count(0)

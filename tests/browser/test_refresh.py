@@ -18,8 +18,11 @@ def end(*problems) -> None:
 
 
 def refresh(page) -> None:
+    """One refresh from its question to the end; one that the page began by itself ends first."""
+    page.locator("#list:not([aria-busy])").wait_for()
     with page.expect_response(lambda answer: answer.request.headers.get("hx-target") == "div#list"):
         page.evaluate(ASK)
+    page.locator("#list:not([aria-busy])").wait_for()
 
 
 @pytest.fixture
@@ -48,7 +51,7 @@ def test_ticks_focus_scroll_and_opened_messages_stay(world, page):
     expect(page.locator(f"#row-{world.bug.pk}")).to_have_count(0)
     expect(box(page, world.conflict)).to_be_checked()
     expect(box(page, world.rejected)).to_be_checked()
-    assert page.locator("input[name=row]:checked").count() == 2
+    expect(page.locator("input[name=row]:checked")).to_have_count(2)
     expect(page.get_by_role("link", name="Trey Research")).to_be_focused()
     assert page.evaluate(f"document.querySelector('#row-{world.rejected.pk} details').open")
     expect(page.get_by_role("button", name="Retry 2 records")).to_be_visible()
@@ -105,7 +108,8 @@ def test_the_panel_stays_and_says_when_its_row_has_ended(world, page):
 
 def test_it_asks_by_itself_and_not_while_hidden_or_typing(world, administrator, open_browser):
     page = open_browser(administrator)
-    page.clock.install()
+    page.clock.install(time=0)
+    page.clock.pause_at(1000)  # only the steps below move it, however long the page takes
     page.goto(ALL)
     asked = []
     page.on("request", lambda request: asked.extend(filter(None, [request.headers.get("hx-target")])))

@@ -16,7 +16,7 @@ from synccore.services import connections as services
 from synccore.shapes import Choice, FieldInfo, FieldType, KeyKind, TableInfo
 from tests import factories as make
 
-from .looks import look_at
+from .looks import look_at, picture
 
 LONG = "CRONUS International Ltd. Nederland en België, afdeling groothandel en detailhandel " * 2
 
@@ -147,9 +147,9 @@ def test_checks_of_every_state_tables_and_what_next(page, app):
         )
     go(page, "connection", app)
     look_at(page, "setup-connection")
-    page.screenshot(path="test-results/screenshots/setup-connection-full.png", full_page=True)
+    picture(page, "setup-connection-full", whole=True)
     go(page, "guided_checks", app)
-    page.screenshot(path="test-results/screenshots/setup-checks-full.png", full_page=True)
+    picture(page, "setup-checks-full", whole=True)
     look_at(page, "setup-checks")
     go(page, "app_tables", app)
     look_at(page, "setup-tables")

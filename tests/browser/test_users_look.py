@@ -70,6 +70,7 @@ def test_looks(world, administrator, open_browser, dark, size):
         check(page, f"people-{name}-{tone}")
     page.goto(f"/users/{nina.pk}/")
     page.get_by_role("button", name="New sign-in link").click()
+    page.locator("pre").wait_for()
     check(page, f"people-link-{tone}")
     address = page.locator("pre").inner_text().strip()
     page.goto(re.sub(r"^https?://[^/]+", "", address))
