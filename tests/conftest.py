@@ -1,14 +1,20 @@
 """Fixtures every test may use. The servers behind them are started by `tandem.runtime.pytest_plugin`."""
 
+import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from django.conf import settings
+from django.db import connections
+from hypothesis import HealthCheck
+from hypothesis import settings as properties
 
-from synccore.connectors.odata import client, copies
+from synccore.connectors.odata import client, copies, exchange, shared
+from synccore.services import live, matching, parents
+from tandem import health
 from tandem.runtime import Services
 from tandem.runtime.pytest_plugin import SERVICES
 
@@ -26,6 +32,34 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         takes[item.path] += 20 if item.get_closest_marker("slow") else SECONDS.get(item.path.parent.name, 0.1)
     items.sort(key=lambda item: (-takes[item.path], item.path))
+
+
+#: Seconds that stand for the short ones of people who wait: a busy machine may stand still for longer than those.
+PATIENCE = 60
+
+# The same examples each time, and no example is too slow: chance and the machine fail no run. TANDEM_EXPLORE=1 draws others.
+properties.register_profile(
+    "tandem",
+    deadline=None,
+    derandomize=not os.environ.get("TANDEM_EXPLORE"),
+    suppress_health_check=[HealthCheck.too_slow],
+)
+properties.load_profile("tandem")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def patience() -> Iterator[None]:
+    """Tests of these limits set small ones of their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(live, "STEP", PATIENCE)
+        patch.setattr(matching, "LONGEST", PATIENCE)
+        for asks in (live.read_pair, live.ask, parents.missing):
+            patch.setitem(asks.__kwdefaults__, "longest", PATIENCE)
+        patch.setattr(shared, "PATIENCE", PATIENCE)
+        patch.setattr(exchange, "PAUSE", PATIENCE)
+        patch.setattr(health, "SECONDS", PATIENCE)
+        patch.setitem(connections.settings["default"]["OPTIONS"], "connect_timeout", PATIENCE)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -108,7 +108,7 @@ def same(written: Value, read: Value) -> bool:
 def test_round_trip(line: PostgresqlConnector, column: str) -> None:
     info = line.describe()["line"].fields[column]
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=60, suppress_health_check=list(HealthCheck))
     @given(st.lists(VALUES[info.type], min_size=1, max_size=20))
     def check(values: list[Value]) -> None:
         ids = [str(next(_id)) for _ in values]
@@ -133,7 +133,7 @@ def test_round_trip(line: PostgresqlConnector, column: str) -> None:
     check()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_a_value_of_another_type_is_kept_as_it_is_or_refused(data: st.DataObject) -> None:
     """Run against the described limits only; the table itself is tried in ``test_round_trip``."""

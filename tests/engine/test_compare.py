@@ -17,7 +17,7 @@ from tests.engine.test_decide_properties import situations
 
 
 @given(situations(), st.lists(st.sampled_from([L, R]), min_size=8, max_size=8))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_what_is_told_is_what_happens(situation: Any, sides: list[Any]) -> None:
     rules, link, left, right, _resolution = situation
     units = compare(rules, link, left, right, {})
@@ -50,7 +50,7 @@ def _as_told(unit: UnitView, winner: Any, after: Any) -> None:
 
 
 @given(situations())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_what_was_kept_of_a_record_compares_like_the_record(situation: Any) -> None:
     rules, link, left, right, _resolution = situation
     kept = {}

@@ -122,7 +122,7 @@ def _settle(
 
 
 @given(situations())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_a_step_taken_leaves_nothing_to_do(situation: Any) -> None:
     """With the new memory; and with the old one too, as after a crash between the writes and the memory."""
     rules, link, left, right, resolution = situation
@@ -136,7 +136,7 @@ def test_a_step_taken_leaves_nothing_to_do(situation: Any) -> None:
 
 
 @given(situations())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_no_edit_disappears(situation: Any) -> None:
     """What a side held and nobody agreed to yet is still there afterwards, or named in ``overwrites``."""
     rules, link, left, right, resolution = situation
@@ -154,7 +154,7 @@ def test_no_edit_disappears(situation: Any) -> None:
 
 
 @given(situations())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_fields_that_flow_both_ways_agree_afterwards(situation: Any) -> None:
     rules, link, left, right, resolution = situation
     step = decide(link, left, right, rules, {}, resolution=resolution)
@@ -169,7 +169,7 @@ def test_fields_that_flow_both_ways_agree_afterwards(situation: Any) -> None:
 
 
 @given(situations())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_conflict_writes_nothing_and_names_both_edits(situation: Any) -> None:
     rules, link, left, right, resolution = situation
     step = decide(link, left, right, rules, {}, resolution=resolution)
@@ -186,7 +186,7 @@ def test_a_conflict_writes_nothing_and_names_both_edits(situation: Any) -> None:
 
 
 @given(situations())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_groups_are_chosen_whole(situation: Any) -> None:
     """A group's fields are never written to both sides in one step, and the side that gave them keeps its version."""
     rules, link, left, right, resolution = situation
@@ -254,7 +254,7 @@ def _mirror_resolution(resolution: Resolution | None) -> Resolution | None:
 @given(
     situations(), st.sampled_from(["both", "left gone", "right gone", "left new", "right new", "both gone"])
 )
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_left_and_right_are_treated_alike(situation: Any, what: str) -> None:
     rules, link, left, right, resolution = situation
     ids = {"left new": ("L1", None), "right new": (None, "R1")}.get(what, ("L1", "R1"))

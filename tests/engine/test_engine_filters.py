@@ -140,7 +140,7 @@ def oracle(value: Any, operator: Operator, wanted: Any) -> bool:
 
 
 @given(st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_agrees_with_the_oracle(data: Any) -> None:
     type, values = data.draw(st.sampled_from([(T.INTEGER, NUMBERS), (T.DECIMAL, NUMBERS), (T.TEXT, WORDS)]))
     operator = data.draw(st.sampled_from(list(O)))

@@ -60,7 +60,7 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("form", list(FORMS))
-@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=250, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_every_operation_has_a_result(form, data):
     for known in (batches._known, circuit._locals, limiter._locals):
@@ -99,7 +99,7 @@ def test_every_operation_has_a_result(form, data):
             assert not (result.outcome_unknown and request.method == "GET")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(path=st.text(max_size=60), body=st.binary(max_size=20))
 def test_whatever_address_a_service_gives_no_other_host_hears_of_it(path, body):
     for known in (circuit._locals, limiter._locals):

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from synccore import guides
@@ -128,7 +128,6 @@ def assert_sound(found: Failure) -> None:
         assert guides.render(found.code, found.params, apps={"left": "L", "right": "R"}).sentence
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(
     st.integers(100, 999),
     bodies,
@@ -148,7 +147,6 @@ def test_any_answer_gives_a_failure(
     assert_sound(token_refused(got, now))
 
 
-@settings(deadline=None)
 @given(texts, st.sampled_from(OPERATIONS))
 def test_any_error_without_an_answer_gives_a_failure(text: str, operation: str) -> None:
     for raised in (ValueError(text), OSError(text), RuntimeError(text)):
