@@ -33,7 +33,7 @@ _MISSING: Final = """
 
 def missing(crm: App) -> int:
     """How many of the deleted accounts are still gone."""
-    with crm.as_admin(connect_timeout=3) as session:
+    with crm.as_admin(connect_timeout=10) as session:
         made = session.execute("SELECT to_regclass('demo.recycle_bin')").fetchone()
         if made is None or made[0] is None:
             return 0
@@ -44,7 +44,7 @@ def missing(crm: App) -> int:
 def _delete(apps: Apps, _person: str) -> Text:
     if missing(apps.crm):
         raise DemoProblem(_("They are deleted already; bring them back first."))
-    with apps.crm.as_admin(connect_timeout=3) as session:
+    with apps.crm.as_admin(connect_timeout=10) as session:
         for statement in _BIN:
             session.execute(statement)
         session.execute("TRUNCATE demo.recycle_bin")
@@ -64,7 +64,7 @@ def _delete(apps: Apps, _person: str) -> Text:
 def _bring_back(apps: Apps) -> Text:
     n = 0
     if missing(apps.crm):
-        with apps.crm.as_admin(connect_timeout=3) as session:
+        with apps.crm.as_admin(connect_timeout=10) as session:
             session.execute("SELECT set_config('app.user', %s, true)", [PERSON])
             n = session.execute(
                 "INSERT INTO account SELECT * FROM demo.recycle_bin ON CONFLICT DO NOTHING"

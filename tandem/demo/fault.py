@@ -69,7 +69,7 @@ def on_server(app: App, statement: str, **names: sql.Composable) -> None:
 
 def in_app(app: App, statement: str, **names: sql.Composable) -> None:
     """One statement of the administrator inside the app."""
-    with app.as_admin(connect_timeout=3) as session:
+    with app.as_admin(connect_timeout=10) as session:
         session.execute(sql.SQL(statement).format(**names))
 
 
@@ -88,7 +88,7 @@ def may(app: App, privilege: str, table: str) -> bool:
         "SELECT EXISTS (SELECT FROM pg_class c, aclexplode(c.relacl) a JOIN pg_roles r ON r.oid = a.grantee"
         " WHERE c.oid = to_regclass(%s) AND a.privilege_type = %s AND r.rolname = %s)"
     )
-    with app.as_admin(connect_timeout=3) as session:
+    with app.as_admin(connect_timeout=10) as session:
         row = session.execute(query, [f"public.{table}", privilege, app.integration]).fetchone()
     return bool(row and row[0])
 

@@ -47,7 +47,7 @@ class Sight:
 @contextmanager
 def server(app: App) -> Iterator[psycopg.Connection[Any]]:
     """The app's server as its administrator, in a database that is always open. One transaction."""
-    with psycopg.connect(app.admin, connect_timeout=3) as session:
+    with psycopg.connect(app.admin, connect_timeout=10) as session:
         yield session
 
 

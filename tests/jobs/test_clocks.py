@@ -10,6 +10,7 @@ from django.utils import timezone
 from synccore.models import Connection
 from synccore.shapes import Side
 
+from .conftest import Clock
 from .test_lap import new
 from .world import World
 
@@ -20,13 +21,13 @@ def app(world: World, side: Side) -> Connection:
     return Connection.objects.get(pk=world.mapping.connection(side).pk)
 
 
-def test_a_run_measures_clocks_that_were_not_measured_lately() -> None:
+def test_a_run_measures_clocks_that_were_not_measured_lately(clock: Clock) -> None:
     world = World()
     world.left.clock = timezone.now() + timedelta(seconds=90)
     world.right.clock = timezone.now() - timedelta(seconds=30)
     world.run()
-    assert app(world, Side.LEFT).skew_seconds == pytest.approx(90, abs=5)
-    assert app(world, Side.RIGHT).skew_seconds == pytest.approx(-30, abs=5)
+    assert app(world, Side.LEFT).skew_seconds == pytest.approx(90, abs=1)
+    assert app(world, Side.RIGHT).skew_seconds == pytest.approx(-30, abs=1)
     first = app(world, Side.LEFT).checked_at
     world.run()
     assert app(world, Side.LEFT).checked_at == first

@@ -123,7 +123,7 @@ def test_a_database_as_it_should_be_passes_every_check(books):
     )  # fmt: skip
     app.app.refresh_from_db()
     assert app.app.checked_at is not None
-    assert abs(app.app.skew_seconds) < 5
+    assert abs(app.app.skew_seconds) < 2 + app.app.skew_uncertainty
 
 
 @pytest.mark.parametrize("missing", ["INSERT", "UPDATE", "DELETE"])

@@ -231,20 +231,20 @@ def test_four_people_at_once_read_from_one_app_and_the_fifth_is_told(duo, people
     def hold() -> None:
         with live._slot(duo.integration.right_id) as got:
             assert got
-            ready.wait(10)
-            done.wait(10)
+            ready.wait(100)
+            done.wait(100)
         connections.close_all()
 
     threads = [threading.Thread(target=hold) for _ in range(live.AT_ONCE)]
     for thread in threads:
         thread.start()
-    ready.wait(10)
+    ready.wait(100)
     try:
         text = as_user(people["owner"]).get(address(duo, "live_compare")).content.decode()
     finally:
         done.set()
         for thread in threads:
-            thread.join(10)
+            thread.join()
     assert "Four people read from CRM &lt;b&gt; at this moment" in text
     again = as_user(people["owner"]).get(address(duo, "live_compare"))
     assert again.context["pair"].live == frozenset({Side.LEFT, Side.RIGHT})

@@ -56,7 +56,7 @@ def test_from_an_address_and_credentials_to_a_checked_connection(browser, reques
     [test] = work()
     assert (test.verb, test.state) == ("check_connection", "finished"), test.app_message
     app.refresh_from_db()
-    assert abs(app.skew_seconds) < 2
+    assert abs(app.skew_seconds) < 2 + app.skew_uncertainty
 
     if kind != "odata":
         listed = app.listed["choices"]

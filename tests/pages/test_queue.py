@@ -72,8 +72,10 @@ def test_intervals_in_words(seconds, words):
     [(1800, 110, False), (1800, 130, True), (60, 50, False), (60, 70, True), (5, 20, False), (5, 40, True)],
 )
 def test_late_is_after_the_interval_or_two_minutes(
-    world, administrator, as_user, entry, interval, past, late
+    world, administrator, as_user, entry, interval, past, late, monkeypatch
 ):
+    stopped = timezone.now()
+    monkeypatch.setattr(timezone, "now", lambda: stopped)
     change(entry, interval_seconds=interval, next_run=timezone.now() - timedelta(seconds=past))
     assert ("Late" in row(as_user(administrator), entry)) is late
 

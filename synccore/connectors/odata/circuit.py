@@ -54,11 +54,9 @@ _lock: Final = Lock()
 class Circuit:
     """The circuit of one connection, by the name all its workers share."""
 
-    def __init__(
-        self, name: str, *, clock: Callable[[], float] = monotonic, every: float | None = None
-    ) -> None:
+    def __init__(self, name: str, *, clock: Callable[[], float] = monotonic) -> None:
         self._keys = tuple(f"tandem:odata:{name}:{part}" for part in ("outages", "probe", "last"))
-        self._clock, self._every = clock, PROBE_EVERY if every is None else every
+        self._clock, self._every = clock, PROBE_EVERY
         self._seen = 0
         with _lock:
             self._local = _locals.setdefault(name, _Local())

@@ -12,6 +12,7 @@ from synccore.connectors.odata.auth import ClientCredentials, SignIn, fixed_head
 from synccore.connectors.odata.client import Client, Request
 from synccore.connectors.odata.profile import Profile
 from synccore.failures import Failure, Misconfigured, Scope, Transient
+from tandem.runtime.processes import wait_until
 
 ROOT = "https://service.example/data/v9.2/"
 TOKENS = "https://login.example/tenant/oauth2/v2.0/token"
@@ -45,6 +46,28 @@ class Service:
             self.refusals -= 1
             return httpx2.Response(401, json={"error": {"code": "x", "message": f"no: {self.reads[-1]}"}})
         return httpx2.Response(200, json={"value": []})
+
+
+class Counted:
+    """A lock that tells how many have asked for it."""
+
+    def __init__(self):
+        self.asked = 0
+        self.lock, self.counting = threading.Lock(), threading.Lock()
+
+    def acquire(self, timeout):
+        with self.counting:
+            self.asked += 1
+        return self.lock.acquire(timeout=timeout)
+
+    def release(self):
+        self.lock.release()
+
+    def __enter__(self):
+        self.lock.acquire()
+
+    def __exit__(self, *_error):
+        self.lock.release()
 
 
 class Clock:
@@ -153,15 +176,17 @@ def test_many_who_need_a_token_at_once_wait_for_one_fetch():
 
 
 def test_many_who_wait_for_a_token_that_is_refused_are_told_by_one_fetch():
-    service = Service()
-    service.slow = 1.0
+    service, signed, failures = Service(), sign_in(), []
+    lock = signed._token.lock = Counted()
+
+    def refuse(request):
+        assert wait_until(lambda: lock.asked == 6, seconds=60)  # all the others wait for what is told now
+        return service(request)
+
     service.token_answers = [httpx2.Response(401, json={"error": "invalid_client"}) for _ in range(9)]
-    failures = []
-    started = threading.Barrier(6)
 
     def work():
-        with client(service) as sales:
-            started.wait()
+        with client(refuse) as sales:
             try:
                 read(sales)
             except Failure as failure:

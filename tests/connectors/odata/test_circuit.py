@@ -68,7 +68,7 @@ def test_an_open_circuit_lets_one_through_each_minute(request):
 
 
 def test_in_redis_one_through_each_minute_is_over_all_workers(with_redis, request):
-    one, other = (Circuit(name(request), every=0.3) for _ in range(2))
+    one, other = (Circuit(name(request)) for _ in range(2))
     fail(one)
     assert not one.enter()
     shared.shared().run(lambda client: client.delete(one._keys[1]))  # the minute is over

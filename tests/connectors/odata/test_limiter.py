@@ -29,7 +29,7 @@ def name(request):
     return name_of(request.node.nodeid, str(time.time()))
 
 
-def soon(seconds=20):
+def soon(seconds=60):
     """Time enough for whoever comes in; who is to be refused says how little he waits."""
     return time.monotonic() + seconds
 
@@ -74,29 +74,37 @@ def test_a_place_is_given_back_when_the_request_fails(where, name):
             raise ZeroDivisionError
 
 
-def test_a_place_of_a_worker_that_died_is_free_again(where, name, monkeypatch):
-    monkeypatch.setattr(limiter, "LEASE", 1.5)
+@pytest.mark.parametrize("lease", [60, 0.5], ids=["not before its time", "after it"])
+def test_a_place_of_a_worker_that_died_is_free_again(where, name, monkeypatch, lease):
+    monkeypatch.setattr(limiter, "LEASE", lease)
     limit = Limiter(name, window=None, at_once=1)
     monkeypatch.setattr(limit, "_give_back", lambda place: None)
     with limit.turn(soon()):
         pass
+    if lease < 1:
+        with limit.turn(soon()):
+            return
     with pytest.raises(TooLong), limit.turn(soon(0.05)):
-        pass
-    with limit.turn(soon()):
-        pass
+        pytest.fail("it may be at work still")
 
 
 def test_no_more_in_a_window_than_the_service_takes(where, name):
-    one, other = (Limiter(name, window=(5, 3), at_once=9) for _ in range(2))
-    started = time.monotonic()
+    one, other = (Limiter(name, window=(5, 60), at_once=9) for _ in range(2))
     for _ in range(5):
         with one.turn(soon()):
             pass
     with pytest.raises(TooLong) as caught, other.turn(soon(0.15)):
         pass
-    assert 0.15 < caught.value.seconds <= 3
-    with other.turn(soon()):
-        assert time.monotonic() - started > 2.5
+    assert 0.15 < caught.value.seconds <= 60
+
+
+def test_who_finds_the_window_full_comes_in_when_it_has_room(where, name):
+    limit = Limiter(name, window=(5, 1), at_once=9)
+    started = time.monotonic()
+    for _ in range(6):
+        with limit.turn(soon()):
+            pass
+    assert time.monotonic() - started > 0.9
 
 
 def test_a_request_that_found_the_window_full_leaves_its_place(where, name):
@@ -111,16 +119,20 @@ def test_a_request_that_found_the_window_full_leaves_its_place(where, name):
 
 def test_a_pause_is_for_all_workers(where, name):
     one, other = (Limiter(name, window=None, at_once=4) for _ in range(2))
-    one.pause(2)
+    one.pause(60)
     one.pause(0.1)  # a shorter one ends no longer one
     one.pause(0)
-    started = time.monotonic()
     for each in (one, other):
         with pytest.raises(TooLong) as caught, each.turn(soon(0.1)):
             pass
-        assert 0.1 < caught.value.seconds <= 2
-    with other.turn(soon()):
-        assert time.monotonic() - started >= 1.9
+        assert 0.1 < caught.value.seconds <= 60
+
+
+def test_a_pause_ends_by_itself(where, name):
+    started = time.monotonic()
+    Limiter(name, window=None, at_once=4).pause(0.5)
+    with Limiter(name, window=None, at_once=4).turn(soon()):
+        assert time.monotonic() - started >= 0.45
 
 
 def test_what_was_kept_before_a_clock_was_put_back_holds_nobody_up(with_redis, name, monkeypatch):
@@ -149,7 +161,7 @@ def _worker(url, name, gate, most, under_way):
     limit = Limiter(name, window=None, at_once=2)
     gate.wait()
     for _ in range(5):
-        with limit.turn(time.monotonic() + 30):
+        with limit.turn(soon()):
             with under_way.get_lock():
                 under_way.value += 1
                 most.value = max(most.value, under_way.value)
@@ -168,7 +180,7 @@ def test_processes_share_the_places(redis_url, name):
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(60)
+        worker.join()
     assert [worker.exitcode for worker in workers] == [0] * 4
     assert most.value == 2
 
@@ -246,25 +258,21 @@ def test_waits_grow_and_differ():
 
 
 def client(handler, root, **more):
-    return Client(
-        Profile(), app="Sales", root=root, transport=httpx2.MockTransport(handler), request_timeout=5, **more
-    )
+    return Client(Profile(), app="Sales", root=root, transport=httpx2.MockTransport(handler), **more)
 
 
 def test_a_429_pauses_every_client_of_the_connection(where):
     root = f"https://busy-{time.time_ns()}.example/"
-    answers = [httpx2.Response(429, headers={"Retry-After": "30"})]
+    answers = [httpx2.Response(429, headers={"Retry-After": "300"})]
+    rests = []
     with (
-        client(lambda request: answers.pop(0), root) as one,
-        client(lambda request: answers.pop(0), root) as other,
+        client(lambda request: answers.pop(0), root, rest=rests.append) as one,
+        client(lambda request: answers.pop(0), root, rest=rests.append) as other,
     ):
         for each in (one, other):
-            started = time.monotonic()
             with pytest.raises(Transient) as caught:
                 each.send(Request("GET", "accounts"), operation="read", table="accounts")
-            assert time.monotonic() - started < 20, (
-                "longer than the call may wait: the job ends, and is tried again"
-            )
+            assert not rests, "longer than the call may wait: the job ends, and is tried again"
             assert caught.value.scope is Scope.CONNECTION
             assert caught.value.code == "throttled"
         assert one.requests + other.requests == 1
