@@ -177,12 +177,16 @@ def setup_failure(
     else:
         tally.problem(problem, -1)
     same = is_new or (problem.kind, problem.fingerprint) == (failure.kind.value, print_)
-    problem.attempts = problem.attempts + 1 if same else 1
+    # Jobs that were queued before it was last met only meet it as well: were they counted, an app with many mappings would
+    # not be looked at again for an hour after a minute's outage.
+    no_look = bool(same and job and problem.last_failure and job.queued_at < problem.last_failure)
+    if not no_look:
+        problem.attempts = problem.attempts + 1 if same else 1
     _describe(problem, failure, print_, None, tally, mapping=mapping, connection=connection)
     problem.name = mapping.name if mapping else connection.name if connection else ""
     if failure.kind is Kind.STOPPED:
         problem.state, problem.next_attempt = Problem.State.SKIPPED, None
-    else:
+    elif problem.state != Problem.State.RETRYING or not (no_look and problem.next_attempt):
         problem.state, problem.next_attempt = Problem.State.RETRYING, now + backoff(problem.attempts)
     problem.last_failure, problem.last_job = now, job.pk if job else None
     problem.save()

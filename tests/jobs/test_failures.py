@@ -122,6 +122,25 @@ def test_an_app_that_is_away_touches_no_record_and_is_asked_for_ever(clock: Cloc
     assert read_ledger().drift == []
 
 
+def test_jobs_that_wait_when_an_app_is_lost_do_not_lengthen_the_wait(clock: Clock) -> None:
+    world = World()
+    mappings = [world.mapping, contacts_of(world)]
+    for mapping in mappings:
+        world.queue(mapping=mapping)
+    for _mapping in mappings:
+        clock.move(seconds=2)
+        world.right.faults.fail = [Transient("connection_refused", scope=Scope.CONNECTION)]
+        job = jobs.run(jobs.startable()[0].pk)
+        assert (job.state, job.code) == (SynchJob.State.FAILED, "connection_refused")
+    problem = only_problem()
+    assert problem.attempts == 1 and problem.last_job == job.pk
+    assert problem.next_attempt == problem.since + MINUTES
+    clock.until(problem.next_attempt)
+    assert [job.verb for job in tick()][0] == "check"
+    problem.refresh_from_db()
+    assert problem.ending == Problem.Ending.FIXED
+
+
 # -- Blocked --------------------------------------------------
 
 
