@@ -24,7 +24,7 @@ from synccore.fingerprint import normalise
 from synccore.models import Connection, Coupling, DeletedEntry, FieldMapping, Problem, SynchJob, SynchJobError
 from synccore.models.job import OUTCOMES
 from synccore.shapes import SIDES
-from synccore.tables import app_names
+from synccore.tables import apps_of
 
 TAKEN_OUT: Final = "[taken out]"
 SENSITIVE: Final = "[sensitive]"
@@ -69,9 +69,7 @@ def support_bundle(
 def _failure(
     entry: SynchJobError | DeletedEntry, fields: list[FieldMapping], coupling: Coupling | None
 ) -> Iterator[str]:
-    apps = app_names(entry.mapping)
-    if entry.mapping is None and entry.connection is not None and entry.side:
-        apps[entry.side] = entry.connection.name
+    apps = apps_of(entry)
     told = guides.render(entry.code, entry.params, apps=apps, side=entry.side, kind=entry.kind)
     yield f"Tandem: details of entry {entry.pk}, read {timezone.now():%Y-%m-%d %H:%M:%S} UTC"
     yield f"Written: {entry.at:%Y-%m-%d %H:%M:%S.%f} UTC"

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from synccore.models import DeletedEntry, SynchJobError
 from synccore.services.entries import KEPT_DELETED
 from synccore.shapes import SIDES, Side
-from synccore.tables import app_names, pair_url, person_name, say
+from synccore.tables import apps_of, pair_url, person_name, say
 from ui.export import Export
 from ui.tables import Column, ListTable
 
@@ -67,9 +67,7 @@ class EntryRow:
 
     def __init__(self, entry: SynchJobError | DeletedEntry) -> None:
         self.entry, self.pk = entry, entry.pk
-        self.apps = app_names(entry.mapping)
-        if entry.mapping is None and entry.connection is not None and entry.side:
-            self.apps[entry.side] = entry.connection.name
+        self.apps = apps_of(entry)
         self.said = say(entry, self.apps)
         self.source, self.destination = self._ends()
         self.name = self.source.title or self.destination.title or self.where
@@ -107,6 +105,10 @@ class EntryRow:
         return f"{self.apps[side.other.value]} → {self.apps[side.value]}"
 
     def _ends(self) -> tuple[End, End]:
+        if (
+            self.entry.mapping is None and self.entry.connection is not None
+        ):  # an app as a whole: nothing flowed
+            return End("", state="–"), End("", title=self.entry.connection.name)
         to = Side(self.entry.destination) if self.entry.destination else SIDES[1]
         return self._end(to.other), self._end(to)
 

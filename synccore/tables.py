@@ -107,6 +107,14 @@ def app_names(mapping: TableMapping | None, connection: Connection | None = None
     return {"left": mapping.integration.left.name, "right": mapping.integration.right.name}
 
 
+def apps_of(failure: Any) -> dict[str, str]:
+    """The two apps of a Problem or an entry as the user named them; of one about an app as a whole, that app, whichever side
+    it stands on."""
+    if failure.mapping is None and failure.connection is not None:
+        return dict.fromkeys(("", "left", "right"), failure.connection.name)
+    return app_names(failure.mapping)
+
+
 def speaker_of(app: str, message: str) -> str:
     """Who said it: not every answer on the way to an app is the app's own."""
     if message.startswith("AADSTS"):

@@ -18,7 +18,7 @@ from synccore.failures import Kind
 from synccore.guides import Help
 from synccore.models import Coupling, Problem, SynchJobError
 from synccore.models.problem import KindChoices
-from synccore.tables import KIND_ICONS, app_names, say
+from synccore.tables import KIND_ICONS, apps_of, say
 from synccore.views.offers import About, offers
 from ui.actions import number
 
@@ -77,7 +77,7 @@ def page(request: HttpRequest, code: str) -> HttpResponse:
     if failure is None:
         found = guides.explain(code)
     else:
-        apps = _apps(failure)
+        apps = apps_of(failure)
         found = guides.explain(code, failure.params, apps=apps, side=failure.side, kind=failure.kind)
         context |= _about(request, failure) | {"said": say(failure, apps)}
     if found is None:
@@ -97,13 +97,6 @@ def _kind(kind: str) -> tuple[str, str]:
     if kind in KindChoices.values:
         return str(KindChoices(kind).label), KIND_ICONS[Kind(kind)]
     return str(CHECK_WORD), CHECK_ICON
-
-
-def _apps(failure: Problem | SynchJobError) -> dict[str, str]:
-    names = app_names(failure.mapping)
-    if failure.mapping is None and failure.connection is not None and failure.side:
-        names[failure.side] = failure.connection.name
-    return names
 
 
 def _failure(request: HttpRequest) -> Problem | SynchJobError | None:

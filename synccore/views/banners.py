@@ -29,7 +29,7 @@ from django.utils.translation import ngettext
 from synccore.failures import Kind
 from synccore.models import HelpRequest, JobItem, Problem, SynchJob, TableMapping
 from synccore.models.mapping import with_app
-from synccore.tables import Said, app_names, say
+from synccore.tables import Said, apps_of, say
 
 from .brakes import Brake, brakes
 
@@ -163,9 +163,6 @@ def _problems() -> _Bounded:
 
 def _banner(problem: Problem, brake: Brake | None) -> Banner:
     who = problem.mapping.name if problem.mapping else str(problem.connection)
-    names = app_names(problem.mapping)
-    if problem.mapping is None and problem.side:
-        names[problem.side] = str(problem.connection)
     if problem.kind == Kind.STOPPED.value:
         headline = _("%(who)s is stopped for safety:")
     elif problem.kind == Kind.TRANSIENT.value:
@@ -176,7 +173,7 @@ def _banner(problem: Problem, brake: Brake | None) -> Banner:
     return Banner(
         problem,
         headline % {"who": who},
-        say(_without_statement(problem), names),
+        say(_without_statement(problem), apps_of(problem)),
         problem.last_job,
         waiting(n),
         people_who_asked(problem),

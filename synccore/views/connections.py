@@ -23,7 +23,7 @@ from synccore.models.mapping import with_app
 from synccore.services import catalogue
 from synccore.services import connections as services
 from synccore.services.jobs import NotNow
-from synccore.tables import JobRow, say
+from synccore.tables import JobRow, apps_of, say
 
 from . import integrations
 from .banners import with_next_look
@@ -78,7 +78,7 @@ def context_of(app: Any) -> dict[str, Any]:
     row = ConnectionRow(app, jobs.filter(pk=app.tested).first())
     of_app = with_app(app)
     mappings = TableMapping.objects.filter(of_app).select_related("integration").order_by("name", "pk")
-    held = Problem.objects.of_setup().open().filter(connection=app, mapping=None)
+    held = Problem.objects.of_setup().open().filter(connection=app, mapping=None).select_related("connection")
     problems = with_next_look(held).order_by("since", "pk")
     checks, listed = checks_of(app), listed_of(app)
     read, groups = catalogue.summary_of(app), answer_groups(app)
@@ -91,7 +91,7 @@ def context_of(app: Any) -> dict[str, Any]:
         "more_answers": [group for group in groups if group.advanced],
         "unreadable": services.secrets_set(app) is None,
         "has_secrets": any(option.secret for option in declared_of(app.kind)),
-        "problems": [(problem, say(problem, {"": app.name, problem.side: app.name})) for problem in problems],
+        "problems": [(problem, say(problem, apps_of(problem))) for problem in problems],
         "mappings": list(mappings),
         "set_up_job": JobRow(last["check_set_up"]) if last["check_set_up"] else None,
         "read_job": JobRow(last["describe"]) if last["describe"] else None,

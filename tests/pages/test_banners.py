@@ -201,6 +201,15 @@ def test_what_to_do_stands_on_the_administrators_page_alone(world, administrator
     assert step not in text(browser.get(COUPLED))
 
 
+def test_an_app_as_a_whole_is_called_by_its_name_even_where_it_said_nothing(world, administrator, as_user):
+    app = world.mapping.integration.left
+    problem = make.make_problem(connection=app, kind="transient", code="throttled", params={"side": "left"})
+    make.make_entry(problem)
+    page = text(as_user(administrator).get(reverse("errors:entries")))
+    assert "ERP is interrupted and tried again by itself: ERP has had as many requests" in page
+    assert "the left app" not in page and "– ERP" in page
+
+
 def test_the_statement_that_ends_it_stands_apart_from_the_sentence(world, owner, as_user):
     statement = 'GRANT UPDATE ON TABLE "account" TO "tandem_crm";'
     world.setup.params |= {"grant": statement}
