@@ -52,7 +52,12 @@ GUIDES: Final[dict[str, Guide]] = {
         _("{field} must not be empty"),
         _("{app} needs a value in {field}, and the record has none."),
         Who.OWNER,
-        (_("Fill in {field} in the app the record comes from."), _RETRY, _MAPPING),
+        (
+            _("Fill in {field} in the app the record comes from."),
+            _RETRY,
+            _("A new record can also be entered in {app} by hand, with {field}: couple the two, then retry."),
+            _MAPPING,
+        ),
         _FIX,
     ),
     "value_too_long": Guide(
