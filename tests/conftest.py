@@ -1,5 +1,6 @@
 """Fixtures every test may use. The servers behind them are started by `tandem.runtime.pytest_plugin`."""
 
+import gc
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -32,6 +33,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         takes[item.path] += 20 if item.get_closest_marker("slow") else SECONDS.get(item.path.parent.name, 0.1)
     items.sort(key=lambda item: (-takes[item.path], item.path))
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests and all modules stay until the end: the garbage collector need not look through them again and
+    again, which is a twentieth of the time."""
+    gc.collect()
+    gc.freeze()
 
 
 #: Seconds that stand for the short ones of people who wait: a busy machine may stand still for longer than those.

@@ -246,7 +246,7 @@ def make_grant(group: Group, mapping: TableMapping, level: GrantLevel = GrantLev
 
 def multiply(row: Model, n: int, **columns: str) -> None:
     """``n`` copies of a row, made by the database, with keys after its own; ``columns``: SQL in which ``i`` counts from 1.
-    The row is the last of its table. The planner knows the copies afterwards."""
+    The row is the last of its table."""
     table, key = row._meta.db_table, row._meta.pk.column
     columns[key] = f"{row.pk} + i"
     names = [field.column for field in row._meta.concrete_fields]
@@ -257,4 +257,3 @@ def multiply(row: Model, n: int, **columns: str) -> None:
                 FROM {table}, generate_series(1, {n}) AS i WHERE {key} = {row.pk}"""
         )
         cursor.execute(f"SELECT setval(pg_get_serial_sequence(%s, %s), {row.pk + n})", [table, key])
-        cursor.execute(f"ANALYZE {table}")

@@ -185,6 +185,8 @@ def many(db):
         last_failure=f"CASE WHEN i % 3 > 0 THEN {MINUTES_AGO} END",
     )
     make.multiply(entry, MANY, at=MINUTES_AGO)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE synccore_problem, synccore_coupling, synccore_synchjoberror")
     assert SynchJobError.objects.count() == Problem.objects.count() == MANY + 1
     return [make.make_user("Administrator"), make.make_user("Record owner", grants={coupling.mapping: 2})]
 
