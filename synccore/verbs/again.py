@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from synccore.models import Coupling, JobItem, Journal, Problem, SynchJob
 from synccore.shapes import Side
@@ -50,6 +50,7 @@ def couple_again(run: Run) -> None:
     """Couplings that were removed are there again, with what the two last agreed on: the run that follows looks at both."""
     for page in chosen_pages(run):
         couplings = Coupling.objects.in_bulk([item.coupling_id for item in page if item.coupling_id])
+        removals = _removals(couplings)
         with run.page() as at:
             for item in page:
                 coupling = couplings.get(item.coupling_id or 0)
@@ -60,14 +61,24 @@ def couple_again(run: Run) -> None:
                 coupling.removed_at = coupling.removed_by = None
                 coupling.save(update_fields=["removed_at", "removed_by"])
                 by = note_in_journal(run, coupling, Side.LEFT, Journal.Operation.RECOUPLE, at)
-                undone = Journal.objects.filter(coupling=coupling, operation=Journal.Operation.UNCOUPLE)
-                undone.filter(undone_by=None).update(undone_by=by)
+                Journal.objects.filter(pk__in=removals.get(coupling.pk, ())).update(undone_by=by)
                 items.find(run, [(coupling, side, coupling.of(side, "id")) for side in coupling.sides()])
                 run.count("coupled")
                 run.count("unchanged")
                 item.state = JobItem.State.DONE
             JobItem.objects.bulk_update(page, ["state", "note"])
     run.queue_next.add((run.mapping.pk, SynchJob.Scope.DUE.value))
+
+
+def _removals(couplings: Iterable[int]) -> dict[int, list[int]]:
+    """Coupling → the journal rows that took it apart and that nothing has taken back; one query."""
+    rows = Journal.objects.filter(
+        coupling__in=list(couplings), operation=Journal.Operation.UNCOUPLE, undone_by=None
+    )
+    found: dict[int, list[int]] = {}
+    for coupling, pk in rows.values_list("coupling_id", "pk"):
+        found.setdefault(coupling, []).append(pk)
+    return found
 
 
 def _in_the_way(coupling: Coupling | None) -> str:

@@ -80,7 +80,11 @@ def _thaw(run: Run) -> None:
     """Items that the job has not reached, or that an earlier look left alone, are taken back. Pairs that are coupled stay:
     they are still to be synchronized."""
     whole = Q(coupling__left_id__isnull=False, coupling__right_id__isnull=False)
-    _chosen(run).filter(state=JobItem.State.OPEN).exclude(whole).delete()
+    # Looked up first: one statement would join the items with themselves.
+    taken_back = list(
+        _chosen(run).filter(state=JobItem.State.OPEN).exclude(whole).values_list("pk", flat=True)
+    )
+    JobItem.objects.filter(pk__in=taken_back).delete()
     for side in SIDES:
         n, _rows = _left_alone(run, side).delete()
         _count(run, side, -n)

@@ -97,7 +97,7 @@ def due(run: Run) -> None:
         chosen = list(
             due_problems(run.mapping.pk, run.mapping.revision, at)
             .filter(pk__gt=last)
-            .select_related("coupling")
+            .prefetch_related("coupling")  # joined, all are read while the database knows neither table
             .order_by("pk")[: _page_size(run)]
         )
         if not chosen:

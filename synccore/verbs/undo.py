@@ -123,7 +123,8 @@ def _load(run: Run, chosen: Sequence[JobItem]) -> list[Undoing]:
     pairs = Coupling.objects.in_bulk([item.coupling_id for item in chosen if item.coupling_id])
     rows: dict[int, list[Journal]] = defaultdict(list)
     written = rows_of(run.job.options).filter(mapping=run.mapping, coupling__in=pairs)
-    for row in written.select_related("job", "undone_by").order_by("pk"):
+    # Not joined: the journal would be read anew for each of its rows while the database knows nothing of it.
+    for row in written.prefetch_related("job", "undone_by").order_by("pk"):
         assert row.coupling_id is not None
         rows[row.coupling_id].append(row)
     may = _allowed(run)
