@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +64,45 @@ def _heard(page: Any) -> None:
         setattr(page.keyboard, name, after_arrival(getattr(page.keyboard, name)))
 
 
+class Gate:
+    """Stands before the live server. Closed it waits for who is inside and lets nobody in: the tables are emptied after a
+    test, and a request of a page that is gone by then would be in their way (a deadlock), or find the next test's."""
+
+    def __init__(self, app: Any) -> None:
+        self.app, self.is_open, self.inside = app, False, 0
+        self.changed = threading.Condition()
+
+    def __call__(self, environ: Any, start_response: Any) -> Iterator[bytes]:
+        with self.changed:
+            if not self.is_open:
+                start_response("503 Closed", [("Content-Length", "0")])
+                return
+            self.inside += 1
+        try:
+            with closing(self.app(environ, start_response)) as answer:
+                yield from answer
+        finally:
+            with self.changed:
+                self.inside -= 1
+                self.changed.notify_all()
+
+    def close(self) -> None:
+        with self.changed:
+            self.is_open = False
+            assert self.changed.wait_for(lambda: not self.inside, timeout=PATIENCE / 1000), (
+                "a request does not end"
+            )
+
+
+@pytest.fixture(scope="session")
+def gate(live_server) -> Gate:
+    made = Gate(live_server.thread.httpd.get_app())
+    live_server.thread.httpd.set_app(made)
+    return made
+
+
 @pytest.fixture
-def open_browser(chromium, live_server) -> Iterator[Any]:
+def open_browser(chromium, live_server, gate) -> Iterator[Any]:
     """``open_browser(person, dark=False, width=1440, height=900, scripts=True)``: a page, signed in; fails on a script
     error."""
     from django.test import Client
@@ -93,8 +132,10 @@ def open_browser(chromium, live_server) -> Iterator[Any]:
         page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
         return page
 
+    gate.is_open = True
     yield open_
     for context in contexts:
         context.close()
+    gate.close()
     ours = [each for each in errors if "status of 4" not in each]
     assert not ours, ours
