@@ -26,7 +26,7 @@ from tandem.runtime.services import Services
 
 HOST = "127.0.0.1"
 FIRST_PORT, LAST_PORT = 8000, 8099
-READY_SECONDS = 30
+READY_SECONDS = 120
 DJANGO = [sys.executable, "manage.py"]
 CELERY = [sys.executable, "-m", "celery", "-A", "tandem.celery"]
 WORKER = [

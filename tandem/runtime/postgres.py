@@ -61,7 +61,7 @@ class Postgres:
         self.log = places.servers / "postgres.log"
         self.child: subprocess.Popen[bytes] | None = None
 
-    def dsn(self, dbname: str, *, user: str = OWNER, timeout: int = 5) -> str:
+    def dsn(self, dbname: str, *, user: str = OWNER, timeout: int = 30) -> str:
         """A libpq connection string for one of the two roles."""
         password = self.places.secret(f"password-{user}", lambda: secrets.token_urlsafe(24))
         return make_conninfo(

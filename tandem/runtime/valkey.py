@@ -15,7 +15,7 @@ from tandem.runtime.places import Places, package_folder, reachable
 from tandem.runtime.processes import is_alive, program_of, start, stop, wait_until
 
 NAMES = ("valkey-server", "redis-server")
-START_SECONDS = 15.0
+START_SECONDS = 60.0
 
 
 class Valkey:

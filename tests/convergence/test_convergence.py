@@ -1,8 +1,8 @@
 """Whatever people and faults do: afterwards both apps agree, nothing exists twice, and no edit is lost without a word.
 
-``TANDEM_LONG=1`` tries much more, ``TANDEM_EXAMPLES`` says how many; ``CI`` makes the examples the same each time. A
-failure prints the steps, everything that was done, and the line that repeats it; making it small takes minutes,
-``TANDEM_UNSHRUNK=1`` leaves that out.
+The examples are the same each time; ``TANDEM_EXPLORE=1`` draws others, ``TANDEM_LONG=1`` draws many more,
+``TANDEM_EXAMPLES`` says how many. A failure prints the steps, everything that was done, and the line that repeats it; making
+it small takes minutes, ``TANDEM_UNSHRUNK=1`` leaves that out.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from .machine import Convergence
 
 LONG = bool(os.environ.get("TANDEM_LONG"))
-CI = bool(os.environ.get("CI"))
+EXPLORE = LONG or bool(os.environ.get("TANDEM_EXPLORE"))
 EXAMPLES = int(os.environ.get("TANDEM_EXAMPLES", "2000" if LONG else "40"))
 SHRINKS = not os.environ.get("TANDEM_UNSHRUNK")
 
@@ -31,10 +31,9 @@ def test_both_apps_agree_when_faults_have_stopped() -> None:
         settings=settings(
             max_examples=EXAMPLES,
             stateful_step_count=40 if LONG else 16,
-            deadline=None,
-            derandomize=CI,
+            derandomize=not EXPLORE,
             print_blob=True,
-            database=None if CI else DirectoryBasedExampleDatabase(".hypothesis/convergence"),
+            database=DirectoryBasedExampleDatabase(".hypothesis/convergence") if EXPLORE else None,
             suppress_health_check=list(HealthCheck),
             phases=[phase for phase in Phase if SHRINKS or phase is not Phase.shrink],
         ),

@@ -48,7 +48,7 @@ def both() -> Iterator[TwoServices]:
         yield made
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_both_apps_agree_after_everything_that_happens(both: TwoServices) -> None:
     everything_is_synchronised(both)
     a_busy_day(both)
@@ -208,7 +208,6 @@ def both_agree(both: TwoServices) -> None:
     assert (last.inserted, last.modified, last.failed, last.waiting) == (0, 0, 0, 0)
 
 
-@pytest.mark.timeout(120)
 def test_a_number_that_business_central_writes_otherwise_makes_no_second_record() -> None:
     """A code is kept in capitals and without blanks around it, and the answer that would say so is lost."""
     with closing(TwoServices(customers=3)) as both:
@@ -231,7 +230,7 @@ def test_a_number_that_business_central_writes_otherwise_makes_no_second_record(
         assert both.couplings().count() == 4 and both.codes() == Counter()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_odd_answers_lose_and_double_nothing() -> None:
     """Sub-answers in another order, sub-answers that are missing, pages of a proxy in between, half a document."""
     with closing(TwoServices(customers=600)) as both:

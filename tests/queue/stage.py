@@ -174,7 +174,7 @@ class Stage:
         return [no for (no,) in self.run("left", f"SELECT no FROM {mapping.name}.customer ORDER BY no")]
 
 
-def until(ready: Callable[[], bool], what: str, *, seconds: float = 90, pause: float = 0.1) -> None:
+def until(ready: Callable[[], bool], what: str, *, seconds: float = 180, pause: float = 0.1) -> None:
     """Patient, as it costs nothing where all is well: two cores may have other work to do."""
     assert wait_until(ready, seconds=seconds, pause=pause), f"in vain: {what}"
 
@@ -197,11 +197,16 @@ def due_now(mapping: TableMapping) -> JobQueueEntry:
     return JobQueueEntry.objects.create(mapping=mapping, interval_seconds=3600, next_run=timezone.now())
 
 
-def let_leases_run_out(*, silent_for: timedelta = timedelta(0)) -> None:
-    """As if 90 seconds had gone by for the workers that renewed no lease for so long."""
-    running = SynchJob.objects.filter(
-        state=SynchJob.State.RUNNING, lease_until__lte=timezone.now() + LEASE - silent_for
-    )
+def keep_lease(job: SynchJob) -> None:
+    """As if no time went by for it, however long the rest takes."""
+    SynchJob.objects.filter(pk=job.pk).update(lease_until=timezone.now() + timedelta(days=1))
+
+
+def let_leases_run_out(*, silent_for: timedelta | None = None) -> None:
+    """As if 90 seconds had gone by for all workers, or for those that renewed no lease for so long."""
+    running = SynchJob.objects.filter(state=SynchJob.State.RUNNING)
+    if silent_for is not None:
+        running = running.filter(lease_until__lte=timezone.now() + LEASE - silent_for)
     running.update(lease_until=timezone.now() - timedelta(seconds=1))
 
 

@@ -16,6 +16,7 @@ from stage import (
     Stage,
     coupled,
     due_now,
+    keep_lease,
     let_leases_run_out,
     let_waits_pass,
     settled,
@@ -29,7 +30,7 @@ from synccore.models.ledger import read_ledger
 from synccore.models.seals import verify_journal
 from tandem.celery import app as celery
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -84,6 +85,7 @@ def test_a_worker_that_is_killed_in_a_job_leaves_nothing_twice(
         job = services.start_job(mapping=mapping)
         until(stage.waits_at_gate, "the second page is on its way")
         stage.kill(worker)
+    keep_lease(job)
     job.refresh_from_db()
     assert (job.state, coupled(mapping)) == (SynchJob.State.RUNNING, PAGE)
     assert Journal.objects.filter(mapping=mapping, state="intended").count() == 200
@@ -111,7 +113,7 @@ def test_a_worker_that_is_asked_to_end_stops_after_its_page(
         worker.send_signal(signal.SIGTERM)
         with pytest.raises(subprocess.TimeoutExpired):
             worker.wait(1)  # it does not drop its page
-    assert worker.wait(60) == 0
+    assert worker.wait(180) == 0
     stage.children.remove(worker)
     job.refresh_from_db()
     assert (job.state, job.inserted, job.lease_until) == (SynchJob.State.QUEUED, 2 * PAGE, None)

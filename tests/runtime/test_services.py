@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -15,6 +14,7 @@ import redis
 
 from tandem.runtime import RuntimeProblem, Services
 from tandem.runtime.places import CLONE, SOCKETS_PLACE, Account, clone_hash, private_folder
+from tandem.runtime.processes import wait_until
 from tandem.runtime.services import VARIABLES
 
 
@@ -149,10 +149,7 @@ def test_the_servers_end_when_their_starter_is_killed(alone, tmp_path):
     starter.send_signal(signal.SIGKILL)
     starter.wait()
     starter.stdout.close()
-    end = time.monotonic() + 20
-    while processes_of(tmp_path) and time.monotonic() < end:
-        time.sleep(0.1)
-    assert not processes_of(tmp_path)
+    assert wait_until(lambda: not processes_of(tmp_path), seconds=100)
 
 
 def test_a_given_address_starts_nothing(tmp_path, monkeypatch):
