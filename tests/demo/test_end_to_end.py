@@ -13,7 +13,7 @@ from tandem.demo.mappings import MAPPINGS
 from tandem.demo.setup import make_integration
 from tandem.demo.users import make_people
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def work(_seconds=0.0):

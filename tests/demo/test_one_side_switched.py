@@ -38,7 +38,7 @@ from tests.demo.test_end_to_end import found
 from tests.demo.test_set_up_by_hand import page, save_fields, work
 from tests.odata.server import Server
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow, pytest.mark.timeout(900)]
 
 Rows = dict[str, dict[str, Any]]
 

@@ -22,7 +22,7 @@ from tandem.demo.online.setup import INTEGRATION, make_integration
 from tandem.demo.users import make_people
 from tests.demo.test_end_to_end import a_minute, found, work
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from tandem.demo.setup import _connection
 from tests import factories as make
 from tests.pages.test_mapping_fields import flat
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture

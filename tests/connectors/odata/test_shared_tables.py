@@ -331,7 +331,7 @@ def test_a_live_reading_of_a_fresh_process_is_one_request(
             input=json.dumps(told),
             capture_output=True,
             text=True,
-            timeout=110,
+            timeout=290,
             check=True,
             cwd=Path(__file__).parents[3],
         )
