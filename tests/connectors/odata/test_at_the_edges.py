@@ -75,7 +75,11 @@ def packed(body):
     return whole(body, b"Content-Encoding: gzip")
 
 
-@pytest.mark.parametrize("broken", [gzip.compress(b'{"a": 1}')[:14], b"\x1f\x8b", b"no gzip", b""])
+@pytest.mark.parametrize(
+    "broken",
+    [gzip.compress(b'{"a": 1}')[:14], b"\x1f\x8b", b"no gzip", b""],
+    ids=["cut", "its beginning", "something else", "nothing"],  # a packed body holds the time it was packed
+)
 def test_a_packed_body_that_is_broken_is_no_answer(wire, broken):
     wire.answer = packed(broken)
     with client(wire, rest=no_rest) as sales, pytest.raises((Transient, BadAnswer)):
