@@ -170,10 +170,8 @@ def test_an_edit_without_an_answer_is_looked_up_and_still_flows(duo, anna):
     assert duo.rows(Side.RIGHT)[right]["phone"] == "2" == duo.rows(Side.LEFT)[left]["phone"]
 
 
-@pytest.mark.parametrize("point", ["intended", "sent", "before page", "page stored", "page committed"])
-def test_an_edit_whose_worker_died_is_made_once_and_says_so(duo, anna, point):
-    left, right = pair(duo, "C1", phone="1")
-    save(anna, duo.coupling("C1"), "left", phone="2")
+def die_at(point: str) -> SynchJob:
+    """The newest job, whose worker died there; it waits for another one."""
     job = SynchJob.objects.latest("pk")
 
     def observe(here: str) -> None:
@@ -183,6 +181,14 @@ def test_an_edit_whose_worker_died_is_made_once_and_says_so(duo, anna, point):
     with pytest.raises(KeyboardInterrupt):
         jobs.run(job.pk, observe=observe)
     SynchJob.objects.filter(pk=job.pk).update(state="queued", lease_no=5)
+    return job
+
+
+@pytest.mark.parametrize("point", ["intended", "sent", "before page", "page stored", "page committed"])
+def test_an_edit_whose_worker_died_is_made_once_and_says_so(duo, anna, point):
+    left, right = pair(duo, "C1", phone="1")
+    save(anna, duo.coupling("C1"), "left", phone="2")
+    job = die_at(point)
     assert carry_out().modified == 1
     item = JobItem.objects.get(job=job, purpose=JobItem.Purpose.CHOSEN)
     assert (item.state, item.note) == ("done", "")
@@ -206,16 +212,8 @@ def test_an_edit_that_was_written_says_so_though_its_person_lost_the_right_since
     left, _right = pair(duo, "C1", phone="1")
     person = make_user(ADMINISTRATOR)
     save(sign_in(person), duo.coupling("C1"), "left", phone="2")
-    job = SynchJob.objects.latest("pk")
-
-    def observe(here: str) -> None:
-        if here == point:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        jobs.run(job.pk, observe=observe)
+    job = die_at(point)
     person.groups.clear()
-    SynchJob.objects.filter(pk=job.pk).update(state="queued", lease_no=5)
     assert carry_out().modified == (phone == "2")
     item = JobItem.objects.get(job=job, purpose=JobItem.Purpose.CHOSEN)
     assert (item.state, item.note) == said
@@ -228,17 +226,9 @@ def test_an_edit_that_was_written_says_so_though_the_two_were_taken_apart_since(
     left, _right = pair(duo, "C1", phone="1")
     coupling = duo.coupling("C1")
     save(anna, coupling, "left", phone="2")
-    job = SynchJob.objects.latest("pk")
-
-    def observe(here: str) -> None:
-        if here == "sent":
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        jobs.run(job.pk, observe=observe)
+    job = die_at("sent")
     coupling.left_id = None
     coupling.save(update_fields=["left_id"])
-    SynchJob.objects.filter(pk=job.pk).update(state="queued", lease_no=5)
     carry_out()
     item = JobItem.objects.get(job=job, purpose=JobItem.Purpose.CHOSEN)
     assert (item.state, item.note, duo.rows(Side.LEFT)[left]["phone"]) == ("done", "", "2")
