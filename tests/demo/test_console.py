@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import NoReverseMatch, reverse
 
 from tandem.demo import break_rights, faults, steps
-from tandem.demo.apps import Apps, DemoProblem
+from tandem.demo.apps import App, Apps, DemoProblem
 from tests.factories import make_job, make_problem, make_user
 
 BREAK = "/demo/break/"
@@ -80,7 +80,8 @@ def test_the_page_itself_asks_no_app(world, owner, as_user, demo_runs, monkeypat
     def called(*_arguments, **_options):
         raise AssertionError("the page asked an app")
 
-    monkeypatch.setattr("psycopg.connect", called)
+    monkeypatch.setattr(App, "as_admin", called)
+    monkeypatch.setattr(App, "as_role", called)
     assert "See how they stand now" in as_user(owner).get(BREAK).content.decode()
 
 

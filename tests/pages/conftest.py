@@ -11,6 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from synccore.models import (
+    Connection,
     Coupling,
     MatchCriterion,
     MatchRecord,
@@ -221,6 +222,16 @@ def owner(world):
 @pytest.fixture
 def viewer(world):
     return make.make_user("Viewer", username="vera", grants={world.mapping: GrantLevel.VIEW})
+
+
+@pytest.fixture
+def no_app(monkeypatch) -> None:
+    """Who asks an app fails; Tandem's own database stays open to everybody, also where its connection is a new one."""
+
+    def refuse(app: Connection, **_options: object) -> None:
+        raise AssertionError(f"{app.name} was about to be asked")
+
+    monkeypatch.setattr(Connection, "connect", refuse)
 
 
 @pytest.fixture
