@@ -25,6 +25,7 @@ QUOTA = {
 
 class DataverseServer(Server):
     kind = "dataverse"
+    longest_address = longest_query = 32_768
 
     def __init__(self, more: Iterable[EntitySet] = (), *, port: int = 0, file: Path | None = None) -> None:
         self._sets, self._file = chosen(SETS, more), file
@@ -87,6 +88,9 @@ class DataverseServer(Server):
             f'Bearer authorization_uri="{self.token_url}",resource_id={self.address}/'
         )
         return answer
+
+    def refuse_length(self) -> Answer:
+        return self.service.error(Refused(414, "0x0", "The request address is too long."))
 
     def trouble_answer(self, trouble: Trouble) -> Answer:
         if trouble.body is None and trouble.status == 429:

@@ -26,7 +26,6 @@ from tests.odata.wire import Answer, Call, Refused, key_literal
 
 ANNOTATION = "Microsoft.Dynamics.CRM"
 FORMATTED = "OData.Community.Display.V1.FormattedValue"
-LONGEST_ADDRESS = 32_768
 
 
 class Dataverse(Writing, Functions, Service):
@@ -146,8 +145,6 @@ class Dataverse(Writing, Functions, Service):
     # -- addresses -----------------------------------------------------------------------------------------------------
 
     def route(self, call: Call) -> Answer:
-        if not call.in_batch and len(call.path) + len(call.query) > LONGEST_ADDRESS:
-            raise Refused(414, "0x0", "The request address is too long.")
         segments = call.segments()
         name = segments[0][0] if segments else ""
         if name == "$batch":

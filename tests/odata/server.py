@@ -75,6 +75,8 @@ class Server:
     """One service on one port. Use as a context, or ``close`` it."""
 
     kind = ""
+    #: Longest address, and longest query in it, that the web server in front of the service takes: those of IIS.
+    longest_address, longest_query = 16_384, 2048
 
     def __init__(self, port: int = 0) -> None:
         handler = type("Bound", (Handler,), {"site": self})
@@ -89,6 +91,8 @@ class Server:
         self.faults = Faults(self._expire_tokens, self._expire_deltas)
         #: Every request to the service in order: (method, path with query). Tokens are not in it.
         self.requests: list[tuple[str, str]] = []
+        #: The addresses that were longer than it takes.
+        self.too_long: list[str] = []
         #: Tracebacks of the test server itself: none, ever.
         self.crashes: list[str] = []
         self.service: Service = self.make_service()
@@ -109,6 +113,11 @@ class Server:
 
     def refuse_sign_in(self, headers: Mapping[str, str]) -> Answer:
         return Answer(401, None, {"WWW-Authenticate": f'Bearer authorization_uri="{self.token_url}"'})
+
+    def refuse_length(self) -> Answer:
+        """What the web server says to an address that is too long; the service does not hear of it."""
+        page = b"<!DOCTYPE html><html><body><h2>404.15 - Not Found</h2>The query string is too long.</body></html>"
+        return Answer(404, page, {"Content-Type": "text/html"})
 
     def answer(
         self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes, user: str
@@ -141,6 +150,9 @@ class Server:
     def handle(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
         path, _, query = target.partition("?")
         parts = path.split("/")
+        if len(self.address) + len(target) > self.longest_address or len(query) > self.longest_query:
+            self.too_long.append(target)
+            return self.refuse_length()
         if self.tokens and parts[2:] == ["oauth2", "v2.0", "token"] and method == "POST":
             return self.tokens.answer(unquote(parts[1]), headers, body)
         if method == "GET" and (page := page_of(self.service, path, query)) is not None:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from synccore.connectors.odata import delta, filtering
-from synccore.connectors.odata.links import comes_again, goes_by_number, joined, query
+from synccore.connectors.odata.links import comes_again, goes_by_number, joined
 from synccore.connectors.odata.source import AGAIN, LinkRefused, Listing, Source, low_mark
 from synccore.connectors.odata.tables import Row, Table
 from synccore.failures import Failure
@@ -121,9 +121,9 @@ class _Pass:
 
     def _place(self) -> str:
         """The address of the page: a link of the service, or the query."""
-        return self.state["link"] or query(
-            self.table.name,
-            select=self.source.selected(self.table, self.select),
+        return self.state["link"] or self.source.list_of(
+            self.table,
+            self.select,
             filter=joined(self.condition, self._since()),
             order=self.table.order(),
         )

@@ -33,6 +33,8 @@ class DataverseProfile(Profile):
     # -- requests ------------------------------------------------------------------------------------------------------
     updates_never_create = True
     page_max = 5000
+    #: It takes 32,768 characters, and 65,536 in a batch; a proxy in between takes 8,190.
+    address_max = 8000
     tracks_changes = True
 
     # -- filters and keys ----------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from synccore.connectors.odata.bodies import told
 from synccore.connectors.odata.client import Answer
-from synccore.connectors.odata.links import comes_again, delta_link, is_foreign, key_in, query
+from synccore.connectors.odata.links import comes_again, delta_link, is_foreign, key_in
 from synccore.connectors.odata.source import AGAIN, LinkRefused, Listing, Source, low_mark
 from synccore.connectors.odata.tables import Row, Table
 from synccore.shapes import Filter, Page
@@ -122,7 +122,7 @@ class _Pass:
         return self.source.read(self.table, answer, seconds)
 
     def _place(self) -> str:
-        return self.state["feed"] or query(self.table.name, select=self.select)
+        return self.state["feed"] or self.source.list_of(self.table, self.select)
 
     def _go_on(self, link: str) -> None:
         if link == self.state["feed"] or comes_again(self.state, link):

@@ -25,8 +25,9 @@ from synccore.shapes import Condition, FieldInfo, FieldType, Filter, Operator, V
 Rendered = tuple[str, bool]
 _OURS: Final[Rendered] = ("", False)
 
-#: A list of values that is longer than this in an address leaves no room for the rest of it.
-_LONGEST_LIST: Final = 1_500
+#: What else stands in an address beside the filter: the root, the order, the moment to start at, and what a service adds
+#: to it in a link to the next page.
+_REST: Final = 800
 #: A property of such a name cannot be told from the value in a filter.
 _VALUES: Final = frozenset({"null", "true", "false", "INF", "NaN"})
 _SYMBOLS: Final = {Operator.LT: "lt", Operator.LE: "le", Operator.GT: "gt", Operator.GE: "ge"}
@@ -49,19 +50,21 @@ def encoded(text: str) -> str:
 def render(entity: Entity, filter: Filter, profile: Profile) -> tuple[str, bool]:
     """The text of ``$filter`` ("" for none) that gives at least the filter's records, and whether exactly those.
 
-    Not yet percent-encoded: :func:`query` does that.
+    Conditions for which an address has no room are left to the caller. Not yet percent-encoded: :func:`query` does that.
 
     Raises:
         Misconfigured: ``bad_filter {table, field, reason}``, also for a field that is gone (``unknown_field``).
     """
-    texts, exact = [], True
+    texts: list[str] = []
+    exact = True
     for condition in filter:
         property = entity.properties.get(condition.field)
         if property is None:
             raise bad_filter(entity.set_name, condition.field, "unknown_field")
         text, whole = _Condition(entity, property, condition, profile).render()
-        exact = exact and whole
-        if text:
+        has_room = len(encoded(" and ".join([*texts, text]))) <= profile.address_max - _REST
+        exact = exact and whole and has_room
+        if text and has_room:
             texts.append(text)
     return " and ".join(texts), exact
 
@@ -155,8 +158,7 @@ class _Condition:
             exact = exact and whole
         if len(parts) == 1:
             return parts[0], exact
-        text = f"({' or '.join(parts)})"
-        return (text, exact) if _fits(text) else _OURS
+        return f"({' or '.join(parts)})", exact
 
     def _equal(self, value: Value) -> Rendered:
         if not self._is_sayable(value):
@@ -180,8 +182,6 @@ class _Condition:
         if self.info.type in _TIMED and any(self._unit(value)[0] != value for value in wanted):
             return _OURS
         each = " and ".join(f"{self.path} ne {self._literal(value)}" for value in wanted)
-        if not _fits(each):
-            return _OURS
         exact = self.info.type not in _TIMED and not self._is_single()
         if None in self.values:
             empty, whole = self._not_empty()
@@ -269,7 +269,3 @@ class _Condition:
 
     def _literal(self, value: Value) -> str:
         return literal(self.property, value, self.profile)
-
-
-def _fits(text: str) -> bool:
-    return len(encoded(text)) <= _LONGEST_LIST

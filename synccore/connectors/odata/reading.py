@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from synccore.connectors.odata import filtering
-from synccore.connectors.odata.links import comes_again, query
+from synccore.connectors.odata.links import comes_again
 from synccore.connectors.odata.source import AGAIN, LinkRefused, Listing, Source
 from synccore.connectors.odata.tables import Table
 from synccore.connectors.values import fit
@@ -116,9 +116,6 @@ def _place(
     source: Source, table: Table, state: Mapping[str, Any], condition: str, judged: Sequence[str]
 ) -> str:
     link: str | None = state["link"]
-    return link or query(
-        table.name,
-        select=source.selected(table, table.select_versions(judged)),
-        filter=condition,
-        order=[table.key.read_path],
+    return link or source.list_of(
+        table, table.select_versions(judged), filter=condition, order=[table.key.read_path]
     )

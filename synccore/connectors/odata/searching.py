@@ -21,6 +21,8 @@ from synccore.shapes import FieldType, Record, TableRef
 
 #: Rows of one query that are looked at, at least; the best stand first where the service sorts by key.
 _LOOKED_AT: Final = 100
+#: So many words are asked for; all of them are looked for in what comes.
+_WORDS: Final = 8
 _UNSTORABLE: Final = re.compile("[\x00-\x1f\ud800-\udfff]")
 #: Digits of the longest whole number whose beginning is looked for.
 _DIGITS: Final = 9
@@ -34,7 +36,8 @@ def search(source: Source, ref: TableRef, text: str, fields: Sequence[str], limi
     if not words:
         return []
     asked = _Asked(table, " ".join(text.split()), words)
-    paths = asked.paths(table.select(fields), max(_LOOKED_AT, limit * 5))
+    select = source.brief(table, table.select(fields))
+    paths = asked.paths(select, max(_LOOKED_AT, limit * 5), longest=source.longest)
     rows = source.every(table, paths, table.annotations(fields))
     found = {record.id: record for row in rows if (record := table.record(row, properties)) is not None}
     return _judged(found.values(), words)[:limit]
@@ -63,18 +66,21 @@ class _Asked:
         named = [table.key, self.key, *([entity.property(ref.name_field)] if ref.name_field else [])]
         self.told = list({each.name: each for each in named}.values())
 
-    def paths(self, select: Sequence[str], most: int) -> list[str]:
-        conditions = filter(None, [*self._it(), *self._with_words()])
-        return [
-            query(
-                self.table.name,
-                select=select,
-                filter=condition,
-                order=[self.key.read_path],
-                top=str(most),
-            )
-            for condition in dict.fromkeys(conditions)
-        ]
+    def paths(self, select: Sequence[str], most: int, *, longest: int) -> list[str]:
+        """The addresses to ask, each no longer than ``longest``: fewer words are asked for where all of them make a longer
+        one, the longest, which say the most."""
+
+        def fitting(conditions: Iterable[str]) -> list[str]:
+            order = [self.key.read_path]
+            found = [
+                query(self.table.name, select=select, filter=each, order=order, top=str(most))
+                for each in dict.fromkeys(filter(None, conditions))
+            ]
+            return found if max(map(len, found), default=0) <= longest else []
+
+        words = sorted(self.words, key=len, reverse=True)[:_WORDS]
+        tried = (fitting(self._with_words(words[:number])) for number in range(len(words), 0, -1))
+        return list(dict.fromkeys([*fitting(self._it()), *next(filter(None, tried), [])]))
 
     def _it(self) -> list[str]:
         """The record whose id or key is the text, and those whose key begins with it."""
@@ -86,13 +92,13 @@ class _Asked:
                 found.append(self._word(each, self.words[0]))
         return found
 
-    def _with_words(self) -> list[str]:
+    def _with_words(self, words: Sequence[str]) -> list[str]:
         """Those with all the words, in whichever field each stands; or where a query may look at one field only, those with
         all of them in one field, and those with the longest in one."""
         if self.table.profile.supports_or_on_two_fields:
-            return [_all([_any(self._word(each, word) for each in self.told) for word in self.words])]
-        longest = max(self.words, key=len)
-        in_one = [_all([self._word(each, word) for word in self.words]) for each in self.told]
+            return [_all([_any(self._word(each, word) for each in self.told) for word in words])]
+        longest = max(words, key=len)
+        in_one = [_all([self._word(each, word) for word in words]) for each in self.told]
         return [*in_one, *(self._word(each, longest) for each in self.told)]
 
     def _word(self, property: Property, word: str) -> str:

@@ -23,13 +23,15 @@ from synccore.shapes import ALL, TableRef
 SMALLEST: Final = 50
 #: Statuses which say that an answer was too long, or took too long to make.
 TOO_LONG: Final = frozenset({408, 413, 504})
-#: Statuses by which a service refuses a link of its own that has expired.
-REFUSED_LINK: Final = frozenset({400, 404, 410})
+#: Statuses by which a service refuses a link of its own that has expired, or has become too long for its web server.
+REFUSED_LINK: Final = frozenset({400, 404, 410, 414})
 #: How often a pass is begun again because the service refused a link of its own. Without a limit, a link that is always
 #: refused would be asked for without end.
 AGAIN: Final = 3
 #: Longest address of a query inside a batch.
 _IN_BATCH: Final = 8_000
+#: What a service may add to an address in a link to the next page.
+_LINK: Final = 500
 #: Further pages of one look-up; more is no look-up.
 _FURTHER: Final = 1_000
 
@@ -185,17 +187,36 @@ class Source:
     ) -> list[Row]:
         """The rows whose property equals one of the values, and maybe others that the service takes for equal."""
         fields = ALL if fields == ALL else list(fields)
-        select = () if fields == ALL else table.select(fields)
+        named = () if fields == ALL else table.select(fields)
         while True:
-            paths = equal_to(table, property, literals, self.selected(table, select), longest=self._longest())
+            select = self.brief(table, named)
+            paths = equal_to(table, property, literals, select, longest=self.longest)
             rows = list(self.every(table, paths, table.annotations(fields)))
             if not select or not self.must_be_whole(table, rows):
                 return rows
 
-    def _longest(self) -> int:
-        """The longest path of a query: it goes over the wire as it is, or inside a batch, where it may be longer."""
+    # -- how long an address may be ------------------------------------------------------------------------------------
+
+    @property
+    def longest(self) -> int:
+        """The longest path of a look-up: it goes over the wire as it is, or inside a batch, where it may be longer."""
         profile = self.profile
         return _IN_BATCH if profile.batch_format else max(profile.address_max - len(self.client.root), 200)
+
+    def brief(self, table: Table, names: Sequence[str]) -> Sequence[str]:
+        """What a look-up selects: these names, or everything where they would leave its conditions no room."""
+        select = self.selected(table, names)
+        return select if len(query(table.name, select=select)) <= self.longest // 2 else ()
+
+    def list_of(
+        self, table: Table, select: Sequence[str], *, filter: str = "", order: Sequence[str] = ()
+    ) -> str:
+        """The path of a list of these fields; of all fields where its address, or that of its next page, would be too long
+        to name them."""
+        path = query(table.name, select=self.selected(table, select), filter=filter, order=order)
+        if len(self.client.root) + len(path) + _LINK <= self.profile.address_max:
+            return path
+        return query(table.name, filter=filter, order=order)
 
     # -- rows without a version ----------------------------------------------------------------------------------------
 

@@ -529,7 +529,7 @@ def test_one_operation_is_sent_by_itself_unless_its_address_is_too_long(form):
     with client(service, form) as sales:
         sales.batch([get(1)], operation="read", table="accounts")
         assert (len(service.batches), len(service.singles)) == (0, 1)
-        long = Request("GET", "accounts(2)?$filter=" + "x" * 5000)
+        long = Request("GET", "accounts(2)?$filter=" + "x" * 9000)
         assert kinds(sales.batch([long], operation="read", table="accounts")) == "."
         assert (len(service.batches), len(service.singles)) == (1, 1)
         service.whole = [httpx2.Response(400, json=ERROR)] * 3

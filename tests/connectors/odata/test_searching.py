@@ -85,3 +85,12 @@ def test_whole_numbers_are_looked_for_by_their_beginning():
 def test_the_answer_is_cut_to_the_limit():
     script = Script(*[page(*[row(n, number=f"B{n}") for n in range(9)])] * 3)
     assert found(script, "b", limit=2) == [0, 1]
+
+
+def test_of_many_words_the_longest_are_asked_for_and_all_are_looked_for():
+    words = [f"word{n}" + "x" * 40 for n in range(30)] + ["a"]
+    rows = [row(1, name=" ".join(words)), row(2, name=" ".join(words[:-1]))]
+    script = Script(page(*rows), page(*rows), profile=Profile())
+    assert found(script, " ".join(words)) == [1]
+    assert all(len(path) < 2000 for path in script.paths)
+    assert "word10" in script.queries[-1] and "'a'" not in script.queries[-1]
