@@ -8,7 +8,7 @@ from synccore.models import Coupling, JobItem, Journal, Problem, SynchJob
 from synccore.shapes import Side
 
 from . import items, problems
-from .chosen import allowed
+from .chosen import right_is_gone
 from .run import Run
 from .store import note_in_journal
 from .synchronise import open_items
@@ -17,11 +17,7 @@ from .undo_plan import taken
 
 def chosen_pages(run: Run) -> Iterator[list[JobItem]]:
     """The job's items page by page; all of them end here where the person lost the right."""
-    if not allowed(run):
-        n = run.job.items.filter(state=JobItem.State.OPEN).update(
-            state=JobItem.State.NOT_APPLICABLE, note="right_missing"
-        )
-        run.log("right_missing", n=n)
+    if right_is_gone(run):
         return
     for page in open_items(run, JobItem.Purpose.CHOSEN):
         run.between_pages()

@@ -15,7 +15,7 @@ from django.utils.dateparse import parse_datetime
 
 from synccore.engine.rules import DeletionPolicy, Resolution
 from synccore.failures import Misconfigured, Scope
-from synccore.models import Coupling, JobItem, Journal, Problem
+from synccore.models import Coupling, JobItem, Journal, Problem, SynchJob
 from synccore.models.scoping import GrantLevel
 from synccore.shapes import SIDES, Side
 
@@ -27,9 +27,10 @@ from .page import process
 from .released import release
 from .resume import settle_open
 from .run import Run
-from .select import attach_problems, from_items, read_uncoupled
+from .select import attach_problems, from_couplings, from_items, read_uncoupled
 from .store import note_in_journal
 from .synchronise import open_items
+from .written import close_written, written
 
 #: Permission and level of grant that each verb needs.
 NEEDS = {
@@ -66,16 +67,27 @@ def allowed(run: Run, verb: str = "") -> bool:
     )
 
 
-def _pages(run: Run, *, settle: bool = True) -> Any:
-    """The job's items page by page, with problems attached; all of them end here if the right is gone."""
-    if not allowed(run):
-        n = run.job.items.filter(state=JobItem.State.OPEN).update(
-            state=JobItem.State.NOT_APPLICABLE, note="right_missing"
-        )
-        run.log("right_missing", n=n)
-        return
-    if settle:
+def right_is_gone(run: Run, *, writes: bool = False) -> bool:
+    """Whether the person lost the right to the job's verb since the press: then its items end here.
+
+    ``writes``: the verb writes to apps, and every intention was settled. What a worker had written before it died is done.
+    """
+    if allowed(run):
+        return False
+    if writes:
+        for chosen in open_items(run, JobItem.Purpose.CHOSEN):
+            close_written(run, chosen)
+    rest = run.job.items.filter(purpose=JobItem.Purpose.CHOSEN, state=JobItem.State.OPEN)
+    run.log("right_missing", n=rest.update(state=JobItem.State.NOT_APPLICABLE, note="right_missing"))
+    return True
+
+
+def _pages(run: Run, *, writes: bool = True) -> Any:
+    """The job's items page by page, with problems attached; none where the right is gone (see there)."""
+    if writes:
         settle_open(run)
+    if right_is_gone(run, writes=writes):
+        return
     for chosen in open_items(run, JobItem.Purpose.CHOSEN):
         run.between_pages()
         candidates = from_items(run, chosen)
@@ -83,9 +95,13 @@ def _pages(run: Run, *, settle: bool = True) -> Any:
         yield candidates
 
 
+def _items_of(candidates: Sequence[Candidate]) -> list[JobItem]:
+    return [candidate.item for candidate in candidates if candidate.item is not None]
+
+
 def _not_applicable(run: Run, candidates: Sequence[Candidate], note: str) -> None:
     """These items no longer apply; said on each."""
-    closed = [candidate.item for candidate in candidates if candidate.item is not None]
+    closed = _items_of(candidates)
     for item in closed:
         item.state, item.note = JobItem.State.NOT_APPLICABLE, note
     JobItem.objects.bulk_update(closed, ["state", "note"])
@@ -106,7 +122,10 @@ def resolve(run: Run) -> None:
         units={unit: Side(side) for unit, side in options.get("units", {}).items()},
     )
     for candidates in _pages(run):
+        done = written(run, _items_of(candidates))
         for candidate in candidates:
+            if candidate.item is not None and candidate.item.pk in done:
+                continue  # carried out by a worker that died: what moved since is for the rules
             candidate.resolution = resolution
             if options.get("seen"):
                 candidate.seen = {Side(side): before for side, before in options["seen"].items()}
@@ -152,9 +171,13 @@ def delete(run: Run) -> None:
 def _end_deletion(run: Run, policy: DeletionPolicy) -> None:
     for candidates in _pages(run):
         complete(run, candidates)
+        done = written(run, _items_of(candidates))
         chosen: list[Candidate] = []
         others: list[Candidate] = []
         for candidate in candidates:
+            if candidate.item is not None and candidate.item.pk in done:
+                chosen.append(candidate)  # carried out by a worker that died: the memory is still to say so
+                continue
             gone = [side for side in SIDES if side in candidate.records and candidate.records[side] is None]
             coupled = candidate.coupling is not None and not candidate.coupling.is_half
             (chosen if coupled and len(gone) == 1 else others).append(candidate)
@@ -165,7 +188,7 @@ def _end_deletion(run: Run, policy: DeletionPolicy) -> None:
 
 def uncouple(run: Run) -> None:
     """Remove Coupling: the records no longer synchronise and are marked *not to be coupled by itself*."""
-    for candidates in _pages(run, settle=False):
+    for candidates in _pages(run, writes=False):
         mine = [c for c in candidates if c.coupling is not None]
         _not_applicable(run, [c for c in candidates if c.coupling is None], "not_coupled")
         with run.page() as at:
@@ -191,7 +214,7 @@ def _uncouple(run: Run, candidate: Candidate, at: datetime) -> None:
 def leave_out(run: Run) -> None:
     """Leave records out on purpose: options ``reason`` and, if it is to end by itself, ``until`` (ISO)."""
     until = parse_datetime(run.job.options["until"]) if run.job.options.get("until") else None
-    for candidates in _pages(run, settle=False):
+    for candidates in _pages(run, writes=False):
         # A record that is not coupled gets half a coupling, which carries the decision.
         mine = read_uncoupled(run, candidates)
         with run.page() as at:
@@ -229,12 +252,15 @@ def _half(run: Run, candidate: Candidate) -> Coupling:
 def couple(run: Run) -> None:
     """Couple one left record with one right record: options ``left``, ``right`` and ``prefer`` (the side that wins where
     they differ). Raises Misconfigured where a record is not there or is coupled already."""
-    if not allowed(run):
-        run.log("right_missing", n=1)
-        return
     settle_open(run)
     options = run.job.options
     ids = {Side.LEFT: str(options["left"]), Side.RIGHT: str(options["right"])}
+    if run.job.coupled:
+        _go_on(run, ids)
+        return
+    if not allowed(run):
+        run.log("right_missing", n=1)
+        return
     prefer = Side(options["prefer"]) if options.get("prefer") else None
     coupling, spare = _coupling_for(run, ids)
     coupling.prefer = prefer.value if prefer else ""
@@ -264,6 +290,22 @@ def couple(run: Run) -> None:
         release(run, {side: {ids[side]} for side in SIDES}, at)
     attach_problems([candidate])
     process(run, [candidate], carry_out=True)
+
+
+def _go_on(run: Run, ids: dict[Side, str]) -> None:
+    """The worker died after it had coupled the two: they are still to be brought into step. Where the person lost the right
+    since, the next run does it."""
+    coupled = Coupling.objects.live().filter(
+        mapping=run.mapping, left_id=ids[Side.LEFT], right_id=ids[Side.RIGHT]
+    )
+    candidates = from_couplings(coupled)
+    if allowed(run):
+        attach_problems(candidates)
+        process(run, candidates, carry_out=True)
+        return
+    with run.page():
+        items.find(run, [(each.coupling, each.origin, each.id(each.origin) or "") for each in candidates])
+    run.queue_next.add((run.mapping.pk, SynchJob.Scope.DUE.value))
 
 
 def _coupling_for(run: Run, ids: dict[Side, str]) -> tuple[Coupling, list[Coupling]]:

@@ -25,6 +25,7 @@ from .run import Run
 from .seen import digest
 from .synchronise import open_items
 from .write import intend, send, settle
+from .written import close_written
 
 
 def edit(run: Run) -> None:
@@ -37,13 +38,8 @@ def edit(run: Run) -> None:
         settle_open(run)
         coupling = item.coupling
         side = Side(run.job.options["side"])
-        if run.job.journal.filter(state=Journal.State.DONE).exists():
-            # Written by a worker that ended before it could say so: to look again would find our own change. What has
-            # become of the right or the pair since then does not undo it.
-            with run.page():
-                run.count("modified", side)
-                _close(item, JobItem.State.DONE)
-            return
+        if close_written(run, [item]):
+            return  # to look again would find our own change
         if not allowed(run):
             _close(item, JobItem.State.NOT_APPLICABLE, "right_missing")
             return

@@ -18,7 +18,7 @@ from synccore.models import JobItem, Problem
 from synccore.shapes import SIDES, Side
 
 from .candidate import Candidate
-from .chosen import allowed
+from .chosen import right_is_gone
 from .lookup import complete
 from .page import process
 from .resume import settle_open
@@ -47,11 +47,11 @@ def find_deleted(run: Run) -> None:
 
     Raises Failure where an app cannot be read, Stopped where a side that held records shows no row at all.
     """
-    if not allowed(run):
-        run.log("right_missing", n=0)
+    if right_is_gone(run):
         return
     settle_open(run)
-    run.job.items.filter(state=JobItem.State.OPEN).delete()  # of a try that was broken off: it starts over
+    # Of a try that was broken off: it starts over.
+    run.job.items.filter(purpose=JobItem.Purpose.CHOSEN, state=JobItem.State.OPEN).delete()
     for side in SIDES:
         rows = scan(run, side, counted=partial(_count, run, side))
         stop_if_emptied(run, side, rows)

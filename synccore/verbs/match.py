@@ -21,7 +21,7 @@ from synccore.shapes import SIDES, Side
 from . import items, lookup
 from .candidate import Candidate
 from .chosen import allowed
-from .match_items import freeze, give_up
+from .match_items import begun, freeze, give_up
 from .match_look import look, matcher_of, setup_of
 from .match_pairs import Memory, Pair, note_coupled
 from .page import process
@@ -63,13 +63,13 @@ def match_couple(run: Run) -> None:
     full synchronization that follows must wait for a decision.
     """
     goes_on = bool(run.job.options.get("then"))
+    settle_open(run)
     if not allowed(run) or goes_on and not allowed(run, "synchronise"):
         run.log("right_missing", n=1)
+        give_up(run, "right_missing")
         if run.job.is_line:  # who waits for this line must not take it for done
             raise Cancelled
-        give_up(run, "right_missing")
         return
-    settle_open(run)
     matcher = matcher_of(run)
     terms = _terms(run, matcher)
     criteria = setup_of(run.mapping).revision
@@ -143,15 +143,15 @@ def _page(run: Run, terms: Terms, page: Sequence[JobItem]) -> None:
             job=terms.look, side=side.value, record_id__in=[i.record_id for i in page if i.side == side.value]
         )
     }
-    coupled = Coupling.objects.live().paired().in_bulk([i.coupling_id for i in page if i.coupling_id])
-    begun: list[tuple[JobItem, Coupling]] = []
+    done = begun(run, page)
+    known = {item.pk for item, _pair, _how in done}
     pairs: list[Pair] = []
     new: list[JobItem] = []
     for item in page:
         row = rows.get((item.side, item.record_id))
-        if item.coupling_id in coupled:  # a worker died after it had coupled the two
-            begun.append((item, coupled[item.coupling_id]))
-        elif row is None:
+        if item.pk in known:
+            continue
+        if row is None:
             item.state, item.note = JobItem.State.NOT_APPLICABLE, "match_moved"
             item.save(update_fields=["state", "note"])
         elif row.outcome in MatchRecord.PAIRED:
@@ -159,13 +159,24 @@ def _page(run: Run, terms: Terms, page: Sequence[JobItem]) -> None:
             pairs.append(Pair(item, ids, row.place if row.outcome == MatchRecord.Outcome.ONE else None, {}))
         else:
             new.append(item)
-    if begun:
-        _synchronise(run, [Candidate(terms.origin, coupling, item=item) for item, coupling in begun])
+    if done:
+        _go_on_with(run, terms, done)
     if pairs:
         _couple(run, terms, pairs)
     for side in SIDES:
         if mine := [item for item in new if item.side == side.value]:
             _create(run, terms, side, mine)
+
+
+def _go_on_with(run: Run, terms: Terms, done: Sequence[tuple[JobItem, Coupling, str]]) -> None:
+    """A worker died after it had coupled these, or made their counterparts: they are still to be brought into step."""
+    for note in ("match_coupled", "match_created"):
+        candidates = [Candidate(terms.origin, pair, item=item) for item, pair, how in done if how == note]
+        if candidates:
+            _synchronise(run, candidates, note)
+    made = [item for item, _pair, how in done if how == "match_created"]
+    ids = {side: {item.record_id for item in made if item.side == side.value} for side in SIDES}
+    _remember(run, terms, ids, MatchRecord.Outcome.CREATED)
 
 
 def _couple(run: Run, terms: Terms, pairs: Sequence[Pair]) -> None:
@@ -203,15 +214,15 @@ def _couple(run: Run, terms: Terms, pairs: Sequence[Pair]) -> None:
         _synchronise(run, pairs_made)
 
 
-def _synchronise(run: Run, candidates: Sequence[Candidate]) -> None:
-    """Bring pairs that this run coupled into step."""
+def _synchronise(run: Run, candidates: Sequence[Candidate], note: str = "match_coupled") -> None:
+    """Bring pairs that this run coupled into step; ``note`` says on their items how that came."""
     attach_problems(candidates)
     process(
         run,
         candidates,
         checkpoint=run.job.checkpoint,
         carry_out=True,
-        advance=partial(_say, candidates, "match_coupled"),
+        advance=partial(_say, candidates, note),
     )
 
 
@@ -275,10 +286,13 @@ def _store(items: Sequence[JobItem]) -> None:
 
 
 def _say(candidates: Sequence[Candidate], note: str, _at: datetime) -> None:
-    """Items of records that went well say how."""
-    done = [c.item for c in candidates if c.item is not None and c.item.state == JobItem.State.DONE]
-    for item in done:
-        item.note = item.note or note
+    """Items of records that went well say how, and name their pair."""
+    done = []
+    for candidate in candidates:
+        item = candidate.item
+        if item is not None and item.state == JobItem.State.DONE:
+            item.note, item.coupling = item.note or note, candidate.coupling
+            done.append(item)
     _store(done)
 
 

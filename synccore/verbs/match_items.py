@@ -8,9 +8,10 @@ from typing import Any, Final
 from django.db import connection
 from django.db.models import Q
 
-from synccore.models import JobItem, MatchRecord
+from synccore.models import Coupling, JobItem, MatchRecord
 from synccore.shapes import SIDES, Side
 
+from . import items
 from .match_look import forget_others
 from .run import Run
 
@@ -67,10 +68,37 @@ def freeze(run: Run, look: int, sources: Sequence[Side]) -> None:
             _count(run, side, _left_alone(run, side).count())
 
 
+def begun(run: Run, page: Sequence[JobItem]) -> list[tuple[JobItem, Coupling, str]]:
+    """Items whose record this job had coupled already, or made a counterpart of, when its worker died; with the pair and the
+    note that says which. Intentions without an answer were settled before."""
+    pairs = Coupling.objects.live().paired()
+    coupled = pairs.in_bulk([item.coupling_id for item in page if item.coupling_id])
+    found = [
+        (item, coupled[item.coupling_id], "match_coupled") for item in page if item.coupling_id in coupled
+    ]
+    for side in SIDES:
+        rest = {
+            item.record_id: item
+            for item in page
+            if item.side == side.value and item.coupling_id not in coupled
+        }
+        ids = {f"{side.value}_id__in": list(rest)}
+        made = pairs.filter(mapping=run.mapping, agreed_job=run.job.pk, **ids) if rest else ()
+        found += [(rest[str(pair.of(side, "id"))], pair, "match_created") for pair in made]
+    return found
+
+
 def give_up(run: Run, note: str) -> None:
-    """What was frozen and not reached is not carried out; ``note`` says why, as a job item does."""
+    """What was frozen and not reached is not carried out; ``note`` says why, as a job item does. What a worker had done
+    before it died says so, and the next run brings it into step."""
     rest = _chosen(run).filter(state=JobItem.State.OPEN)
+    done = begun(run, list(rest))
     with run.page(run.job.checkpoint):
+        for item, pair, how in done:
+            item.state, item.note, item.coupling = JobItem.State.DONE, how, pair
+            run.count("inserted" if how == "match_created" else "unchanged", Side(item.side).other)
+        JobItem.objects.bulk_update([item for item, _pair, _how in done], ["state", "note", "coupling"])
+        items.find(run, [(pair, Side.LEFT, str(pair.left_id)) for _item, pair, _how in done])
         for side in SIDES:
             n = rest.filter(side=side.value).update(state=JobItem.State.NOT_APPLICABLE, note=note)
             _count(run, side, n)

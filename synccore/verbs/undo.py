@@ -27,6 +27,7 @@ from .store import note_in_journal
 from .synchronise import open_items
 from .undo_plan import Undoing, plan, read_both, taken
 from .write import intend, send, settle
+from .written import OUTCOMES
 
 #: The right to undo is the right of what is undone; of what a run did by itself, the right that undoing it amounts to.
 _BY_VERB: Final = {
@@ -41,13 +42,6 @@ _BY_OPERATION: Final = {
     Journal.Operation.DELETE: ("synccore.restore_records", GrantLevel.DELETE),
     Journal.Operation.UNCOUPLE: ("synccore.remove_coupling", GrantLevel.RESOLVE),
     Journal.Operation.COUPLE: ("synccore.remove_coupling", GrantLevel.RESOLVE),
-}
-
-
-_OUTCOMES: Final = {
-    Journal.Operation.UPDATE: "modified",
-    Journal.Operation.CREATE: "inserted",
-    Journal.Operation.DELETE: "deleted",
 }
 
 
@@ -243,7 +237,7 @@ def _close(run: Run, each: Undoing) -> None:
         return
     failed = next((write for write in writes if write.failure is not None), None)
     if failed is None:
-        run.count(_OUTCOMES[Journal.Operation(writes[-1].operation)], writes[-1].side)
+        run.count(OUTCOMES[Journal.Operation(writes[-1].operation)], writes[-1].side)
         each.close(JobItem.State.DONE)
         return
     failure = failed.failure

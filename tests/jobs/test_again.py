@@ -219,3 +219,17 @@ def test_before_a_delete_the_whole_record_is_kept_also_what_is_not_mapped(clock:
     assert left not in world.rows(Side.LEFT)
     kept = Journal.objects.get(operation="delete")
     assert "0b7e3a52" in str(kept.before["parent"]) and kept.before["phone"]
+
+
+def test_what_find_for_deleted_settles_first_is_left_to_the_next_run(clock: Clock) -> None:
+    """The search starts over, but does not forget a record whose run got no answer."""
+    world = World()
+    left, right = pair(world, "C1", phone="1")
+    world.left.put("customer", left, {"phone": "2"})
+    world.right.faults.lose_answers = 1
+    assert world.run().code == "connection_lost"
+    assert Journal.objects.filter(state=Journal.State.UNKNOWN).count() == 1
+    done = world.run("find_deleted", "items")
+    assert done.state == "finished"
+    found = done.items.get(purpose=JobItem.Purpose.FOUND)
+    assert (found.state, found.coupling) == (JobItem.State.OPEN, world.coupling("C1"))
