@@ -22,8 +22,8 @@ from tandem.runtime.services import VARIABLES
 
 READY_SECONDS = 240
 END_SECONDS = 120
-LEFT_OUT = shutil.ignore_patterns(
-    ".venv", ".tandem", ".git", "tests", ".*_cache", "__pycache__", "node_modules"
+LEFT_OUT = shutil.ignore_patterns(  # what other tests write to while it is copied, among others
+    ".venv", ".tandem", ".git", "tests", ".*_cache", ".hypothesis", "__pycache__", "node_modules"
 )
 
 
