@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from synccore.models import Coupling, Problem, SynchJob
+from synccore.models.mapping import read_with_mappings
 from synccore.shapes import SIDES, Side
 from synccore.tables import JobRow, ProblemRow, State
 
@@ -102,18 +103,12 @@ def _waited(user: Any, asked: Asked, job: SynchJob | None) -> tuple[list[tuple[s
         Problem.objects.visible_to(user)
         .filter(names, blocker_mapping=asked.mapping)
         .filter(~Q(state=Problem.State.ENDED) | Q(ended_at__gte=job.queued_at))
-        .select_related(
-            "coupling",
-            "mapping__integration__left",
-            "mapping__integration__right",
-            "blocker_mapping",
-            "ended_by",
-        )
-        .order_by("pk")[:SHOWN]
+        .select_related("coupling", "blocker_mapping", "ended_by")
+        .order_by("pk")
     )
     rows, watching = [], False
     recent = timezone.now() - job.queued_at < WATCHED
-    for problem in found:
+    for problem in read_with_mappings(found)[:SHOWN]:
         row = ProblemRow(problem, {})
         is_open = problem.state != Problem.State.ENDED
         state = row.next if is_open else State(_("In sync"), "check", "good", problem.ended_at)

@@ -110,7 +110,7 @@ class RecordForm(forms.Form):
         digests: Mapping[str, str] | None = None, table: str = "", apps: Mapping[str, str] | None = None, side: str = "",
     ) -> None:  # fmt: skip
         super().__init__(data, initial=dict(initial or {}))
-        self.infos, self.table, self.apps, self.side = dict(infos), table, dict(apps or {}), side
+        self.infos, self.table, self.apps, self.side = dict(infos), table, apps or {}, side
         self.digests = dict(digests or {name: digest(text) for name, text in (initial or {}).items()})
         self.changes: dict[str, Value] = {}
         for name, info in self.infos.items():

@@ -69,7 +69,7 @@ def support_bundle(
 def _failure(
     entry: SynchJobError | DeletedEntry, fields: list[FieldMapping], coupling: Coupling | None
 ) -> Iterator[str]:
-    apps = apps_of(entry)
+    apps = dict(apps_of(entry))  # fields by their own names, as in the mapping below
     told = guides.render(entry.code, entry.params, apps=apps, side=entry.side, kind=entry.kind)
     yield f"Tandem: details of entry {entry.pk}, read {timezone.now():%Y-%m-%d %H:%M:%S} UTC"
     yield f"Written: {entry.at:%Y-%m-%d %H:%M:%S.%f} UTC"

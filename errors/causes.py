@@ -70,9 +70,8 @@ def groups_of(problems: QuerySet[Any], sort: Sort, *, limit: int = SHOWN) -> lis
         )
         .order_by(*order, "fingerprint")[: limit + 1]
     )
-    shown_with = ("mapping__integration__left", "mapping__integration__right", "coupling")
     examples = (
-        Problem.objects.select_related(*shown_with)
+        Problem.objects.select_related("coupling")
         .defer("coupling__left_base", "coupling__right_base")
         .in_bulk([row["example"] for row in rows])
     )

@@ -99,12 +99,14 @@ def person_name(person: Any) -> str:
 
 
 def app_names(mapping: TableMapping | None, connection: Connection | None = None) -> dict[str, str]:
-    """The two apps as the user named them; of a job about one connection, its app (under no side)."""
+    """The two apps as the user named them, and what people call the mapping's fields; of a job about one connection, its app
+    (under no side)."""
     if mapping is None and connection is not None:
         return {"": connection.name}
     if mapping is None:
         return {"left": _("the left app"), "right": _("the right app")}
-    return {"left": mapping.integration.left.name, "right": mapping.integration.right.name}
+    names = {side.value: mapping.integration.connection(side).name for side in SIDES}
+    return guides.Names(names, lambda: mapping.captions)
 
 
 def apps_of(failure: Any) -> dict[str, str]:

@@ -55,6 +55,7 @@ class ByCause(_Base):
             return super().make_table(rows, selectable=selectable)
         mappings = {each.pk: each for each in self.mappings}
         offered = permitted(self.offered_actions(), self.request.user)
+        self.with_mappings([group.sample for group in self.groups])  # type: ignore[attr-defined]
         shown = [
             causes.CauseRow(group, mappings=mappings, url=self._records_of(group), offered=offered)
             for group in self.groups[: causes.SHOWN]

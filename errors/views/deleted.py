@@ -54,7 +54,7 @@ class DeletedEntriesPage(DiaryPage):
         return self.scoped(DeletedEntry.objects.all())
 
     def present(self, rows: Sequence[Any]) -> Sequence[Any]:
-        return [DeletedRow(entry) for entry in rows]
+        return [DeletedRow(entry) for entry in self.with_mappings(rows)]
 
     def names(self, rows: QuerySet[Any]) -> list[str]:
         return [str(entry) for entry in rows[:10]]

@@ -18,14 +18,17 @@ from synccore.guides import by_kind, connections, deciding, job_log, services, s
 from synccore.guides.checks import CHECKS
 from synccore.guides.help import Help, help_for, help_for_check, help_of_kind
 from synccore.guides.known_as import codes_known_as, known_as
+from synccore.guides.names import Captions, Names
 from synccore.guides.shape import ACTIONS, Guide, Rendered, Who
 from synccore.shapes import Side
 
 __all__ = [
     "ACTIONS",
     "GUIDES",
+    "Captions",
     "Guide",
     "Help",
+    "Names",
     "Rendered",
     "Who",
     "all_help",
@@ -70,12 +73,14 @@ def render(
 
     Args:
         code, params, kind: as the failure says.
-        apps: what people call the two apps: ``{"left": …, "right": …}``.
+        apps: what people call the two apps: ``{"left": …, "right": …}``; :class:`Names` know their fields, too. Whose turn
+            is an administrator's reads a field's own name behind its caption.
         side: the side the failure is about, where ``params`` does not name one.
 
     Never raises: a param that is missing, or of a type nobody expected, leaves a readable sentence.
     """
-    return Rendered(_guide_in(get_language(), code, kind), _with_apps(params, apps, side))
+    guide = _guide_in(get_language(), code, kind)
+    return Rendered(guide, _with_names(params, apps, side, technical=guide.who is Who.ADMINISTRATOR))
 
 
 @lru_cache(maxsize=4096)
@@ -94,8 +99,10 @@ def explain(
 ) -> Help | None:
     """The help page of a code: of a failure, or of a check of the set-up. Arguments as in :func:`render`, all but the code
     of a failure somebody looks at. None for a code that nobody knows and that no ``kind`` explains.
+
+    It is the place for what exactly must change: a field's own name stands behind its caption.
     """
-    values = _with_apps(params, apps, side)
+    values = _with_names(params, apps, side, technical=True)
     if code in GUIDES:
         return help_for(GUIDES[code], code, values, kind=kind)
     if code in CHECKS:
@@ -113,10 +120,14 @@ def has_help(code: str) -> bool:
     return code in GUIDES or code in CHECKS
 
 
-def _with_apps(params: Mapping[str, Any] | None, apps: Mapping[str, str] | None, side: str) -> dict[str, Any]:
-    """The facts of a failure, and what people call the app it is about and the other one."""
+def _with_names(
+    params: Mapping[str, Any] | None, apps: Mapping[str, str] | None, side: str, *, technical: bool
+) -> dict[str, Any]:
+    """The facts of a failure, and what people call the fields in them, the app it is about and the other one."""
     values = dict(params or {})
     about = _side(values.get("side")) or _side(side)
+    if isinstance(apps, Names):
+        values = apps.captioned(values, about.value if about else "", technical=technical)
     for where, name in ((about, "app"), (about.other if about else None, "other_app")):
         if where and apps and apps.get(where.value):
             values[name] = apps[where.value]

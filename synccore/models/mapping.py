@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cached_property
+from typing import Any, Self
 
 from django.contrib.auth.models import Group
+from django.contrib.postgres.aggregates import JSONBAgg
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import JSONObject
 from django.utils.translation import gettext_lazy as _
 
 from synccore.engine.rules import ConflictPolicy, DeletionPolicy, Direction
-from synccore.shapes import KeyKind, Side, TableRef
+from synccore.shapes import SIDES, KeyKind, Side, TableRef
 
 from .connection import Connection, Integration
 from .scoping import GrantLevel, ScopedQuerySet
@@ -25,8 +29,28 @@ def with_app(app: Any, at: str = "") -> models.Q:
     )
 
 
+#: The fields of a mapping with their captions, as one value.
+_CAPTIONS = JSONBAgg(
+    JSONObject(
+        **{f"{side.value}_field": f"{side.value}_field" for side in SIDES},
+        **{f"{side.value}_caption": KeyTextTransform("label", f"{side.value}_info") for side in SIDES},
+    )
+)
+
+
 class MappingQuerySet(ScopedQuerySet):
     mapping_path = ""
+
+    def with_captions(self) -> Self:
+        """The mappings with what people call their fields (:attr:`TableMapping.captions`), in the same query."""
+        fields = FieldMapping.objects.filter(mapping=models.OuterRef("pk")).order_by().values("mapping")
+        return self.annotate(read_captions=models.Subquery(fields.annotate(told=_CAPTIONS).values("told")))
+
+
+def read_with_mappings(rows: models.QuerySet[Any]) -> models.QuerySet[Any]:
+    """Rows that belong to mappings, each with its mapping, that one's apps and its captions; one query for all."""
+    mappings = TableMapping.objects.with_captions().select_related("integration__left", "integration__right")
+    return rows.prefetch_related(models.Prefetch("mapping", mappings))
 
 
 class DirectionChoices(models.TextChoices):
@@ -165,6 +189,23 @@ class TableMapping(models.Model):
     def watermark(self, side: Side) -> dict[str, Any] | None:
         value: dict[str, Any] | None = getattr(self, f"{side.value}_watermark")
         return value
+
+    @cached_property
+    def captions(self) -> dict[str, dict[str, str]]:
+        """What people call the mapped fields, by side and name; a field that its app has no caption for is left out. One
+        query, none where the row was read ``with_captions``."""
+        if "read_captions" in self.__dict__:
+            fields = self.__dict__["read_captions"] or []
+        else:
+            fields = self.field_mappings.aggregate(told=_CAPTIONS)["told"] or []
+        return {
+            side.value: {
+                each[f"{side.value}_field"]: each[f"{side.value}_caption"]
+                for each in fields
+                if each[f"{side.value}_field"] and each[f"{side.value}_caption"]
+            }
+            for side in SIDES
+        }
 
 
 class FieldMapping(models.Model):

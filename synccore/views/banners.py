@@ -134,6 +134,10 @@ def banners(mappings: Sequence[TableMapping]) -> list[Banner]:
             )
         ).order_by("since", "pk")
     )
+    known = {each.pk: each for each in mappings}
+    for problem in problems:
+        if problem.mapping_id in known:
+            problem.mapping = known[problem.mapping_id]
     decisions = {brake.pk: brake for brake in brakes(problems)}
     return [_banner(problem, decisions.get(problem.pk)) for problem in problems]
 

@@ -17,6 +17,7 @@ from synccore import roles, services
 from synccore.forms import ReasonForm
 from synccore.models import Coupling, JobItem, Problem, SynchJob, SynchJobError, TableMapping
 from synccore.models.job import OUTCOMES
+from synccore.models.mapping import read_with_mappings
 from synccore.models.scoping import GrantLevel
 from synccore.tables import COUNTER_LABELS, JobRow, Said, app_names, person_name, say
 from synccore.verbs.chosen import CHANGED_MEANWHILE
@@ -171,11 +172,13 @@ def _links(pk: int, counter: Counter[str], purpose: str = "") -> list[ItemCount]
 
 def _left_over(ids: list[int]) -> list[tuple[JobItem, str, bool]]:
     """The first chosen records that were not done: which, why, and whether comparing again is what ends it."""
-    left = JobItem.objects.filter(
-        job__in=ids,
-        purpose=JobItem.Purpose.CHOSEN,
-        state__in=(JobItem.State.FAILED, JobItem.State.NOT_APPLICABLE),
-    ).select_related("mapping__integration__left", "mapping__integration__right")
+    left = read_with_mappings(
+        JobItem.objects.filter(
+            job__in=ids,
+            purpose=JobItem.Purpose.CHOSEN,
+            state__in=(JobItem.State.FAILED, JobItem.State.NOT_APPLICABLE),
+        )
+    )
     return [
         (item, item_note(item.note, app_names(item.mapping)), item.note.startswith(MOVED))
         for item in left.order_by("pk")[:SHOWN]
@@ -188,16 +191,14 @@ def _left_over(ids: list[int]) -> list[tuple[JobItem, str, bool]]:
 def failed_records(user: Any, found: SynchJob, ids: list[int]) -> list[FailedRecord]:
     """Records that failed in the job, by the entries it wrote and, where equal failures wrote none, by their problems."""
     apps = app_names(found.mapping) if found.mapping else None
-    with_apps = ("mapping__integration__left", "mapping__integration__right")
     entries = list(
-        SynchJobError.objects.visible_to(user)
-        .filter(job_id__in=ids)
-        .select_related(*with_apps)
-        .order_by("pk")[: SHOWN + 1]
+        read_with_mappings(SynchJobError.objects.visible_to(user).filter(job_id__in=ids).order_by("pk"))[
+            : SHOWN + 1
+        ]
     )
     problems: dict[int, Problem] = {}
     if found.failed:
-        of_job = _open_problems(user, found, ids).select_related("coupling", *with_apps)
+        of_job = read_with_mappings(_open_problems(user, found, ids).select_related("coupling"))
         deferred = of_job.defer("coupling__left_base", "coupling__right_base")
         problems = {each.pk: each for each in deferred.order_by("pk")[: SHOWN + 1]}
     rows = []

@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy
 
 from synccore import roles
 from synccore.models import JobItem, SynchJob
+from synccore.models.mapping import read_with_mappings
 from synccore.tables import JobRow, State, app_names, pair_url
 from ui.filters import ListFilter
 from ui.paging import Sort
@@ -128,7 +129,7 @@ class JobRecordsPage(ListPage):
         return [self.job.pk, *parts.values_list("pk", flat=True)]
 
     def rows(self) -> QuerySet[Any]:
-        return self.keys().select_related("mapping__integration__left", "mapping__integration__right")
+        return read_with_mappings(self.keys())
 
     def keys(self) -> QuerySet[Any]:
         return JobItem.objects.filter(job__in=self.ids)

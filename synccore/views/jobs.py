@@ -59,7 +59,7 @@ class JobsPage(RecordListPage):
         return jobs_of(self.request.user)
 
     def present(self, rows: Sequence[Any]) -> Sequence[Any]:
-        return [JobRow(job) for job in rows]
+        return [JobRow(job) for job in self.with_mappings(rows)]
 
 
 def _visible(request: HttpRequest, pk: int) -> SynchJob:

@@ -69,9 +69,10 @@ class MappingLine:
 
 
 def visible_mappings(user: Any) -> list[TableMapping]:
-    """The mappings a user may see, switched off ones too, with last job and next run; one query."""
+    """The mappings a user may see, switched off ones too, with last job, next run and captions; one query."""
     return list(
         TableMapping.objects.visible_to(user)
+        .with_captions()
         .select_related("integration__left", "integration__right")
         .annotate(last_job=Subquery(LAST_JOB), next_run=Subquery(NEXT_RUN))
         .order_by("name", "pk")

@@ -70,13 +70,17 @@ def _named_fields(told: str, apps: Mapping[str, str]) -> str:
     """``told``: JSON, side → names of fields, and a number for how many more there are (``verbs.items.named_note``)."""
     parts = []
     for side, fields in json.loads(told).items():
-        names = ", ".join(str(each) for each in fields if isinstance(each, str))
+        names = ", ".join(_field(each, side, apps) for each in fields if isinstance(each, str))
         more = sum(each for each in fields if isinstance(each, int))
         if more:
             names = _("%(names)s and %(n)s more") % {"names": names, "n": more}
         names = names or _("the record")
         parts.append(_("%(fields)s in %(app)s") % {"fields": names, "app": apps[side]})
     return "; ".join(parts)
+
+
+def _field(name: str, side: str, apps: Mapping[str, str]) -> str:
+    return apps.field(name, side) if isinstance(apps, guides.Names) else name
 
 
 def not_retried(reason: str) -> str:

@@ -17,6 +17,7 @@ from django.utils.translation import ngettext
 from synccore.failures import Kind
 from synccore.models import Connection, Problem, SetupCheck, Stat, SynchJob, TableMapping
 from synccore.models.connection import Instance
+from synccore.models.mapping import read_with_mappings
 from synccore.roles import SET_UP
 from synccore.tables import Said, State, app_names, say
 from synccore.views.banners import Banner
@@ -164,7 +165,7 @@ class TopCause:
 
 
 def top_causes(user: Any) -> list[TopCause]:
-    """The causes that hit most records now; two queries, the count from the statistics."""
+    """The causes that hit most records now; three queries, the count from the statistics."""
     stats = Stat.objects.filter(of_record=True, state__in=Problem.OPEN).exclude(fingerprint="")
     if not user.has_perm(SET_UP):
         stats = stats.filter(bucket__mapping__in=TableMapping.objects.visible_to(user))
@@ -180,13 +181,14 @@ def top_causes(user: Any) -> list[TopCause]:
         return []
     samples = {
         problem.fingerprint: problem
-        for problem in Problem.objects.visible_to(user)
-        .of_records()
-        .open()
-        .filter(fingerprint__in=[fingerprint for fingerprint, _n in hit])
-        .select_related("mapping__integration__left", "mapping__integration__right")
-        .order_by("fingerprint", "since", "pk")
-        .distinct("fingerprint")
+        for problem in read_with_mappings(
+            Problem.objects.visible_to(user)
+            .of_records()
+            .open()
+            .filter(fingerprint__in=[fingerprint for fingerprint, _n in hit])
+            .order_by("fingerprint", "since", "pk")
+            .distinct("fingerprint")
+        )
     }
     coupled = reverse("coupling:coupled")
     return [
