@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any, Self
 
@@ -45,6 +46,15 @@ class MappingQuerySet(ScopedQuerySet):
         """The mappings with what people call their fields (:attr:`TableMapping.captions`), in the same query."""
         fields = FieldMapping.objects.filter(mapping=models.OuterRef("pk")).order_by().values("mapping")
         return self.annotate(read_captions=models.Subquery(fields.annotate(told=_CAPTIONS).values("told")))
+
+
+def with_read_mappings(rows: Sequence[Any], mappings: Iterable[TableMapping]) -> Sequence[Any]:
+    """The rows, each with its mapping as it was read already: no row joins mapping, pair and apps once more."""
+    known = {each.pk: each for each in mappings}
+    for row in rows:
+        if row.mapping_id in known:
+            row.mapping = known[row.mapping_id]
+    return rows
 
 
 def read_with_mappings(rows: models.QuerySet[Any]) -> models.QuerySet[Any]:

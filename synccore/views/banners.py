@@ -28,7 +28,7 @@ from django.utils.translation import ngettext
 
 from synccore.failures import Kind
 from synccore.models import HelpRequest, JobItem, Problem, SynchJob, TableMapping
-from synccore.models.mapping import with_app
+from synccore.models.mapping import with_app, with_read_mappings
 from synccore.tables import Said, apps_of, say
 
 from .brakes import Brake, brakes
@@ -134,10 +134,7 @@ def banners(mappings: Sequence[TableMapping]) -> list[Banner]:
             )
         ).order_by("since", "pk")
     )
-    known = {each.pk: each for each in mappings}
-    for problem in problems:
-        if problem.mapping_id in known:
-            problem.mapping = known[problem.mapping_id]
+    with_read_mappings(problems, mappings)
     decisions = {brake.pk: brake for brake in brakes(problems)}
     return [_banner(problem, decisions.get(problem.pk)) for problem in problems]
 

@@ -17,6 +17,7 @@ from synccore import actions, roles
 from synccore.failures import Kind
 from synccore.models import JobQueueEntry, SynchJob, TableMapping
 from synccore.models.job import OUTCOMES
+from synccore.models.mapping import with_read_mappings
 from synccore.models.scoping import GrantLevel
 from synccore.search import couplings_numbered
 from synccore.tables import State
@@ -129,12 +130,8 @@ class RecordListPage(ListPage):
         return {each.pk: each.next_run for each in self.mappings if each.next_run}  # type: ignore[attr-defined]
 
     def with_mappings(self, rows: Sequence[Any]) -> Sequence[Any]:
-        """The rows, each with its mapping as this page has read it: no row joins mapping, pair and apps once more."""
-        known = {each.pk: each for each in self.mappings}
-        for row in rows:
-            if row.mapping_id in known:
-                row.mapping = known[row.mapping_id]
-        return rows
+        """The rows, each with its mapping as this page has read it."""
+        return with_read_mappings(rows, self.mappings)
 
     def scoped(self, rows: Any) -> QuerySet[Any]:
         """``rows.visible_to(user)`` with the mappings' ids written out, so that the database knows how many there are.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -17,7 +18,7 @@ from django.utils.translation import ngettext
 from synccore.failures import Kind
 from synccore.models import Connection, Problem, SetupCheck, Stat, SynchJob, TableMapping
 from synccore.models.connection import Instance
-from synccore.models.mapping import read_with_mappings
+from synccore.models.mapping import with_read_mappings
 from synccore.roles import SET_UP
 from synccore.tables import Said, State, app_names, say
 from synccore.views.banners import Banner
@@ -164,8 +165,9 @@ class TopCause:
     url: str
 
 
-def top_causes(user: Any) -> list[TopCause]:
-    """The causes that hit most records now; three queries, the count from the statistics."""
+def top_causes(user: Any, mappings: Sequence[TableMapping]) -> list[TopCause]:
+    """The causes that hit most records now; two queries, the count from the statistics. ``mappings``: those that the user
+    may see."""
     stats = Stat.objects.filter(of_record=True, state__in=Problem.OPEN).exclude(fingerprint="")
     if not user.has_perm(SET_UP):
         stats = stats.filter(bucket__mapping__in=TableMapping.objects.visible_to(user))
@@ -181,13 +183,16 @@ def top_causes(user: Any) -> list[TopCause]:
         return []
     samples = {
         problem.fingerprint: problem
-        for problem in read_with_mappings(
-            Problem.objects.visible_to(user)
-            .of_records()
-            .open()
-            .filter(fingerprint__in=[fingerprint for fingerprint, _n in hit])
-            .order_by("fingerprint", "since", "pk")
-            .distinct("fingerprint")
+        for problem in with_read_mappings(
+            list(
+                Problem.objects.visible_to(user)
+                .of_records()
+                .open()
+                .filter(fingerprint__in=[fingerprint for fingerprint, _n in hit])
+                .order_by("fingerprint", "since", "pk")
+                .distinct("fingerprint")
+            ),
+            mappings,
         )
     }
     coupled = reverse("coupling:coupled")

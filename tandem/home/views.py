@@ -45,7 +45,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "apps": figures.app_lines(mappings, held, user),
         "lines": lines,
         "may_run": may_run(user),
-        "causes": figures.top_causes(user) if numbers["all"] else [],
+        "causes": figures.top_causes(user, mappings) if numbers["all"] else [],
         "days": days,
         "before": days[-1].open,
         "best": max((each.line.state.at for each in lines if each.line.state.at), default=None),
