@@ -104,32 +104,79 @@ def gate(live_server) -> Gate:
     return made
 
 
-@pytest.fixture
-def open_browser(chromium, live_server, gate) -> Iterator[Any]:
-    """``open_browser(person, dark=False, width=1440, height=900, scripts=True)``: a page, signed in; fails on a script
-    error."""
-    from django.test import Client
+class Windows:
+    """Windows of the browser that the tests use one after the other: to open and close one takes longer than most of a
+    test. A test has tabs of its own in it; what those leave behind is cookies and stored choices, which are cleared."""
 
-    contexts, errors = [], []
+    def __init__(self, browser: Any, url: str) -> None:
+        self.browser, self.url = browser, url
+        self.idle: dict[bool, list[Any]] = {True: [], False: []}
 
-    def open_(
-        person: Any = None, *, dark: bool = False, width: int = 1440, height: int = 900, scripts: bool = True
-    ) -> Any:
-        context = chromium.new_context(
-            base_url=live_server.url,
-            color_scheme="dark" if dark else "light",
-            viewport={"width": width, "height": height},
+    def take(self, *, scripts: bool) -> Any:
+        """The context of a window that nobody uses; its first tab stays empty and keeps it open."""
+        if self.idle[scripts]:
+            return self.idle[scripts].pop()
+        context = self.browser.new_context(
+            base_url=self.url,
+            viewport={"width": 1440, "height": 900},
             reduced_motion="reduce",
             java_script_enabled=scripts,
         )
-        contexts.append(context)
+        context.set_default_timeout(PATIENCE)
+        context.new_page()
+        return context
+
+    def give_back(self, context: Any, *, scripts: bool) -> None:
+        """As if nobody had been there, for the next test."""
+        empty, *tabs = context.pages
+        for tab in tabs:
+            tab.close()
+        context.clear_cookies()
+        session = context.new_cdp_session(empty)
+        session.send("Storage.clearDataForOrigin", {"origin": self.url, "storageTypes": "all"})
+        session.detach()
+        self.idle[scripts].append(context)
+
+    def close(self) -> None:
+        for context in (*self.idle[True], *self.idle[False]):
+            context.close()
+
+
+@pytest.fixture(scope="session")
+def windows(chromium, live_server) -> Iterator[Windows]:
+    made = Windows(chromium, live_server.url)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def open_browser(windows, live_server, gate) -> Iterator[Any]:
+    """``open_browser(person, dark=False, width=1440, height=900, scripts=True)``: a page, signed in; fails on a script
+    error. Every call has a window and cookies of its own. ``alone=True`` for a test that changes the whole window, its
+    clock or its permissions: nobody uses it afterwards."""
+    from django.test import Client
+
+    shared, own, errors = [], [], []
+
+    def open_(
+        person: Any = None,
+        *,
+        dark: bool = False,
+        width: int = 1440,
+        height: int = 900,
+        scripts: bool = True,
+        alone: bool = False,
+    ) -> Any:
+        context = windows.take(scripts=scripts)
+        (own if alone else shared).append((context, scripts))
         if person is not None:
             client = Client()
             client.force_login(person)
             cookie = client.cookies["sessionid"]
             context.add_cookies([{"name": "sessionid", "value": cookie.value, "url": live_server.url}])
-        context.set_default_timeout(PATIENCE)
         page = context.new_page()
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme="dark" if dark else "light")
         _heard(page)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
@@ -137,8 +184,10 @@ def open_browser(chromium, live_server, gate) -> Iterator[Any]:
 
     gate.is_open = True
     yield open_
-    for context in contexts:
+    for context, _scripts in own:
         context.close()
+    for context, scripts in shared:
+        windows.give_back(context, scripts=scripts)
     gate.close()
     ours = [each for each in errors if "status of 4" not in each]
     assert not ours, ours

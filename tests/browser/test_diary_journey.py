@@ -111,7 +111,7 @@ def test_retry_all_records_of_a_cause_by_keyboard(world, administrator, open_bro
 
 
 def test_copy_details_by_keyboard(world, administrator, open_browser):
-    page = open_browser(administrator)
+    page = open_browser(administrator, alone=True)
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.goto(f"/errors/{world.entry.pk}/")
     press_enter_on(page, "Copy details")

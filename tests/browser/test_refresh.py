@@ -107,7 +107,7 @@ def test_the_panel_stays_and_says_when_its_row_has_ended(world, page):
 
 
 def test_it_asks_by_itself_and_not_while_hidden_or_typing(world, administrator, open_browser):
-    page = open_browser(administrator)
+    page = open_browser(administrator, alone=True)
     page.clock.install(time=0)
     page.clock.pause_at(1000)  # only the steps below move it, however long the page takes
     page.goto(ALL)
