@@ -14,7 +14,16 @@ from django.utils.translation import get_language
 
 from synccore.codes import CODES
 from synccore.failures import Kind
-from synccore.guides import by_kind, connections, deciding, job_log, services, setting_up, values
+from synccore.guides import (
+    by_kind,
+    connections,
+    deciding,
+    job_log,
+    services,
+    services_sign_in,
+    setting_up,
+    values,
+)
 from synccore.guides.checks import CHECKS
 from synccore.guides.help import Help, help_for, help_for_check, help_of_kind
 from synccore.guides.known_as import codes_known_as, known_as
@@ -46,6 +55,7 @@ GUIDES: Final[dict[str, Guide]] = {
     **values.GUIDES,
     **deciding.GUIDES,
     **setting_up.GUIDES,
+    **services_sign_in.GUIDES,
     **services.GUIDES,
 }
 

@@ -1,5 +1,5 @@
 """Guides: what only services on the web can say, and what their administrators do about it (Dataverse, Business Central,
-other OData services)."""
+other OData services). What is met before anybody is signed in is in :mod:`synccore.guides.services_sign_in`."""
 
 from __future__ import annotations
 
@@ -9,207 +9,14 @@ from django.utils.translation import gettext_lazy as _
 
 from synccore.guides.shape import CHECKED_AGAIN, NOTHING_TO_DO, Guide, Text, Who
 
-_PRESS = _("Press Test Connection.")
-_TEST = ("set_up_connection", "test_connection")
 _MAPPING = ("set_up_mapping", "test_connection")
 _RETRY = _("Then retry; a change of the record brings it back by itself as well.")
 _FIX = ("edit", "retry", "leave_out")
 
 
-def _set_up(title: Text, sentence: Text, *steps: Text, actions: tuple[str, ...] = _TEST) -> Guide:
+def _set_up(title: Text, sentence: Text, *steps: Text, actions: tuple[str, ...]) -> Guide:
     return Guide(title, sentence, Who.ADMINISTRATOR, steps, actions)
 
-
-ADDRESS: Final[dict[str, Guide]] = {
-    "wrong_address": _set_up(
-        _("The address of {app} does not lead to its data"),
-        _(
-            "{host} answers, but not as the service of {app}: the address is another one, or something in "
-            "between answers, such as a sign-in page or a proxy."
-        ),
-        _("Compare the address on Connection Setup with the one that {app} publishes for its web API."),
-        _("If something is in between: let the server of Tandem pass it."),
-        CHECKED_AGAIN,
-    ),
-    "address_of_the_machine": _set_up(
-        _("The address of {app} leads to the machine itself"),
-        _(
-            "The name {host} leads to an address of this machine's own surroundings, where no business app is. "
-            "Nothing was sent."
-        ),
-        _("Compare the address on Connection Setup with the one that {app} publishes for its web API."),
-        _("If it is the right one: ask whoever runs your name service why {host} leads there."),
-        CHECKED_AGAIN,
-    ),
-    "certificate_refused": _set_up(
-        _("The certificate of {app} is not trusted"),
-        _(
-            "The certificate that {host} shows has expired, was made for another name, or comes from an "
-            "authority that this server does not know. Nothing was sent."
-        ),
-        _("Ask whoever runs {app} to renew the certificate, or enter the name it was made for."),
-        _("If your own authority signed it: add that authority to those the server of Tandem trusts."),
-        CHECKED_AGAIN,
-    ),
-    "tenant_unknown": _set_up(
-        _("The tenant is not known"),
-        _("Microsoft Entra knows no tenant with the id or domain that was entered for {app}."),
-        _(
-            "Copy the tenant's id from the overview page of the Microsoft Entra admin center to "
-            "Connection Setup."
-        ),
-        _PRESS,
-    ),
-    "environment_unknown": _set_up(
-        _("The environment of {app} is not there"),
-        _("The tenant has no environment of the name that was entered: it was renamed, deleted or mistyped."),
-        _("Choose the environment again on Connection Setup; its names stand in the app's admin center."),
-        _PRESS,
-    ),
-    "company_unknown": _set_up(
-        _("The company of {app} is not there"),
-        _("{app} has no company of the id that was entered, or {user} may not open it."),
-        _("Choose the company again on Connection Setup."),
-        _("If it is the right one: ask whoever runs {app} whether the permission sets of {user} cover it."),
-        CHECKED_AGAIN,
-    ),
-}
-
-SIGNING_IN: Final[dict[str, Guide]] = {
-    "secret_refused": _set_up(
-        _("The client secret is refused"),
-        _("The client secret that Tandem keeps for {user} is not the right one."),
-        _(
-            "In the Microsoft Entra admin center, open the app registration of {user}, then Certificates & "
-            "secrets, and add a client secret."
-        ),
-        _("Enter its value, not its id, on Connection Setup and press Test Connection."),
-    ),
-    "secret_expired": _set_up(
-        _("The client secret has expired"),
-        _("The client secret of {user} has ended or was revoked; no token is given for it any more."),
-        _(
-            "In the Microsoft Entra admin center, open the app registration of {user}, then Certificates & "
-            "secrets, and add a client secret."
-        ),
-        _("Enter its value, not its id, on Connection Setup and press Test Connection."),
-        _("Note when the new one ends."),
-    ),
-    "client_unknown": _set_up(
-        _("The app registration is not known"),
-        _("The tenant has no app registration for {user}, or it was disabled there."),
-        _(
-            "Compare the client id and the tenant on Connection Setup with the app registration in the "
-            "Microsoft Entra admin center."
-        ),
-        _(
-            "If it was disabled: ask an administrator of the tenant to enable it under Enterprise "
-            "applications."
-        ),
-        CHECKED_AGAIN,
-    ),
-    "consent_missing": _set_up(
-        _("The consent for {app} is missing"),
-        _(
-            "Microsoft Entra gives {user} no token for {app}: the permission or the consent is missing, or the "
-            "address of {app} is not the one that Entra knows."
-        ),
-        _(
-            "Dataverse: compare the address on Connection Setup with that of the environment; no permission is needed."
-        ),
-        _(
-            "Business Central: in the Microsoft Entra admin center, open the app registration of {user}, then API "
-            "permissions; add the application permission API.ReadWrite.All and press Grant admin consent."
-        ),
-        _PRESS,
-    ),
-    "interaction_required": _set_up(
-        _("The sign-in asks for a person"),
-        _(
-            "{app} wants a person at the sign-in of {user}, for a second factor or a consent. Tandem "
-            "works without one."
-        ),
-        _("Let Tandem sign in with an app registration, or take the account out of the rule that asks."),
-        CHECKED_AGAIN,
-    ),
-    "registration_refused": _set_up(
-        _("{app} does not accept the app registration"),
-        _(
-            "The token was given, but {app} does not take it for {user}: the app registration is not "
-            "set up there, or not enabled."
-        ),
-        _(
-            "Business Central: open the page Microsoft Entra Applications, add {user} by its client id, "
-            "set State to Enabled, and give it the permission sets it needs (SUPER is not allowed)."
-        ),
-        _(
-            "Dataverse: in the Power Platform admin center, open the environment, then Application "
-            "users, and add the app registration with a security role."
-        ),
-        _(
-            "Check that an administrator has consented to the permission of the app registration in "
-            "Microsoft Entra."
-        ),
-        CHECKED_AGAIN,
-    ),
-    "user_unknown": _set_up(
-        _("{app} does not know the integration user"),
-        _(
-            "{user} can sign in to the tenant, but is no user of {app}: it was never added there, or "
-            "was deleted."
-        ),
-        _(
-            "Dataverse: in the Power Platform admin center, open the environment, then Application "
-            "users, and add the app registration with a security role."
-        ),
-        _("Business Central: add it on the page Microsoft Entra Applications, and set State to Enabled."),
-        CHECKED_AGAIN,
-    ),
-    "user_disabled": _set_up(
-        _("The integration user is disabled"),
-        _("{app} no longer lets {user} in: somebody disabled the account."),
-        _(
-            "Dataverse: in the Power Platform admin center, open the environment, then Application "
-            "users, and activate {user}."
-        ),
-        _("Business Central: on the page Microsoft Entra Applications (or Users), set State to Enabled."),
-        CHECKED_AGAIN,
-    ),
-    "licence_missing": _set_up(
-        _("The integration user has no licence"),
-        _("{app} does not let {user} work without a licence, or the licence does not cover this."),
-        _("Ask an administrator of the tenant to assign a licence, or to renew the one that ended."),
-        _(
-            "An application user of Dataverse or Business Central needs none: sign in with an app "
-            "registration."
-        ),
-        CHECKED_AGAIN,
-    ),
-    "admin_mode": _set_up(
-        _("{app} is in administration mode"),
-        _(
-            "Only administrators are let into {app} while it is in administration mode. Synchronizing "
-            "waits; nothing is lost and nothing is skipped."
-        ),
-        _(
-            "When the work there is done: in the Power Platform admin center, open the environment, "
-            "Edit, and turn Administration mode off."
-        ),
-        CHECKED_AGAIN,
-    ),
-    "app_disabled": _set_up(
-        _("{app} is disabled"),
-        _(
-            "The environment of {app} is disabled: its trial or subscription ended, or an administrator "
-            "did it."
-        ),
-        _(
-            "Ask an administrator of the tenant to enable it in the admin center, before it is deleted "
-            "for good."
-        ),
-        CHECKED_AGAIN,
-    ),
-}
 
 PASSING: Final[dict[str, Guide]] = {
     "throttled": Guide(
@@ -379,4 +186,4 @@ VALUES: Final[dict[str, Guide]] = {
     ),
 }
 
-GUIDES: Final[dict[str, Guide]] = {**ADDRESS, **SIGNING_IN, **PASSING, **TABLES, **VALUES}
+GUIDES: Final[dict[str, Guide]] = {**PASSING, **TABLES, **VALUES}

@@ -73,6 +73,34 @@ WHY: Final[dict[str, Why]] = {
         ),
         _ENTRA,
     ),
+    "scope_refused": Why(
+        _(
+            "A token is for one service, which the tenant must know by the name it is asked by. A Dataverse "
+            "environment has the name of its address; a copy, or one of another tenant, has another."
+        ),
+        _OURS,
+    ),
+    "conditional_access": Why(
+        _(
+            "A tenant can decide from where, and with what risk, an app registration is let in. Such a policy "
+            "is often made for all of them at once."
+        ),
+        _ENTRA,
+    ),
+    "token_refused": Why(
+        _(
+            "What gives the tokens knows the client, its secret and what it may ask for. One of them is not as "
+            "it was registered, or was changed there."
+        ),
+        _ENTRA,
+    ),
+    "token_address_wrong": Why(
+        _(
+            "Tokens are given by another server than {app}. Where its address was entered by hand, it was "
+            "mistyped or belongs to something else; or this server may not reach it."
+        ),
+        _OURS,
+    ),
     "registration_refused": Why(
         _(
             "Microsoft Entra says who somebody is; {app} decides whether he is let in. Both must know "

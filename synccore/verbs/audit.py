@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from synccore.connectors import CONNECTORS
 from synccore.connectors.base import Connector
@@ -154,11 +155,13 @@ def _passed(code: str, **params: Any) -> Finding:
 def _reached(app: Connection, failure: Failure | None) -> list[Finding]:
     """The address, judged by whether anything answered at it, and whether what goes there is encrypted."""
     where = app.address or app.name
-    if failure is not None and failure.code in _WRONG_ADDRESS:
-        code = "certificate" if failure.code == "certificate_refused" else "address"
-        return [Finding(code, CheckState.FAIL, {"address": where, **because(failure)})]
-    if failure is not None and (failure.code in _NOT_ASKED or not isinstance(failure, Misconfigured)):
-        return [Finding("address", CheckState.UNKNOWN, {"address": where, **because(failure)})]
+    if failure is not None:
+        asked = failure.code not in _NOT_ASKED and not _elsewhere(app, failure)
+        if asked and failure.code in _WRONG_ADDRESS:
+            code = "certificate" if failure.code == "certificate_refused" else "address"
+            return [Finding(code, CheckState.FAIL, {"address": where, **because(failure)})]
+        if not asked or not isinstance(failure, Misconfigured):
+            return [Finding("address", CheckState.UNKNOWN, {"address": where, **because(failure)})]
     found = [_passed("address", address=where)]
     if where.startswith("https://"):
         found.append(_passed("certificate", address=where))
@@ -167,9 +170,17 @@ def _reached(app: Connection, failure: Failure | None) -> list[Finding]:
     return found
 
 
+def _elsewhere(app: Connection, failure: Failure) -> bool:
+    """Whether a failure was met at another server than the app's, such as the one that gives tokens."""
+    host, asked = urlsplit(app.address).hostname, failure.params.get("host")
+    return bool(host and host.isascii() and asked) and host != str(asked).lower()
+
+
 def _refused(app: Connection, failure: Failure) -> list[Finding]:
     """What a failure says that was met before anybody was signed in."""
-    is_certain = isinstance(failure, Misconfigured) and failure.code not in _WRONG_ADDRESS
+    is_certain = isinstance(failure, Misconfigured) and (
+        failure.code not in _WRONG_ADDRESS or _elsewhere(app, failure)
+    )
     found = _reached(app, failure)
     found.append(Finding("signs_in", CheckState.FAIL if is_certain else CheckState.UNKNOWN, because(failure)))
     kind = CONNECTORS.get(app.kind)

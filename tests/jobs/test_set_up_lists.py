@@ -159,6 +159,26 @@ def test_the_address_is_judged_by_whether_anybody_answered(failure, states):
     assert {row.code: row.state for row in found} == states
 
 
+@pytest.mark.parametrize(
+    ("failure", "signs_in"),
+    [
+        (Misconfigured("secret_expired", {"host": "login.example"}, scope=Scope.CONNECTION), "fail"),
+        (Misconfigured("tenant_unknown", {"host": "login.example"}, scope=Scope.CONNECTION), "fail"),
+        (Misconfigured("certificate_refused", {"host": "login.example"}, scope=Scope.CONNECTION), "fail"),
+        (Transient("connection_refused", {"host": "login.example"}, scope=Scope.CONNECTION), "unknown"),
+    ],
+)
+def test_a_token_that_another_server_refuses_says_nothing_of_the_apps_address(monkeypatch, failure, signs_in):
+    world = World()
+    monkeypatch.setattr(Connection, "address", property(lambda _app: "https://crm.example/api"))
+    world.left.faults.fail = [failure]
+    run("check_set_up", app_of(world))
+    found = SetupCheck.objects.filter(
+        connection=app_of(world), code__in=("address", "certificate", "signs_in")
+    )
+    assert {row.code: row.state for row in found} == {"address": "unknown", "signs_in": signs_in}
+
+
 @pytest.mark.parametrize(("address", "state"), [("https://x.example", "pass"), ("http://x.example", "warn")])
 def test_an_address_without_encryption_is_a_warning(monkeypatch, address, state):
     world = World()

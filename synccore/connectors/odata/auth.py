@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import quote_plus, urlencode
 
 from synccore.connectors.odata.errors import token_refused
+from synccore.connectors.odata.messages import origin_of
 from synccore.failures import Failure, Scope, Transient
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ class ClientCredentials(SignIn):
             return token.value
         fetches = token.fetches
         if not token.lock.acquire(timeout=max(until - monotonic(), 0.01)):
-            now = client.situation("token")
+            now = self._situation(client)
             params = {"app": now.app, "host": now.host, "port": now.port, "user": now.user}
             raise Transient("connection_refused", params, scope=Scope.CONNECTION)
         try:
@@ -160,10 +161,15 @@ class ClientCredentials(SignIn):
         finally:
             token.lock.release()
 
+    def _situation(self, client: TokenClient) -> Situation:
+        """What is told of a token that is not given: of the end-point that was asked, not of the app."""
+        _scheme, host, port = origin_of(self._address)
+        return client.situation("token", host=host, port=str(port))
+
     def _fetch(self, client: TokenClient, until: float) -> None:
         token = self._token
         asked = self._clock()
-        now = client.situation("token")
+        now = self._situation(client)
         try:
             answer = client.token_request(self._address, urlencode(self._form).encode(), until)
             if answer.status != 200:

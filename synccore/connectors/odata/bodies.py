@@ -183,7 +183,11 @@ def _json(text: str) -> tuple[str, dict[str, str]]:
         error = found.get("odata.error", found)
     if isinstance(error, str):  # the token endpoint
         described = found.get("error_description") or found.get("message") or ""
-        return "json", {"code": error, "message": _word(described) or error}
+        parts = {"code": error, "message": _word(described) or error}
+        numbers = found.get("error_codes")
+        if isinstance(numbers, list):
+            parts["error_codes"] = " ".join(filter(None, map(_word, numbers[:INNER])))
+        return "json", parts
     if not isinstance(error, dict):
         return "text", {"message": text}
     parts = {"code": _word(_member(error, "code"))}

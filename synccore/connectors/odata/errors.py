@@ -14,7 +14,7 @@ import httpx2
 
 from synccore.connectors.odata import errors_business_central, errors_dataverse, errors_plain
 from synccore.connectors.odata.bodies import Told, told, without_secrets
-from synccore.connectors.odata.errors_token import TOKEN
+from synccore.connectors.odata.errors_token import meaning_of
 from synccore.connectors.odata.facts import address, facts, key_in
 from synccore.connectors.odata.meanings import BY_STATUS, ErrorTable, Meaning, Rule, Situation
 from synccore.connectors.odata.network import OfTheMachine
@@ -99,10 +99,9 @@ def in_doubt(failure: Failure, answer: Answered, now: Situation) -> Failure:
 
 
 def token_refused(answer: Answered, now: Situation) -> Failure:
-    """The failure of a token that was not given: by ``error``; the numbers in it only word the hint."""
+    """The failure of a token that was not given; ``now`` tells of the end-point that was asked for it."""
     said = told(answer.status, answer.headers, answer.body, now.secrets)
-    found = _means(TOKEN.of_code(said.code), said, now) or _worded(TOKEN, said, now) or _token_status(said)
-    return _failure(_of_connection(found), said, now, answer)
+    return _failure(meaning_of(said), said, now, answer)
 
 
 def no_answer(error: Exception, now: Situation) -> Failure:
@@ -122,6 +121,8 @@ def no_answer(error: Exception, now: Situation) -> Failure:
         failure = _at_connection(Transient, "answer_unreadable", now)
     else:
         failure = _at_connection(Transient, "connection_lost", now)
+    if now.operation == "token" and failure.code in ("unknown_host", "wrong_address"):
+        failure = _at_connection(Misconfigured, "token_address_wrong", now)  # the app's own may be right
     failure.app_message = message
     failure.debug = type(error).__name__
     failure.outcome_unknown = sent and (now.writes or now.operation == "batch")
@@ -237,18 +238,6 @@ def _unreadable(said: Told) -> Meaning:
     if said.form == "html" or 300 <= said.status < 400:
         return Meaning(Misconfigured, "wrong_address", Scope.CONNECTION)
     return Meaning(Transient, "answer_unreadable", Scope.TABLE)
-
-
-def _token_status(said: Told) -> Meaning:
-    if said.status in (408, 429) or said.status >= 500:
-        return Meaning(Transient, "app_overloaded")
-    if said.form == "html" or said.status in (404, 405) or said.status < 400:
-        return Meaning(Misconfigured, "wrong_address")
-    return Meaning(Misconfigured, "sign_in_refused")
-
-
-def _of_connection(meaning: Meaning) -> Meaning:
-    return meaning._replace(scope=Scope.CONNECTION)
 
 
 # -- telling ------------------------------------------------------------------------------------------------------------

@@ -1,65 +1,85 @@
-"""What a refused token means: by ``error`` of the token end-point.
+"""What a refused token means: by the number that Microsoft gives it (``AADSTS…``), then by ``error`` of the token
+end-point.
 
-Microsoft's numbers (``AADSTS…``) only word the hint: they may change, so what they say is never more than a better name for
-the same kind of failure."""
+The numbers may change, so what one says is never more than a better name for the same kind of failure: without a number
+that we know, ``error`` decides, and without that the status."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Final
 
 from synccore.connectors.odata.bodies import Told
-from synccore.connectors.odata.meanings import CONNECTION, ErrorTable, Meaning, Situation, worded
+from synccore.connectors.odata.meanings import CONNECTION, Meaning
 from synccore.failures import Misconfigured, Transient
 
 _SECRET: Final = Meaning(Misconfigured, "secret_refused", CONNECTION)
-_EXPIRED: Final = Meaning(Misconfigured, "secret_expired", CONNECTION)
 _CLIENT: Final = Meaning(Misconfigured, "client_unknown", CONNECTION)
 _CONSENT: Final = Meaning(Misconfigured, "consent_missing", CONNECTION)
+_SCOPE: Final = Meaning(Misconfigured, "scope_refused", CONNECTION)
 _TENANT: Final = Meaning(Misconfigured, "tenant_unknown", CONNECTION)
-_SIGN_IN: Final = Meaning(Misconfigured, "sign_in_refused", CONNECTION)
+_REFUSED: Final = Meaning(Misconfigured, "token_refused", CONNECTION)
+_ADDRESS: Final = Meaning(Misconfigured, "token_address_wrong", CONNECTION)
+_THROTTLED: Final = Meaning(Transient, "throttled", CONNECTION)
+_BUSY: Final = Meaning(Transient, "app_overloaded", CONNECTION)
 
-#: Hints by number, for the errors that mean several things.
-HINTS: Final = (
-    worded(r"AADSTS(?:7000222|7005003)\b", _EXPIRED),  # ended; revoked
-    worded(r"AADSTS7000215\b", _SECRET),
-    worded(
-        r"AADSTS(?:700016|7000112|7000229|700027|7005004)\b", _CLIENT
-    ),  # unknown, disabled, no principal, key revoked
-    worded(r"AADSTS(?:900021|90002|50059)\b", _TENANT),
-    worded(r"AADSTS(?:500011|65001|1001010|650052|650057|70011)\b", _CONSENT),
-    worded(r"AADSTS(?:50055|50144|50173)\b", Meaning(Misconfigured, "password_expired", CONNECTION)),
-    worded(r"AADSTS(?:50057|50034)\b", Meaning(Misconfigured, "user_disabled", CONNECTION)),
-)
+#: By number, whatever the ``error``: one error stands for many of them.
+NUMBERS: Final[Mapping[str, Meaning]] = {
+    number: meaning
+    for numbers, meaning in (
+        # ended; revoked
+        ("7000222 7005003", Meaning(Misconfigured, "secret_expired", CONNECTION)),
+        ("7000215", _SECRET),
+        # unknown, no id of an application, disabled, no principal in the tenant, key unknown or revoked
+        ("700016 700038 7000112 7000229 700027 7005004", _CLIENT),
+        # unknown, none named, no domain
+        ("90002 900021 900023 50059 90019", _TENANT),
+        # no such scope, not that of a client, no such resource in the tenant, disabled there
+        ("70011 1002012 500011 50001 500014 650057", _SCOPE),
+        # nobody consented, or to less; the service is not subscribed to; no role in it
+        ("65001 1001010 650052 650056 90094 501051", _CONSENT),
+        # blocked by a policy; from this place or device
+        ("53003 530003 530034 53011 53000", Meaning(Misconfigured, "conditional_access", CONNECTION)),
+        ("50055 50144 50173", Meaning(Misconfigured, "password_expired", CONNECTION)),
+        ("50057 50034", Meaning(Misconfigured, "user_disabled", CONNECTION)),
+        # the same request too often; the tenant as a whole
+        ("50196 90055", _THROTTLED),
+    )
+    for number in numbers.split()
+}
+ERRORS: Final[Mapping[str, Meaning]] = {
+    "invalid_client": _SECRET,
+    "unauthorized_client": _CLIENT,
+    "invalid_grant": _REFUSED,
+    "invalid_scope": _SCOPE,
+    "invalid_resource": _SCOPE,
+    "invalid_target": _SCOPE,
+    "invalid_request": _REFUSED,
+    "invalid_tenant": _TENANT,
+    "unsupported_grant_type": _ADDRESS,
+    "interaction_required": Meaning(Misconfigured, "interaction_required", CONNECTION),
+    "consent_required": _CONSENT,
+    "access_denied": _CONSENT,
+    "temporarily_unavailable": _BUSY,
+    "server_error": _BUSY,
+}
+_NUMBER: Final = re.compile(r"\bAADSTS([0-9]{3,9})\b")
 
 
-class _Hinted:
-    """What the number in the words says; what the error says, where there is none that we know."""
-
-    def __init__(self, otherwise: Meaning) -> None:
-        self.otherwise = otherwise
-
-    def __call__(self, said: Told, now: Situation) -> Meaning:
-        for wording, meaning in HINTS:
-            if wording.search(said.message) and isinstance(meaning, Meaning):
-                return meaning
-        return self.otherwise
+def meaning_of(said: Told) -> Meaning:
+    """What the answer of a token end-point means that gave no token."""
+    numbers = [*said.facts.get("error_codes", "").split(), *_NUMBER.findall(said.message)]
+    found = next(filter(None, map(NUMBERS.get, numbers)), None) or ERRORS.get(said.code.lower())
+    return found or _by_status(said)
 
 
-TOKEN: Final = ErrorTable(
-    codes={
-        "invalid_client": _Hinted(_SECRET),
-        "unauthorized_client": _Hinted(_CLIENT),
-        "invalid_grant": _Hinted(_SIGN_IN),
-        "invalid_scope": _Hinted(_CONSENT),
-        "invalid_resource": _Hinted(_CONSENT),
-        "invalid_request": _Hinted(_SIGN_IN),
-        "invalid_tenant": _TENANT,
-        "unsupported_grant_type": _Hinted(Meaning(Misconfigured, "wrong_address", CONNECTION)),
-        "interaction_required": Meaning(Misconfigured, "interaction_required", CONNECTION),
-        "consent_required": _CONSENT,
-        "access_denied": _CONSENT,
-        "temporarily_unavailable": Meaning(Transient, "app_overloaded", CONNECTION),
-        "server_error": Meaning(Transient, "app_overloaded", CONNECTION),
-    },
-    words=HINTS,
-)
+def _by_status(said: Told) -> Meaning:
+    if said.status == 429:
+        return _THROTTLED
+    if said.status == 408 or said.status >= 500:
+        return _BUSY
+    # A page, another service, a redirection, or an answer that is none: whatever is there, it gives no tokens.
+    if said.form == "html" or said.status in (404, 405, 407, 410, 421) or said.status < 400:
+        return _ADDRESS
+    return _REFUSED

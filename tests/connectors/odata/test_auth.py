@@ -328,7 +328,28 @@ def test_a_token_end_point_that_no_request_can_be_sent_to_is_a_set_up_problem():
     signed = sign_in(token_address="https://999.1.1.1/token")
     with client(Service(), signed) as sales, pytest.raises(Misconfigured) as caught:
         read(sales)
-    assert caught.value.code == "wrong_address"
+    assert caught.value.code == "token_address_wrong"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx2.Response(404, text="nothing here"),
+        httpx2.Response(
+            200, text="<!DOCTYPE html><html>Sign in</html>", headers={"Content-Type": "text/html"}
+        ),
+        httpx2.Response(200, json={"value": []}),
+        httpx2.Response(302, headers={"Location": "https://login.example/common"}),
+    ],
+    ids=["404", "a page", "other JSON", "somewhere else"],
+)
+def test_what_is_wrong_with_the_token_address_is_told_of_its_own_host(answer):
+    service = Service()
+    service.token_answers = [answer]
+    with client(service) as sales, pytest.raises(Misconfigured) as caught:
+        read(sales)
+    assert (caught.value.code, caught.value.params["host"]) == ("token_address_wrong", "login.example")
+    assert service.reads == [], "the service itself was not asked"
 
 
 def told(failure):

@@ -121,26 +121,53 @@ def entra(code: str, number: int, words: str) -> bytes:
 @pytest.mark.parametrize(
     ("status", "body", "cls", "code"),
     [
+        # the secret
         (401, entra("invalid_client", 7000215, "Invalid client secret provided."), Misconfigured, "secret_refused"),
-        (401, entra("invalid_client", 7000222, "The provided client secret keys are expired."), Misconfigured, "secret_expired"),
+        (401, entra("invalid_client", 7000222, "The provided client secret keys for app 'x' are expired."), Misconfigured, "secret_expired"),
         (401, entra("invalid_client", 7005003, "The secret was revoked."), Misconfigured, "secret_expired"),
         (401, entra("invalid_client", 123456789, "A number nobody knows."), Misconfigured, "secret_refused"),
+        # the client
         (400, entra("unauthorized_client", 700016, "Application with identifier 'x' was not found in the directory."), Misconfigured, "client_unknown"),
+        (400, entra("unauthorized_client", 700038, "00000000-0000-0000-0000-000000000000 is not a valid application identifier."), Misconfigured, "client_unknown"),
+        (401, entra("invalid_client", 7000112, "Application 'x' is disabled."), Misconfigured, "client_unknown"),
+        # the tenant
         (400, entra("invalid_request", 90002, "Tenant 'contoso' not found."), Misconfigured, "tenant_unknown"),
-        (400, entra("invalid_request", 900023, "Specified tenant identifier is neither a valid DNS name."), Misconfigured, "sign_in_refused"),
-        (400, entra("invalid_resource", 500011, "The resource principal was not found in the tenant."), Misconfigured, "consent_missing"),
-        (400, entra("invalid_scope", 70011, "The provided scope is not valid."), Misconfigured, "consent_missing"),
+        (400, entra("invalid_request", 900023, "Specified tenant identifier 'x y' is neither a valid DNS name, nor a valid external domain."), Misconfigured, "tenant_unknown"),
+        # what is asked for
+        (400, entra("invalid_resource", 500011, "The resource principal named https://x was not found in the tenant named y."), Misconfigured, "scope_refused"),
+        (400, entra("invalid_scope", 70011, "The provided value for the input parameter 'scope' is not valid."), Misconfigured, "scope_refused"),
+        (400, entra("invalid_scope", 1002012, "Client credential flows must have a scope value with /.default suffixed."), Misconfigured, "scope_refused"),
+        # consent, and who may sign in from where
+        (400, entra("invalid_grant", 65001, "The user or administrator has not consented to use the application."), Misconfigured, "consent_missing"),
+        (400, entra("unauthorized_client", 650052, "The app is trying to access a service that your organization lacks a service principal for."), Misconfigured, "consent_missing"),
+        (400, entra("invalid_grant", 53003, "Access has been blocked by Conditional Access policies."), Misconfigured, "conditional_access"),
+        (400, entra("access_denied", 53003, "Access has been blocked by Conditional Access policies."), Misconfigured, "conditional_access"),
+        (400, entra("interaction_required", 53003, "Access has been blocked by Conditional Access policies."), Misconfigured, "conditional_access"),
+        (400, entra("interaction_required", 50076, "You must use multi-factor authentication."), Misconfigured, "interaction_required"),
         (400, entra("invalid_grant", 50173, "The provided grant has expired due to it being revoked."), Misconfigured, "password_expired"),
         (400, entra("invalid_grant", 50055, "The password is expired."), Misconfigured, "password_expired"),
         (400, entra("invalid_grant", 50057, "The user account is disabled."), Misconfigured, "user_disabled"),
-        (400, entra("invalid_grant", 70008, "The grant is not valid."), Misconfigured, "sign_in_refused"),
-        (400, entra("interaction_required", 50076, "You must use multi-factor authentication."), Misconfigured, "interaction_required"),
+        (400, entra("invalid_grant", 70008, "The grant is not valid."), Misconfigured, "token_refused"),
+        # too often, or not now
+        (400, entra("invalid_grant", 50196, "The server terminated an operation because it encountered a client request loop."), Transient, "throttled"),
+        (429, entra("invalid_request", 90055, "The tenant is throttled."), Transient, "throttled"),
+        (429, b"", Transient, "throttled"),
         (503, entra("temporarily_unavailable", 90033, "A transient error has occurred."), Transient, "app_overloaded"),
-        (429, b"", Transient, "app_overloaded"),
         (500, b"<html>oops</html>", Transient, "app_overloaded"),
-        (404, b"<html>not here</html>", Misconfigured, "wrong_address"),
-        (200, b"<html>sign in</html>", Misconfigured, "wrong_address"),
-        (400, b"{}", Misconfigured, "sign_in_refused"),
+        # not what gives tokens
+        (404, b"<html>not here</html>", Misconfigured, "token_address_wrong"),
+        (404, b"", Misconfigured, "token_address_wrong"),
+        (405, b'{"error": {"code": "MethodNotAllowed"}}', Misconfigured, "token_address_wrong"),
+        (200, b"<html>sign in</html>", Misconfigured, "token_address_wrong"),
+        (403, b"<html>Blocked by the proxy</html>", Misconfigured, "token_address_wrong"),
+        (302, b"", Misconfigured, "token_address_wrong"),
+        (200, b'{"value": []}', Misconfigured, "token_address_wrong"),
+        (200, b"", Misconfigured, "token_address_wrong"),
+        (400, entra("unsupported_grant_type", 70003, "The grant type is not supported."), Misconfigured, "token_address_wrong"),
+        # in words of its own
+        (400, entra("invalid_request", 900144, "The request body must contain: 'scope'."), Misconfigured, "token_refused"),
+        (400, b'{"error": "it_rains", "error_description": "No umbrella."}', Misconfigured, "token_refused"),
+        (400, b"{}", Misconfigured, "token_refused"),
     ],
 )  # fmt: skip
 def test_a_refused_token(status: int, body: bytes, cls: type, code: str) -> None:
@@ -150,7 +177,15 @@ def test_a_refused_token(status: int, body: bytes, cls: type, code: str) -> None
     )
     assert (type(found), found.code, found.scope) == (cls, code, CONNECTION)
     assert found.params["user"] == "tandem"
+    assert found.params.keys() <= CODES[code].params and CODES[code].kind is found.kind
     assert not found.outcome_unknown
+
+
+def test_the_number_of_a_refusal_counts_before_its_words() -> None:
+    body = b'{"error": "invalid_client", "error_description": "Geheim klopt niet.", "error_codes": [7000222]}'
+    found = token_refused(answer(401, body), situation(operation="token"))
+    assert (found.code, found.app_message) == ("secret_expired", "Geheim klopt niet.")
+    assert "error_codes: 7000222" in found.debug
 
 
 # -- no answer --------------------------------------------------------------------------------------------------------
@@ -190,6 +225,9 @@ def test_a_request_without_an_answer(raised: Exception, cls: type, code: str, un
         found = no_answer(raised, situation("orders", operation=operation))
         assert (type(found), found.code, found.outcome_unknown) == (cls, code, is_unknown)
         assert found.app_message == str(raised) and found.stops_the_job
+    found = no_answer(raised, situation(operation="token"))
+    of_the_token = "token_address_wrong" if code in ("unknown_host", "wrong_address") else code
+    assert (type(found), found.code, found.outcome_unknown) == (cls, of_the_token, False)
 
 
 @pytest.mark.parametrize(
