@@ -47,7 +47,7 @@ class Result:
         pair = known[Side.LEFT]
         if pair is None or pair.removed_at is not None or pair.right_id != asked.ids[Side.RIGHT]:
             pair = None
-        job = _job(user, asked)
+        job = _job(asked)
         if pair is None and job is None:
             return None
         parts = (
@@ -70,7 +70,7 @@ class Result:
         )
 
 
-def _job(user: Any, asked: Asked) -> SynchJob | None:
+def _job(asked: Asked) -> SynchJob | None:
     """The job of this address: one that couples these two, or holds one that does."""
     if not asked.job.isdecimal() or len(asked.job) > 18:
         return None

@@ -170,8 +170,8 @@ def _shown_context(
     }
 
 
-def _may(user: Any, coupling: Coupling, permission: str, level: GrantLevel = GrantLevel.RESOLVE) -> bool:
-    mine = Coupling.objects.visible_to(user, level).filter(pk=coupling.pk)
+def _may(user: Any, coupling: Coupling, permission: str) -> bool:
+    mine = Coupling.objects.visible_to(user, GrantLevel.RESOLVE).filter(pk=coupling.pk)
     return bool(user.has_perm(permission)) and mine.exists()
 
 

@@ -61,9 +61,7 @@ class CompiledField:
         self.rule = rule
         self.left, self.right = rule.left, rule.right
         self.direction = mapping.direction & rule.direction
-        left, right = canon_pair_info(
-            _described(rule, mapping, Side.LEFT), _described(rule, mapping, Side.RIGHT)
-        )
+        left, right = canon_pair_info(rule.info(Side.LEFT), rule.info(Side.RIGHT))
         self.infos = {Side.LEFT: left, Side.RIGHT: right}
         self.canon_left: Canonizer = canonizer(left, keep_empty=rule.keep_empty)
         self.canon_right: Canonizer = canonizer(right, keep_empty=rule.keep_empty)
@@ -210,11 +208,6 @@ def blocker_params(blocker: Blocker, field: str) -> dict[str, object]:
 
 def field_missing(side: Side, name: str) -> Misconfigured:
     return Misconfigured("field_missing", {"field": name, "side": side.value})
-
-
-def _described(rule: FieldRule, mapping: MappingRules, side: Side) -> FieldInfo | None:
-    described = mapping.left_infos if side is Side.LEFT else mapping.right_infos
-    return rule.info(side) or described.get(rule.name(side) or "")
 
 
 def _constant(rule: FieldRule, info: FieldInfo) -> Value:

@@ -71,7 +71,7 @@ def moved(compiled: Compiled, link: Link, left: Record, right: Record, refs: Ref
             side = Side.LEFT if each.left not in left_fields else Side.RIGHT
             raise field_missing(side, each.name(side) or "") from None
         except Rejected as failure:
-            raise located(failure, compiled, each, *_culprit(each, left, right)) from None
+            raise located(failure, compiled, each, _culprit(each, left)) from None
         was_left, was_right = left_base.get(rule.id), right_base.get(rule.id)
         if (
             was_left is not None
@@ -106,12 +106,12 @@ def _not_returned(compiled: Compiled, link: Link) -> Iterable[CompiledField]:
             yield each
 
 
-def _culprit(each: CompiledField, left: Record, right: Record) -> tuple[Side]:
+def _culprit(each: CompiledField, left: Record) -> Side:
     try:
         each.text(Side.LEFT, left)
     except Rejected:
-        return (Side.LEFT,)
-    return (Side.RIGHT,)
+        return Side.LEFT
+    return Side.RIGHT
 
 
 def _equal(each: CompiledField, left: Record, right_text: str | None, refs: References) -> bool:

@@ -146,13 +146,10 @@ class MappingRules:
     natural_key: int | None = None
     left_skew: Skew = Skew()
     right_skew: Skew = Skew()
-    #: Descriptions of fields that filters and templates name without a field rule; may hold all of the table's.
-    left_infos: Mapping[str, FieldInfo] = field(default_factory=dict)
-    right_infos: Mapping[str, FieldInfo] = field(default_factory=dict)
 
     def infos(self, side: Side) -> dict[str, FieldInfo]:
-        """Every described field of one side by name."""
-        found = dict(self.left_infos if side is Side.LEFT else self.right_infos)
+        """The described fields of one side by name: those that are mapped."""
+        found = {}
         for rule in self.fields:
             name, info = rule.name(side), rule.info(side)
             if name and info:

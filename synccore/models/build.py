@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import StrEnum
 from typing import TypeVar
 
@@ -11,7 +10,7 @@ from synccore.engine.filters import parse_filter
 from synccore.engine.rules import ConflictPolicy, DeletionPolicy, Direction, FieldRule, MappingRules
 from synccore.engine.serial import load_info, load_preconditions, load_templates, load_transforms
 from synccore.failures import Misconfigured
-from synccore.shapes import SIDES, FieldInfo, KeyKind, Side
+from synccore.shapes import SIDES, KeyKind, Side
 
 from .connection import Integration
 from .mapping import FieldMapping, TableMapping
@@ -19,18 +18,11 @@ from .mapping import FieldMapping, TableMapping
 Choice = TypeVar("Choice", bound=StrEnum)
 
 
-def rules_of(
-    mapping: TableMapping,
-    *,
-    left_infos: Mapping[str, FieldInfo] | None = None,
-    right_infos: Mapping[str, FieldInfo] | None = None,
-) -> MappingRules:
+def rules_of(mapping: TableMapping) -> MappingRules:
     """The rules of a mapping, as its rows say now. Two queries, fewer where the rows were prefetched.
 
     Args:
         mapping: the row; its integration and both connections are left cached on it.
-        left_infos, right_infos: descriptions of a side's fields that only filters, templates or preconditions
-            name; as much of the table as is known.
 
     Raises Misconfigured (scope table) where a row's JSON cannot be used: ``bad_filter``,
     ``bad_transformation``, ``bad_template``, ``bad_precondition``, ``field_unknown``, ``bad_setting``.
@@ -58,8 +50,6 @@ def rules_of(
         natural_key=mapping.natural_key,
         left_skew=integration.left.skew,
         right_skew=integration.right.skew,
-        left_infos=dict(left_infos or {}),
-        right_infos=dict(right_infos or {}),
     )
 
 

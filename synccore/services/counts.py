@@ -40,15 +40,12 @@ def _numbers(found: dict[str, Any]) -> dict[str, int]:
     return numbers
 
 
-def problem_counts(user: Any, *, mapping: TableMapping | None = None) -> dict[str, int]:
+def problem_counts(user: Any) -> dict[str, int]:
     """Open problems of records by tab: ``needs_you with_the_administrator waiting will_retry all skipped on_purpose``.
 
     One query. The first four add up to ``all``; ``skipped`` is *of which*.
     """
-    stats = _visible(user)
-    if mapping is not None:
-        stats = stats.filter(bucket__mapping=mapping)
-    return _numbers(stats.aggregate(**_tabs()))
+    return _numbers(_visible(user).aggregate(**_tabs()))
 
 
 def counts(user: Any, codes: Mapping[int, str] | None = None) -> dict[str, int]:

@@ -18,7 +18,7 @@ from synccore.engine.transforms import validate as transform_errors
 from synccore.failures import Failure, Misconfigured, Rejected
 from synccore.models import Coupling, FieldMapping, TableMapping
 from synccore.models.build import field_rule
-from synccore.shapes import SIDES, FieldInfo, Side, TableInfo, Value
+from synccore.shapes import SIDES, FieldInfo, Side, Value
 
 from . import fitting, setup, validation
 from .catalogue import Known, known_to
@@ -212,7 +212,6 @@ def constant_words(text: str | None) -> str:
 def _judge(
     mapping: TableMapping, rows: Sequence[FieldMapping], drafts: Sequence[Draft], known: Known, found: Found
 ) -> None:
-    tables = {side: known.table(side, getattr(mapping, f"{side.value}_table")) for side in SIDES}
     mappings = set(
         TableMapping.objects.filter(integration=mapping.integration_id).values_list("pk", flat=True)
     )
@@ -238,7 +237,7 @@ def _judge(
                         found, f"{at}-{side.value}", "written_twice", field=name, side=side.value, table=table
                     )
                 written.add((side, name))
-        _conversions(mapping, row, at, tables, known, samples, found)
+        _conversions(mapping, row, at, known, samples, found)
 
 
 def _names(
@@ -270,7 +269,6 @@ def _conversions(
     mapping: TableMapping,
     row: FieldMapping,
     at: str,
-    tables: dict[Side, TableInfo | None],
     known: Known,
     samples: list[dict[Side, dict[str, Any]]],
     found: Found,

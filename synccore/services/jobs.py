@@ -34,9 +34,7 @@ def start_job(
     mapping: TableMapping | None = None,
     scope: str = SynchJob.Scope.CHANGES,
     user: Any = None,
-    origin: str | None = None,
     options: dict[str, Any] | None = None,
-    parent: SynchJob | None = None,
 ) -> SynchJob:
     """Queue a job, or give back the queued one that is wanted already (never the running one).
 
@@ -51,10 +49,9 @@ def start_job(
         mapping=mapping,
         scope=scope,
         requested_by=user,
-        origin=origin or (SynchJob.Origin.PERSON if user else SynchJob.Origin.COMMAND),
+        origin=SynchJob.Origin.PERSON if user else SynchJob.Origin.COMMAND,
         options=options or {},
         pressed_at=timezone.now(),
-        parent=parent,
     )
     kick_on_commit()
     return job

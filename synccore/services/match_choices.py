@@ -109,13 +109,13 @@ def choose(
                 mapping=mapping, side=row.side, record_id=row.record_id, other_id="", chosen_by=user
             )
             _set(row, _Outcome.NONE)
-        _look_at_others(row, can.get(row.pk, ()))
+        _look_at_others(can.get(row.pk, ()))
         changed += 1
     return changed, refused
 
 
-def _look_at_others(row: MatchRecord, others: Iterable[MatchRecord]) -> None:
-    """What the criteria leave for its candidates, now that this record is decided (or no longer is)."""
+def _look_at_others(others: Iterable[MatchRecord]) -> None:
+    """What the criteria leave for the candidates of a record that is decided now (or no longer is)."""
     for other in others:
         other.refresh_from_db()
         if other.state == MatchRecord.State.FREE and other.outcome not in MatchRecord.PAIRED:

@@ -99,7 +99,7 @@ def _items_of(candidates: Sequence[Candidate]) -> list[JobItem]:
     return [candidate.item for candidate in candidates if candidate.item is not None]
 
 
-def _not_applicable(run: Run, candidates: Sequence[Candidate], note: str) -> None:
+def _not_applicable(candidates: Sequence[Candidate], note: str) -> None:
     """These items no longer apply; said on each."""
     closed = _items_of(candidates)
     for item in closed:
@@ -182,7 +182,7 @@ def _end_deletion(run: Run, policy: DeletionPolicy) -> None:
             coupled = candidate.coupling is not None and not candidate.coupling.is_half
             (chosen if coupled and len(gone) == 1 else others).append(candidate)
             candidate.resolution = Resolution(deletion=policy)
-        _not_applicable(run, others, "not_deleted")
+        _not_applicable(others, "not_deleted")
         process(run, chosen, carry_out=True)
 
 
@@ -190,7 +190,7 @@ def uncouple(run: Run) -> None:
     """Remove Coupling: the records no longer synchronise and are marked *not to be coupled by itself*."""
     for candidates in _pages(run, writes=False):
         mine = [c for c in candidates if c.coupling is not None]
-        _not_applicable(run, [c for c in candidates if c.coupling is None], "not_coupled")
+        _not_applicable([c for c in candidates if c.coupling is None], "not_coupled")
         with run.page() as at:
             for candidate in mine:
                 _uncouple(run, candidate, at)

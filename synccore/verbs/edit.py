@@ -61,7 +61,7 @@ def _edit(run: Run, item: JobItem, coupling: Coupling, side: Side) -> None:
     note = ""
     for _round in range(ROUNDS + 1):
         record = _read(run, side, str(coupling.of(side, "id")))
-        note = _moved(run, side, record, run.job.options["seen"])
+        note = _moved(side, record, run.job.options["seen"])
         if record is None or note:
             break
         write = _write(run, item, coupling, side, record, values)
@@ -92,7 +92,7 @@ def _read(run: Run, side: Side, id: str) -> Record | None:
     return next((record for record in found if record.id == id), None)
 
 
-def _moved(run: Run, side: Side, record: Record | None, seen: Mapping[str, Any]) -> str:
+def _moved(side: Side, record: Record | None, seen: Mapping[str, Any]) -> str:
     """Why nothing is written: the record is gone, or these of its fields are not as they were seen; "" where it may be."""
     if record is None:
         return "gone"

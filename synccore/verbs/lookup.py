@@ -307,12 +307,11 @@ def _present(run: Run, each: Precondition, values: set[str]) -> set[str]:
     names = tuple(dict.fromkeys((each.lookup_field, *(condition.field for condition in each.filter))))
     with run.remote(each.side) as connector:
         found = connector.find(TableRef(each.table), each.lookup_field, sorted(values), names)
-    infos = run.known.setdefault("infos", {}).get((each.side, each.table), {})
     try:
         return {
             str(record.fields.get(each.lookup_field))
             for record in found
-            if not each.filter or matches(each.filter, record.fields, infos)
+            if not each.filter or matches(each.filter, record.fields, {})
         }
     except Misconfigured as failure:
         failure.params.setdefault("table", each.table)

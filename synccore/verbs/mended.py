@@ -62,9 +62,7 @@ def _release_others(run: Run, ended: Collection[Problem], at: datetime) -> None:
         at,
     )
     if apps:
-        run.queue_next.update(
-            (pk, SynchJob.Scope.CHANGES.value) for pk in _missed(apps, at) - {run.mapping.pk}
-        )
+        run.queue_next.update((pk, SynchJob.Scope.CHANGES.value) for pk in _missed(apps) - {run.mapping.pk})
 
 
 def _waiting() -> Any:
@@ -83,7 +81,7 @@ def check_soon(run: Run, held: Any, at: datetime) -> None:
     run.queue_next.update((mapping, CHECK) for mapping in mappings if mapping is not None)
 
 
-def _missed(apps: Collection[int], at: datetime) -> set[int]:
+def _missed(apps: Collection[int]) -> set[int]:
     """Mappings of these apps whose last scheduled run failed, or was not started while its app was away."""
     entries = JobQueueEntry.objects.filter(
         with_app(apps, "mapping__"),

@@ -228,7 +228,7 @@ def _plan(run: Run, candidates: Sequence[Candidate]) -> list[Write]:
         if step is None or candidate.failure is not None:
             continue
         if step.kind is StepKind.WRITE:
-            candidate.writes = [_update(run, candidate, step, side) for side in step.written_sides()]
+            candidate.writes = [_update(candidate, step, side) for side in step.written_sides()]
         elif step.kind is StepKind.CREATE:
             candidate.writes = [_create(run, candidate, step)]
         elif step.kind is StepKind.DELETE and step.side is not None:
@@ -240,7 +240,7 @@ def _plan(run: Run, candidates: Sequence[Candidate]) -> list[Write]:
     return planned
 
 
-def _update(run: Run, candidate: Candidate, step: Step, side: Side) -> Write:
+def _update(candidate: Candidate, step: Step, side: Side) -> Write:
     record = candidate.record(side)
     assert record is not None
     fields = dict(step.writes[side])

@@ -69,7 +69,7 @@ def check_rates(connector: Connector, app: Connection) -> Found:
     for integration, side in _pairs(app):
         if known is None:
             return [(None, Finding("currencies", CheckState.UNKNOWN, {}))]
-        found += _of_pair(connector, app, known, integration, side)
+        found += _of_pair(connector, known, integration, side)
     return found
 
 
@@ -85,9 +85,7 @@ def _pairs(app: Connection) -> Iterator[tuple[Integration, Side]]:
         yield row, next(side for side in SIDES if row.connection(side).pk == app.pk)
 
 
-def _of_pair(
-    connector: Connector, app: Connection, known: Known, integration: Integration, side: Side
-) -> Found:
+def _of_pair(connector: Connector, known: Known, integration: Integration, side: Side) -> Found:
     mapping = _mapping_of(known, integration, side)
     if mapping is None and known.mapping and TableMapping.objects.filter(pk=known.mapping).exists():
         return []  # the currencies of another pair

@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from synccore.engine.images import image_hash
-from synccore.engine.rules import UNFILLED, Resolution
+from synccore.engine.rules import UNFILLED
 from synccore.models import Coupling, JobItem, Problem, SynchJob
 from synccore.shapes import SIDES, Record, Side
 
@@ -153,19 +153,18 @@ def is_due(run: Run, problem: Problem, candidate: Candidate, now: datetime) -> b
     return False
 
 
-def from_couplings(couplings: Iterable[Coupling], resolution: Resolution | None = None) -> list[Candidate]:
+def from_couplings(couplings: Iterable[Coupling]) -> list[Candidate]:
     """Candidates by coupling, for retries and chosen records; both records are read by the page."""
     return [
         Candidate(
             origin=Side.LEFT if coupling.left_id is not None else Side.RIGHT,
             coupling=coupling,
-            resolution=resolution,
         )
         for coupling in couplings
     ]
 
 
-def from_items(run: Run, items: Sequence[JobItem], resolution: Resolution | None = None) -> list[Candidate]:
+def from_items(run: Run, items: Sequence[JobItem]) -> list[Candidate]:
     """Candidates of frozen items. An item names a coupling, or a record that was not coupled when it was found."""
     by_pk = {
         c.pk: c
@@ -189,7 +188,7 @@ def from_items(run: Run, items: Sequence[JobItem], resolution: Resolution | None
         if key in candidates:
             _no_longer(item, "same record")
             continue
-        candidate = Candidate(origin=side, coupling=coupling, item=item, resolution=resolution)
+        candidate = Candidate(origin=side, coupling=coupling, item=item)
         if coupling is not None and coupling.of(side, "id") is None:
             candidate.origin = side.other
         candidates[key] = candidate

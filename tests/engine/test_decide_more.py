@@ -99,7 +99,6 @@ def test_created_values() -> None:
             Template(2, R, {"r_terms": '"14D"', "r_name": '"below"', "r_phone": '"000"'}, NORWAY),
             Template(1, L, {"l_x": '"other side"'}),
         ),
-        right_infos={"r_terms": info("r_terms")},
     )
     one = record(L, **VALUES, phone=None, note=None)
     step = decide(Link(left_id="L1"), one, None, rules, {})
@@ -141,7 +140,6 @@ def test_filter_field_need_not_be_mapped() -> None:
     rules = mapping(
         rule(1, "name"),
         left_filter=(Condition("l_level", Operator.GE, "10"),),
-        left_infos={"l_level": info("l_level", FieldType.INTEGER)},
     )
     link = Link(left_id="L1")
     assert decide(link, record(L, name="A", level=9), None, rules, {}).kind is StepKind.IGNORED

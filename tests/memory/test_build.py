@@ -69,7 +69,7 @@ def test_every_setting_of_the_rows_reaches_the_rules() -> None:
     mapping.natural_key = first.pk
     mapping.save()
 
-    rules = rules_of(mapping, left_infos={"x": FieldInfo("x", FieldType.DATE)})
+    rules = rules_of(mapping)
     assert (rules.id, rules.name, rules.revision, rules.direction) == (
         mapping.pk, "Customers", 4, Direction.TO_RIGHT,
     )  # fmt: skip
@@ -81,7 +81,7 @@ def test_every_setting_of_the_rows_reaches_the_rules() -> None:
     assert rules.conflicts is ConflictPolicy.NEWEST and rules.deletions is DeletionPolicy.RESTORE
     assert rules.only_coupled and rules.templates == (TEMPLATE,) and rules.preconditions == (PRECONDITION,)
     assert rules.left_skew == Skew(1.5, 0.2) and rules.right_skew == Skew(-3)
-    assert rules.natural_key == first.pk and set(rules.infos(Side.LEFT)) == {"x", "name", "country"}
+    assert rules.natural_key == first.pk and set(rules.infos(Side.LEFT)) == {"name", "country"}
 
     one, two = rules.fields
     assert (one.id, one.revision, one.left, one.right, one.group, one.unit) == (

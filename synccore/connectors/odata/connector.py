@@ -139,8 +139,8 @@ class ODataConnector(Connector):
         except Failure:
             return
 
-    def _ask(self, path: str, operation: str, table: str = "", *, probe: bool = False) -> None:
-        self.client.send(Request("GET", path), operation=operation, table=table, probe=probe)
+    def _ask(self, path: str, operation: str, table: str = "") -> None:
+        self.client.send(Request("GET", path), operation=operation, table=table)
 
     def _look(self) -> None:
         """Ask for the service's sign of life. A web page, or whatever else answers there, is none."""

@@ -303,7 +303,7 @@ def grant(privilege: str, what: str, name: Sequence[str], user: str, columns: Se
     return f"GRANT {privilege}{some} ON {what} {'.'.join(map(quoted, name))} TO {quoted(user)};"
 
 
-def missing_privilege(now: Situation, privilege: str, statement: str, message: str = "") -> Misconfigured:
+def missing_privilege(now: Situation, privilege: str, statement: str) -> Misconfigured:
     """The integration user lacks ``privilege`` on the table; ``statement`` grants it."""
     params = {"table": now.table, "user": now.user, "privilege": privilege, "grant": statement}
-    return Misconfigured("missing_privilege", params, app_message=message)
+    return Misconfigured("missing_privilege", params)

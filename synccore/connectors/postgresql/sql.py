@@ -47,9 +47,9 @@ def cast_name(name: str) -> str:
     return name.replace("%", "%%")
 
 
-def read_expression(column: Column, alias: str = "t") -> str:
+def read_expression(column: Column) -> str:
     """What is selected for a column, so that the driver gives the Python type of its FieldType."""
-    name = f"{alias}.{quote(column.info.name)}"
+    name = f"t.{quote(column.info.name)}"
     if column.info.type in _RAW:
         return name
     if column.info.type in _CLAMPED:
