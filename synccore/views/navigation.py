@@ -13,13 +13,16 @@ from synccore.models import TableMapping
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
-    """Context of every template. Counts are asked only where a template shows them, once per page."""
+    """Context of every template. Counts are asked only where a template shows them, once per page.
+
+    A page's own context stands before it: no page may call anything of its own by one of these names.
+    """
     return {
         "instance": settings.INSTANCE,
         "page_url_name": request.resolver_match.view_name if request.resolver_match else "",
         "menu_counts": SimpleLazyObject(lambda: counts(request)),
-        "integrations": SimpleLazyObject(lambda: integrations(request)),
-        "integration": request.GET.get("integration", ""),
+        "seen_integrations": SimpleLazyObject(lambda: integrations(request)),
+        "shown_integration": request.GET.get("integration", ""),
     }
 
 

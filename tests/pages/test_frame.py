@@ -83,7 +83,7 @@ def test_one_integration_is_a_plain_name_and_several_are_a_filter(world, adminis
     make.make_problem(make.make_coupling(world.mapping, left_name="First one"), since=timezone.now())
     name = "ERP ⇄ CRM"
     text = as_user(administrator).get(reverse("home")).content.decode()
-    assert f'<span class="integration">{name}</span>' in text and 'id="integrations"' not in text
+    assert f'<span class="integration">{name}</span>' in text and 'id="integration-menu"' not in text
     other = make.make_mapping("Vendors", integration=make.make_integration())
     make.make_problem(make.make_coupling(other, left_name="Other one"), since=timezone.now())
     where = f"{reverse('coupling:coupled')}?tab=all"
@@ -100,3 +100,18 @@ def test_one_integration_is_a_plain_name_and_several_are_a_filter(world, adminis
     for name in ("synccore:jobs", "synccore:queue", "synccore:couplings", "errors:entries"):
         assert browser.get(f"{reverse(name)}?integration={other.integration_id}").status_code == 200
     assert browser.get(f"{where}&integration=999999").status_code == 200
+
+
+@pytest.mark.parametrize("name", ["synccore:connections", "synccore:standard", "synccore:new_mapping"])
+def test_a_page_about_integrations_leaves_the_choice_among_them_as_it_is(world, administrator, as_user, name):
+    """Its own context stands before that of the frame."""
+    other = make.make_mapping("Vendors", integration=make.make_integration()).integration
+    address = reverse(name, args=[other.pk] if name == "synccore:standard" else [])
+    if name == "synccore:new_mapping":
+        address += f"?integration={other.pk}"
+    text = as_user(administrator).get(address).content.decode()
+    menu = text.split('<nav id="integration-menu"')[1].split("</nav>")[0]
+    name_of_other = f"{other.left} ⇄ {other.right}"
+    assert "ERP ⇄ CRM" in menu and name_of_other in menu
+    button = text.split('popovertarget="integration-menu">')[1].split("</button>")[0]
+    assert ("All integrations" if name != "synccore:new_mapping" else name_of_other) in button
