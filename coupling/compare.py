@@ -24,6 +24,7 @@ from synccore.services.comparing import Pair, reference_name
 from synccore.shapes import SIDES, FieldInfo, FieldType, Side
 from synccore.tables import app_names
 from synccore.verbs.seen import digest
+from synccore.views.sentences import why_silent
 
 #: From this length on, the words in which two texts differ are marked.
 LONG: Final = 40
@@ -296,22 +297,8 @@ def both(reader: Reader, view: FieldView, texts: Mapping[Side, str | None]) -> t
 
 def troubles(pair: Pair, apps: Mapping[str, str]) -> list[str]:
     """Why what is shown is not how it stands in the apps now; one sentence per app."""
-    found = []
-    for side, reading in pair.readings.items():
-        name = {"app": apps[side.value]}
-        if reading.trouble == "late":
-            found.append(_("%(app)s did not answer within 5 seconds.") % name)
-        elif reading.trouble == "busy":
-            found.append(
-                _("Four people read from %(app)s at this moment; try again in a few seconds.") % name
-            )
-        elif reading.failure is not None:
-            failure = reading.failure
-            told = guides.render(
-                failure.code, failure.params, apps=apps, side=side.value, kind=failure.kind.value
-            )
-            found.append(_("%(app)s could not be read: %(why)s") % {**name, "why": told.sentence})
-    return found
+    said = [why_silent(each.trouble, each.failure, apps, side) for side, each in pair.readings.items()]
+    return [sentence for sentence in said if sentence]
 
 
 # -- values ------------------------------------------------------------------------------------------------------------

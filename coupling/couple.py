@@ -12,11 +12,10 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from synccore import guides, roles
+from synccore import roles
 from synccore.engine.compare import Fate, UnitView, compare
 from synccore.engine.compiled import compile_rules
 from synccore.engine.rules import Link
-from synccore.failures import Failure
 from synccore.models import Coupling, TableMapping
 from synccore.models.build import rules_of
 from synccore.services.comparing import Pair
@@ -24,6 +23,7 @@ from synccore.services.matching import Found, Hit, title_of
 from synccore.services.parents import Parent
 from synccore.shapes import SIDES, Record, Side
 from synccore.tables import State, app_names
+from synccore.views.sentences import why_silent
 from ui.views import Text
 
 from . import compare as comparing
@@ -110,7 +110,7 @@ class SideView:
     """One column of the page: the chosen record, or a search with what it found."""
 
     def __init__(self, asked: Asked, side: Side, apps: Mapping[str, str], known: Coupling | None) -> None:
-        self.side, self.app = side.value, apps[side.value]
+        self.side, self.app, self._apps = side.value, apps[side.value], apps
         self.id, self.words = asked.ids.get(side, ""), asked.words.get(side, "")
         self.known = known
         self.title = (known.title(side) if known else "") or self.id
@@ -138,7 +138,8 @@ class SideView:
             HitRow(hit.title, asked.choose(side, hit.record.id).url(), hit.coupling, side, hit)
             for hit in found.hits
         ]
-        self.more, self.trouble = found.more, trouble(found.trouble, found.failure, self.app)
+        self.more = found.more
+        self.trouble = why_silent(found.trouble, found.failure, self._apps, side)
         if self.words:
             self.heading = _("Found in %(app)s") % {"app": self.app}
         else:
@@ -152,19 +153,6 @@ class SideView:
             for each in halves
         ]
         self.heading = _("New in %(app)s, without a counterpart") % {"app": self.app} if self.hits else ""
-
-
-def trouble(code: str, failure: Failure | None, app: str) -> str:
-    """Why an app said nothing; "" where it answered."""
-    name = {"app": app}
-    if code == "late":
-        return _("%(app)s did not answer within 5 seconds.") % name
-    if code == "busy":
-        return _("Four people read from %(app)s at this moment; try again in a few seconds.") % name
-    if failure is not None:
-        told = guides.render(failure.code, {**failure.params, "app": app}, kind=failure.kind.value)
-        return _("%(app)s could not be read: %(why)s") % {**name, "why": told.sentence}
-    return ""
 
 
 # -- both --------------------------------------------------------------------------------------------------------------

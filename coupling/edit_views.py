@@ -14,7 +14,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from synccore import guides, roles, services
+from synccore import roles, services
 from synccore.models import Coupling
 from synccore.models.scoping import GrantLevel
 from synccore.services.editing import EDIT, Whole
@@ -22,6 +22,7 @@ from synccore.services.jobs import NotNow
 from synccore.services.live import Answer
 from synccore.shapes import Side
 from synccore.tables import app_names, record_url
+from synccore.views.sentences import why_silent
 
 from .compare_views import LONGEST_OPEN, NO_ANSWER, _not_now
 from .edit_fields import RecordForm, fields_of, from_content
@@ -93,7 +94,7 @@ def _frame(request: HttpRequest, coupling: Coupling, side: Side) -> dict[str, An
 def _read(request: HttpRequest, coupling: Coupling, side: Side, answer: Answer[Whole]) -> dict[str, Any]:
     apps = app_names(coupling.mapping)
     if answer.trouble or answer.value is None:
-        return {"trouble": _trouble(answer, side, apps)}
+        return {"trouble": why_silent(answer.trouble, answer.failure, apps, side)}
     if answer.value.record is None:
         return {"trouble": _("The record is not in %(app)s any more.") % {"app": apps[side.value]}}
     mapping = coupling.mapping
@@ -113,19 +114,6 @@ def _read(request: HttpRequest, coupling: Coupling, side: Side, answer: Answer[W
         "form": RecordForm(infos=fields.infos, initial=fields.initial) if fields.infos else None,
         "token": signing.dumps(content, salt=SALT, compress=True) if fields.infos else "",
     }
-
-
-def _trouble(answer: Answer[Whole], side: Side, apps: dict[str, str]) -> str:
-    name = {"app": apps[side.value]}
-    if answer.trouble == "busy":
-        return _("Four people read from %(app)s at this moment; try again in a few seconds.") % name
-    if answer.failure is not None:
-        failure = answer.failure
-        told = guides.render(
-            failure.code, failure.params, apps=apps, side=side.value, kind=failure.kind.value
-        )
-        return _("%(app)s could not be read: %(why)s") % {**name, "why": told.sentence}
-    return _("%(app)s did not answer within 5 seconds.") % name
 
 
 def _save(request: HttpRequest, coupling: Coupling, side: Side) -> HttpResponse:

@@ -16,17 +16,18 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
-from synccore import guides, roles
+from synccore import roles
 from synccore.actions import ON_RECORDS
 from synccore.engine.why import why
 from synccore.filters import CouplingFilter
 from synccore.models import Coupling, Problem, TableMapping
 from synccore.services import matching, situation
-from synccore.services.matching import Found, Hit
+from synccore.services.matching import Hit
 from synccore.shapes import SIDES, Side
 from synccore.tables import State, app_names, record_url
 from synccore.views.coupling_table import CouplingRow
 from synccore.views.lists import RecordListPage
+from synccore.views.sentences import why_silent
 from synccore.views.why import sentence
 from ui.paging import Sort, among
 from ui.tables import Column, ListTable
@@ -239,7 +240,9 @@ def _found(mapping: TableMapping, side: Side, asked: str, *, may_couple: bool) -
     apps = app_names(mapping)
     found = matching.find(mapping, side, asked)
     rows = [_hit(mapping, hit, may_couple=may_couple) for hit in found.hits]
-    return SideFound(side.value, apps[side.value], rows, found.more, _trouble(found, side, apps))
+    return SideFound(
+        side.value, apps[side.value], rows, found.more, why_silent(found.trouble, found.failure, apps, side)
+    )
 
 
 def _hit(mapping: TableMapping, hit: Hit, *, may_couple: bool) -> HitRow:
@@ -261,18 +264,3 @@ def _hit(mapping: TableMapping, hit: Hit, *, may_couple: bool) -> HitRow:
         query = urlencode({"mapping": mapping.pk, "side": hit.side.value, "id": hit.record.id})
         couple = f"{reverse('coupling:couple')}?{query}"
     return HitRow(hit.title or hit.record.id, hit.record.id, state, url, couple)
-
-
-def _trouble(found: Found, side: Side, apps: Mapping[str, str]) -> str:
-    name = {"app": apps[side.value]}
-    if found.trouble == "late":
-        return _("%(app)s did not answer within 5 seconds.") % name
-    if found.trouble == "busy":
-        return _("Four people read from %(app)s at this moment; try again in a few seconds.") % name
-    if found.failure is not None:
-        failure = found.failure
-        told = guides.render(
-            failure.code, failure.params, apps=apps, side=side.value, kind=failure.kind.value
-        )
-        return _("%(app)s could not be read: %(why)s") % {**name, "why": told.sentence}
-    return ""

@@ -16,7 +16,6 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
 
@@ -28,6 +27,7 @@ from synccore.models.scoping import GrantLevel
 from synccore.services import match
 from synccore.services.jobs import NotNow
 from synccore.shapes import Side
+from synccore.views.addresses import job_link
 from synccore.views.sentences import not_now, not_retried
 from ui.actions import MANY, NAMES_SHOWN, Action, Outcome, press
 from ui.due import is_due
@@ -326,7 +326,7 @@ def _look_for_matches(couplings: QuerySet[Any], *, user: Any) -> Outcome:
 def started(job: SynchJob, action: Action) -> Outcome:
     text = _("%(action)s runs as %(job)s; its page shows the result of every record.")
     text = text.replace("%(action)s", "{0}").replace("%(job)s", "{1}")
-    return Outcome(format_html(text, action.label, _link_to(job)))
+    return Outcome(format_html(text, action.label, job_link(job)))
 
 
 def run_now(couplings: QuerySet[Any], *, user: Any) -> Outcome:
@@ -338,17 +338,12 @@ def run_now(couplings: QuerySet[Any], *, user: Any) -> Outcome:
     said: list[Any] = []
     if tried.job is not None:
         text = ngettext("{n} record runs now as {job}.", "{n} records run now as {job}.", tried.n)
-        said.append(format_html(text, n=tried.n, job=_link_to(tried.job)))
+        said.append(format_html(text, n=tried.n, job=job_link(tried.job)))
     if tried.refused:
         said.append(_left_alone(tried.refused))
     if not said:
         said.append(_("None of these records waits any more."))
     return Outcome(format_html_join(" ", "{}", ((each,) for each in said)), ok=tried.job is not None)
-
-
-def _link_to(job: SynchJob) -> SafeString:
-    name = _("job %(n)s") % {"n": job.pk}
-    return format_html('<a href="{}">{}</a>', reverse("synccore:job", args=[job.pk]), name)
 
 
 def retried(result: Any) -> Outcome:

@@ -12,7 +12,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDi
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
@@ -22,6 +21,7 @@ from synccore import roles, services
 from synccore.models import SynchJob
 from synccore.services.entries import MOST_CHOSEN
 from synccore.tables import Said, app_names, say
+from synccore.views.back import is_ours
 from synccore.views.jobs import jobs_of
 
 OLD = timedelta(days=7)
@@ -200,8 +200,7 @@ def without_result(address: str) -> str:
 
 def _safe(request: HttpRequest, address: str) -> str:
     """The page a button was pressed on, if it is one of ours."""
-    ours = url_has_allowed_host_and_scheme(address, {request.get_host()}, require_https=request.is_secure())
-    return without_result(address) if address and ours else reverse("errors:entries")
+    return without_result(address) if is_ours(request, address) else reverse("errors:entries")
 
 
 def _must_clean_up(request: HttpRequest) -> None:

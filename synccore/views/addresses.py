@@ -1,10 +1,13 @@
-"""Addresses of records in Tandem's own pages; templates and lists of every app link to a record by these."""
+"""Addresses of records in Tandem's own pages, and the link to a job; every app links to them by these."""
 
 from __future__ import annotations
 
 from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
-from synccore.models import Coupling
+from synccore.models import Coupling, SynchJob
 from synccore.shapes import Side
 
 
@@ -19,3 +22,9 @@ def pair_url(mapping: int | None, coupling: int | None, key: str) -> str:
     if mapping is None or coupling is None:
         return ""
     return f"{reverse('coupling:record', args=[mapping, key or '-'])}?pair={coupling}"
+
+
+def job_link(job: SynchJob) -> SafeString:
+    """The job's number as a link to its page, to stand in a sentence."""
+    name = _("job %(n)s") % {"n": job.pk}
+    return format_html('<a href="{}">{}</a>', reverse("synccore:job", args=[job.pk]), name)

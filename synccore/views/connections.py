@@ -9,11 +9,10 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.html import format_html
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
@@ -26,6 +25,8 @@ from synccore.services.jobs import NotNow
 from synccore.tables import JobRow, apps_of, say
 
 from . import integrations
+from .addresses import job_link
+from .back import back_to
 from .banners import with_next_look
 from .checks import checks_of
 from .connection_rows import (
@@ -141,17 +142,8 @@ def list_choices(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _started(request: HttpRequest, app: Connection, job: SynchJob, text: str) -> HttpResponse:
     """Say which job does it, and go back to where it was pressed."""
-    link = format_html(
-        '<a href="{}">{}</a>', reverse("synccore:job", args=[job.pk]), _("job %(n)s") % {"n": job.pk}
-    )
-    messages.success(request, format_html(text, app=app.name, job=link))
-    return redirect(back_to(request) or reverse("synccore:connection", args=[app.pk]))
-
-
-def back_to(request: HttpRequest) -> str:
-    """The page of ours that a form was pressed on; "" where it names none."""
-    back = request.POST.get("back", "")
-    return back if url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}) else ""
+    messages.success(request, format_html(text, app=app.name, job=job_link(job)))
+    return HttpResponseRedirect(back_to(request, reverse("synccore:connection", args=[app.pk])))
 
 
 @require_POST
@@ -164,9 +156,6 @@ def check_now(request: HttpRequest, pk: int) -> HttpResponse:
     except NotNow as no:
         messages.info(request, not_now(no.code, no.params))
     else:
-        link = format_html(
-            '<a href="{}">{}</a>', reverse("synccore:job", args=[job.pk]), _("job %(n)s") % {"n": job.pk}
-        )
         text = _("Checked now by {job}. If it passes, {name} goes on at once.")
-        messages.success(request, format_html(text, job=link, name=problem.name))
-    return redirect(back_to(request) or "home")
+        messages.success(request, format_html(text, job=job_link(job), name=problem.name))
+    return HttpResponseRedirect(back_to(request))

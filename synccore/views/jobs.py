@@ -26,6 +26,7 @@ from synccore.tables import JobRow, JobTable
 from ui.paging import Sort
 from ui.views import Tab
 
+from .addresses import job_link
 from .back import back_to
 from .job_page import COUNTED, failed_couplings, job_context, jobs_of, may_cancel, right, visible
 from .lists import RecordListPage, may_run, runnable
@@ -165,8 +166,7 @@ def run_now(request: HttpRequest, pk: int) -> HttpResponse:
     except NotNow as no:
         messages.warning(request, not_now(no.code, no.params))
         return HttpResponseRedirect(back_to(request))
-    named = ((JobRow(each).url, _("job %(n)s") % {"n": each.pk}) for each in jobs)
-    links = format_html_join(", ", '<a href="{}">{}</a>', named)
+    links = format_html_join(", ", "{}", ((job_link(each),) for each in jobs))
     messages.success(
         request, format_html(_("{mapping} runs now as {jobs}."), mapping=mapping.name, jobs=links)
     )

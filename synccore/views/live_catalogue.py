@@ -13,8 +13,6 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from synccore import guides
-from synccore.failures import Failure
 from synccore.models import Connection
 from synccore.models.catalogue import read_at, stored_tables
 from synccore.services import catalogue
@@ -23,6 +21,7 @@ from synccore.shapes import SIDES, Side, TableInfo
 
 from .mapping_words import field_hint, option_words, type_words
 from .mappings import require_set_up
+from .sentences import why_silent
 
 #: A list of choices is no catalogue: an app with more tables than this is asked for by typing.
 MOST = 3_000
@@ -92,7 +91,8 @@ def live_catalogue(request: HttpRequest, pk: int) -> HttpResponse:
 def _live_picker(app: Connection, side: Side, table: str, asked: Answer[dict[str, TableInfo]]) -> Picker:
     if asked.value is None:
         kept = stored_picker(app, side, table)
-        trouble = _trouble(app.name, side, asked)
+        apps = {each.value: app.name for each in SIDES}
+        trouble = why_silent(asked.trouble, asked.failure, apps, side)
         return Picker(**{**_dict(kept), "trouble": trouble})
     tables = [(name, info.label) for name, info in sorted(asked.value.items())][:MOST]
     fields = _fields(asked.value.get(table))
@@ -103,21 +103,6 @@ def _live_picker(app: Connection, side: Side, table: str, asked: Answer[dict[str
 
 def _dict(picker: Picker) -> dict[str, Any]:
     return {name: getattr(picker, name) for name in Picker.__dataclass_fields__}
-
-
-def _trouble(app: str, side: Side, asked: Answer[Any]) -> str:
-    """Why an app gave no catalogue, in one sentence."""
-    if asked.trouble == "late":
-        return _("%(app)s did not answer within five seconds.") % {"app": app}
-    if asked.trouble == "busy":
-        return _("Enough people read from %(app)s at this moment.") % {"app": app}
-    failure: Failure | None = asked.failure
-    if failure is None:
-        return _("%(app)s gave no answer.") % {"app": app}
-    names = {each.value: app for each in SIDES}
-    return guides.render(
-        failure.code, failure.params, apps=names, side=side.value, kind=failure.kind.value
-    ).sentence
 
 
 def _page(picker: Picker, app: Connection, table: str, found: dict[str, TableInfo]) -> dict[str, Any]:

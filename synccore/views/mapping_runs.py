@@ -28,6 +28,7 @@ from synccore.services.jobs import NotNow
 from synccore.shapes import SIDES, Side
 from synccore.tables import JobRow, State, app_names
 
+from .addresses import job_link
 from .mapping_forms import FORM_VERBS
 from .mapping_rows import moment_of
 from .mappings import granted_mapping
@@ -108,10 +109,9 @@ def planned(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "POST":
         full = request.POST.get("full") == "1"
         job = runs.start_dry_run(found, user=request.user, full=full)
-        link = format_html(
-            '<a href="{}">{}</a>', reverse("synccore:job", args=[job.pk]), _("job %(n)s") % {"n": job.pk}
+        messages.success(
+            request, format_html(_("{job} looks at the records. It writes nothing."), job=job_link(job))
         )
-        messages.success(request, format_html(_("{job} looks at the records. It writes nothing."), job=link))
         return redirect("synccore:planned", pk=pk)
     template = "synccore/planned_region.html" if request.htmx else "synccore/planned.html"  # type: ignore[attr-defined]
     return render(request, template, _planned_context(request, found))

@@ -25,6 +25,7 @@ from synccore.services.jobs import NotNow
 from synccore.shapes import SIDES, Side
 from synccore.tables import JobRow, State, app_names
 
+from .addresses import job_link
 from .mapping_forms import FORM_VERBS
 from .mappings import granted_mapping
 from .match_rows import LOOKS, OF_PAIRS, MetRow, groups_of, outcome_state, tab_of
@@ -175,10 +176,9 @@ def match_page(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def looking_text(job: SynchJob) -> str:
-    link = format_html(
-        '<a href="{}">{}</a>', reverse("synccore:job", args=[job.pk]), _("job %(n)s") % {"n": job.pk}
+    return format_html(
+        _("{job} reads both apps and looks for matches. It couples nothing."), job=job_link(job)
     )
-    return format_html(_("{job} reads both apps and looks for matches. It couples nothing."), job=link)
 
 
 def _context(request: HttpRequest, found: TableMapping) -> dict[str, Any]:

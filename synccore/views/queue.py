@@ -27,6 +27,7 @@ from synccore.services.jobs import NotNow
 from ui.actions import Action, Outcome
 from ui.paging import Sort
 
+from .addresses import job_link
 from .lists import RecordListPage
 from .queue_table import QueueRow, QueueTable, every, scope_word, with_jobs
 from .sentences import not_now
@@ -121,10 +122,7 @@ class QueuePage(RecordListPage):
 
     def _run(self, entry: JobQueueEntry) -> str:
         job = queue.run_entry_now(entry, user=self.request.user)
-        link = format_html(
-            '<a href="{}">{}</a>', reverse("synccore:job", args=[job.pk]), _("job %(n)s") % {"n": job.pk}
-        )
-        return format_html(_("{name} runs now as {job}."), name=entry_name(entry), job=link)
+        return format_html(_("{name} runs now as {job}."), name=entry_name(entry), job=job_link(job))
 
 
 def entry_name(entry: JobQueueEntry) -> str:

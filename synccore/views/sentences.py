@@ -10,7 +10,9 @@ from django.utils.translation import gettext as _
 
 from synccore import guides
 from synccore.codes import CODES
+from synccore.failures import Failure
 from synccore.guides import job_log
+from synccore.shapes import Side
 from synccore.verbs.chosen import CHANGED_MEANWHILE
 from synccore.verbs.undo_plan import CHANGED_SINCE
 
@@ -143,3 +145,21 @@ def not_now(code: str, params: Mapping[str, Any]) -> str:
     }
     found = reasons.get(str(params.get("reason", "")) if code == "held" else code)
     return found % {"mapping": mapping} if found else code.replace("_", " ")
+
+
+def why_silent(trouble: str, failure: Failure | None, apps: Mapping[str, str], side: Side) -> str:
+    """Why an app told nothing to a person who waited; "" where it did.
+
+    Args:
+        trouble, failure: as of ``services.live.Answer``.
+        apps: what people call the two apps, by side.
+    """
+    name = {"app": apps[side.value]}
+    if trouble == "late":
+        return _("%(app)s did not answer within 5 seconds.") % name
+    if trouble == "busy":
+        return _("Four people read from %(app)s at this moment; try again in a few seconds.") % name
+    if failure is None:
+        return ""
+    told = guides.render(failure.code, failure.params, apps=apps, side=side.value, kind=failure.kind.value)
+    return _("%(app)s could not be read: %(why)s") % {**name, "why": told.sentence}

@@ -21,6 +21,7 @@ from synccore.services.records import MANY
 from synccore.services.rights import RightMissing
 from synccore.services.undo import Undoable
 
+from .addresses import job_link
 from .job_page import visible
 from .sentences import not_now
 
@@ -152,9 +153,6 @@ def _start(request: HttpRequest, job: SynchJob, chosen: list[int] | None) -> Htt
     except NotNow as no:
         messages.warning(request, not_now(no.code, no.params))
         return redirect("synccore:job", pk=job.pk)
-    link = format_html(
-        '<a href="{}">{}</a>', reverse("synccore:job", args=[job.pk]), _("job %(n)s") % {"n": job.pk}
-    )
     text = _("What {job} wrote is undone now; this page shows the result of every record.")
-    messages.success(request, format_html(text, job=link))
+    messages.success(request, format_html(text, job=job_link(job)))
     return redirect("synccore:job", pk=started.pk)

@@ -15,10 +15,10 @@ from django.contrib.auth import login
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from synccore.views.back import is_ours
 from tandem.demo.apps import DemoProblem
 from tandem.demo.bar import BAR_COOKIE, person_named
 from tandem.demo.fault import Fault, Place
@@ -167,5 +167,4 @@ def show_bar(request: HttpRequest) -> HttpResponse:
 
 def _back(request: HttpRequest) -> HttpResponseRedirect:
     there = request.POST.get("next", "")
-    ours = url_has_allowed_host_and_scheme(there, {request.get_host()}, require_https=request.is_secure())
-    return HttpResponseRedirect(there if ours else "/")
+    return HttpResponseRedirect(there if is_ours(request, there) else "/")

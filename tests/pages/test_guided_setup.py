@@ -211,6 +211,8 @@ def test_the_test_button_comes_back_to_its_step(browser, books):
     assert answer.url == here
     answer = browser.post(at(app, "test_connection"), {"back": "https://elsewhere.example/"})
     assert answer.url == at(app, "connection")
+    # A word is an address beside this one, and no name of a page that is looked up.
+    assert browser.post(at(app, "test_connection"), {"back": "elsewhere"}).url == "elsewhere"
 
 
 @pytest.mark.parametrize("step", ["guided_test", "guided_checks", "guided_choose"])
