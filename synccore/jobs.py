@@ -37,6 +37,10 @@ DEATHS: Final = 5
 #: A message that was sent this long ago and brought nobody is sent again.
 RESEND: Final = timedelta(seconds=30)
 
+#: The twin of a new job may be claimed between the statement that it refuses and the one that looks for it. A row that is
+#: refused so often is refused for another reason.
+CLAIMED_MEANWHILE: Final = 5
+
 #: By itself the set-up of an app is looked at no more often.
 LOOK_AGAIN: Final = timedelta(minutes=5)
 
@@ -52,16 +56,22 @@ def enqueue(
     """Insert a queued job, or give back the one that waits already for the same mapping (or connection), scope and verb.
 
     Never gives back a running one: it has read past some of what the new one is wanted for.
+
+    Raises IntegrityError where the row is refused for another reason than such a twin.
     """
-    try:
-        with transaction.atomic():
-            return SynchJob.objects.create(verb=verb, mapping=mapping, scope=scope, **values)
-    except IntegrityError:
-        queued = SynchJob.objects.filter(verb=verb, mapping=mapping, scope=scope, state=SynchJob.State.QUEUED)
-        twin = queued.filter(connection=values.get("connection")).first()
-        if twin is None:  # it was claimed between the two statements
-            return enqueue(verb=verb, mapping=mapping, scope=scope, **values)
-        return twin
+    queued = SynchJob.objects.filter(verb=verb, mapping=mapping, scope=scope, state=SynchJob.State.QUEUED)
+    tries = CLAIMED_MEANWHILE
+    while True:
+        try:
+            with transaction.atomic():
+                return SynchJob.objects.create(verb=verb, mapping=mapping, scope=scope, **values)
+        except IntegrityError:
+            twin = queued.filter(connection=values.get("connection")).first()
+            if twin is not None:
+                return twin
+            tries -= 1
+            if not tries:
+                raise
 
 
 def held(mapping: TableMapping, *, is_stopped: bool | None = None) -> str:

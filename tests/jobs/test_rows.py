@@ -25,6 +25,7 @@ from synccore.models.ledger import read_ledger
 from synccore.models.seals import verify_journal
 from synccore.shapes import Side
 from synccore.verbs.run import LEASE, shutting_down
+from tests.factories import make_mapping
 
 from .conftest import Clock
 from .helpers import new, only_problem, pair, tick, work
@@ -376,3 +377,27 @@ def test_nothing_runs_twice_by_a_disabled_mapping() -> None:
     TableMapping.objects.update(enabled=False)
     assert work() == [] and jobs.held(TableMapping.objects.get()) == "disabled"
     assert timedelta(seconds=90) == LEASE
+
+
+@pytest.mark.parametrize("claimed", [1, 4])
+def test_a_twin_that_is_claimed_meanwhile_does_not_count(
+    monkeypatch: pytest.MonkeyPatch, claimed: int
+) -> None:
+    mapping, create, tries = make_mapping(), SynchJob.objects.create, []
+
+    def refused(**values: Any) -> SynchJob:
+        tries.append(values)
+        if len(tries) <= claimed:
+            raise IntegrityError("one_queued_job_per_scope")
+        return create(**values)
+
+    monkeypatch.setattr(SynchJob.objects, "create", refused)
+    job = jobs.enqueue(verb="synchronise", mapping=mapping)
+    assert (job.state, len(tries)) == ("queued", claimed + 1)
+    assert jobs.enqueue(verb="synchronise", mapping=mapping) == job, "one that waits is given back"
+
+
+def test_a_job_that_is_refused_for_another_reason_says_so_instead_of_trying_for_ever() -> None:
+    with pytest.raises(IntegrityError, match="not-null"):
+        jobs.enqueue(verb="synchronise", mapping=make_mapping(), options=None)
+    assert not SynchJob.objects.exists()
