@@ -1,6 +1,6 @@
 """What a run would do: the same selecting, looking up and deciding as a run, and then nothing.
 
-No app is written to and no table changes: whatever selecting notes down is rolled back page by page.
+No app is written to and no table changes: what selecting would note down is let go.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from django.db import transaction
 from django.utils import timezone
 
 from synccore.connectors.base import Connector
@@ -83,6 +82,8 @@ class DryRun(Run):
     def has_met(self, side: Side, id: str) -> bool:
         return (side, id) in self._seen
 
+    def no_longer(self, item: JobItem, note: str) -> None: ...
+
     def page(self, checkpoint: Any = None) -> Any:
         raise AssertionError("A dry run stores nothing.")
 
@@ -115,7 +116,8 @@ class DryRun(Run):
     # -- selecting ---------------------------------------------------------------------------------------------------
 
     def _due(self) -> Iterator[list[Candidate]]:
-        found = due_problems(self.mapping.pk, self.mapping.revision, timezone.now()).select_related(
+        # Not joined: all couplings are read while the database knows neither table.
+        found = due_problems(self.mapping.pk, self.mapping.revision, timezone.now()).prefetch_related(
             "coupling"
         )
         for problems in _pages(found):
@@ -127,12 +129,9 @@ class DryRun(Run):
             mapping=self.mapping, purpose=JobItem.Purpose.FOUND, state=JobItem.State.OPEN
         )
         for items in _pages(open_):
-            with transaction.atomic():
-                candidates = read_uncoupled(self, from_items(self, items))
-                lookup.complete(self, candidates)
-                candidates = pass_over(self, candidates)
-                transaction.set_rollback(True)
-            yield candidates
+            candidates = read_uncoupled(self, from_items(self, items))
+            lookup.complete(self, candidates)
+            yield pass_over(self, candidates)
 
     def _changed(self) -> Iterator[Callable[[], Iterator[list[Candidate]]]]:
         for side in SIDES:

@@ -152,8 +152,7 @@ def _page(run: Run, terms: Terms, page: Sequence[JobItem]) -> None:
         if item.pk in known:
             continue
         if row is None:
-            item.state, item.note = JobItem.State.NOT_APPLICABLE, "match_moved"
-            item.save(update_fields=["state", "note"])
+            run.no_longer(item, "match_moved")
         elif row.outcome in MatchRecord.PAIRED:
             ids = {Side.LEFT: row.record_id, Side.RIGHT: row.other_id}
             pairs.append(Pair(item, ids, row.place if row.outcome == MatchRecord.Outcome.ONE else None, {}))

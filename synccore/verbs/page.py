@@ -194,11 +194,11 @@ def creations_allowed(run: Run, destination: Side) -> int | None:
 
 def _holds_records(run: Run, side: Side, *, strangers_only: bool) -> bool:
     rules, cursor = run.rules.rules, None
+    # One row tells; where the first one is outside a filter that only Tandem can judge, whole pages are asked for.
+    limit = None if strangers_only else 1
     while True:
         with run.remote(side) as connector:
-            page = connector.versions(
-                rules.table(side), rules.filter(side), cursor, limit=None if strangers_only else 1
-            )
+            page = connector.versions(rules.table(side), rules.filter(side), cursor, limit=limit)
         ids = [id for id, _version in page.versions]
         if ids and not strangers_only:
             return True
@@ -207,7 +207,7 @@ def _holds_records(run: Run, side: Side, *, strangers_only: bool) -> bool:
             return True
         if page.complete:
             return False
-        cursor = page.cursor
+        cursor, limit = page.cursor, None
 
 
 def living_couplings(run: Run) -> int:

@@ -17,7 +17,7 @@ from django.utils import timezone
 from synccore.connectors.base import Connector
 from synccore.engine.compiled import Compiled, compile_rules
 from synccore.failures import Bug, Failure
-from synccore.models import JobLog, Journal, Problem, SynchJob, SynchJobError, TableMapping
+from synccore.models import JobItem, JobLog, Journal, Problem, SynchJob, SynchJobError, TableMapping
 from synccore.models.build import brakes_of, rules_of
 from synccore.models.bulk import update
 from synccore.models.instance import MISMATCH
@@ -251,6 +251,11 @@ class Run:
     def end(self, found: Iterable[Problem], ending: Problem.Ending, at: datetime) -> None:
         """Episodes that this job ends, for the person who asked for it. Inside the page transaction."""
         problems.end(found, ending, tally=self.tally, now=at, job=self.job, by=self.job.requested_by)
+
+    def no_longer(self, item: JobItem, note: str) -> None:
+        """There is nothing to do about this item any more; ``note`` says why."""
+        item.state, item.note = JobItem.State.NOT_APPLICABLE, note
+        item.save(update_fields=["state", "note"])
 
     # -- the page transaction ------------------------------------------------------------------------------------------
 

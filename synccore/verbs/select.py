@@ -114,8 +114,7 @@ def pass_over(run: Run, candidates: Iterable[Candidate]) -> list[Candidate]:
         skipped = problem.state in (Problem.State.SKIPPED, Problem.State.ON_PURPOSE)
         run.count("skipped" if skipped else "waiting", candidate.direction)
         if candidate.item is not None:
-            candidate.item.state, candidate.item.note = JobItem.State.NOT_APPLICABLE, problem.state
-            candidate.item.save(update_fields=["state", "note"])
+            run.no_longer(candidate.item, problem.state)
     return chosen
 
 
@@ -181,23 +180,18 @@ def from_items(run: Run, items: Sequence[JobItem]) -> list[Candidate]:
         if coupling is not None and (coupling.removed_at or coupling.ended_at):
             coupling = None
             if not item.record_id:
-                _no_longer(item)
+                run.no_longer(item, "coupling ended")
                 continue
         coupling = coupling or by_record[side].get(item.record_id)
         key: object = coupling.pk if coupling else (side, item.record_id)
         if key in candidates:
-            _no_longer(item, "same record")
+            run.no_longer(item, "same record")
             continue
         candidate = Candidate(origin=side, coupling=coupling, item=item)
         if coupling is not None and coupling.of(side, "id") is None:
             candidate.origin = side.other
         candidates[key] = candidate
     return list(candidates.values())
-
-
-def _no_longer(item: JobItem, note: str = "coupling ended") -> None:
-    item.state, item.note = JobItem.State.NOT_APPLICABLE, note
-    item.save(update_fields=["state", "note"])
 
 
 def read_uncoupled(run: Run, candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -213,7 +207,7 @@ def read_uncoupled(run: Run, candidates: Sequence[Candidate]) -> list[Candidate]
             assert candidate.item is not None
             record = found.get(candidate.item.record_id)
             if record is None or record.id in removed:
-                _no_longer(candidate.item, "gone" if record is None else "removed")
+                run.no_longer(candidate.item, "gone" if record is None else "removed")
                 continue
             candidate.records[side] = record
             kept.append(candidate)

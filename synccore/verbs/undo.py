@@ -126,8 +126,7 @@ def _load(run: Run, chosen: Sequence[JobItem]) -> list[Undoing]:
     for item in chosen:
         coupling = pairs.get(item.coupling_id or 0)
         if coupling is None:
-            item.state, item.note = JobItem.State.NOT_APPLICABLE, "coupling ended"
-            item.save(update_fields=["state", "note"])
+            run.no_longer(item, "coupling ended")
             continue
         side = Side.LEFT if coupling.left_id is not None else Side.RIGHT
         each = Undoing(Candidate(origin=side, coupling=coupling, item=item), rows[coupling.pk])

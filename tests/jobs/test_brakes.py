@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from synccore import jobs, services
+from synccore.connectors.memory import MemoryConnector
 from synccore.models import Coupling, JobItem, Journal, Problem, SynchJob, SynchJobError, TableMapping
 from synccore.models.ledger import read_ledger
 from synccore.models.seals import verify_journal
 from synccore.services.jobs import NotNow
-from synccore.shapes import Side
+from synccore.shapes import Side, VersionPage
 
 from .conftest import Clock
 from .helpers import new, only_problem, pair, said, schedule_of, tick, work
@@ -188,6 +189,27 @@ def test_a_first_load_into_an_empty_side_is_not_braked_and_may_be_interrupted() 
     assert Coupling.objects.count() == 2
     services.resume([world.integration])
     assert [each.inserted for each in work()] == [6]
+
+
+def test_the_brake_does_not_ask_row_by_row_where_only_tandem_can_judge_the_filter(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Services whose filter says less than the mapping's: a page of them may hold no row that fits."""
+    world = filled(1, direction="to_right")
+    new(world, "C9")
+    for number in range(7):
+        new(world, f"A{number}", Side.RIGHT)
+    asked: list[int | None] = []
+
+    def versions(self, table, filter=(), cursor=None, *, limit=None):
+        asked.append(limit)
+        start, size = (cursor or {"at": 0})["at"], limit or 3
+        complete = start + size >= len(world.rows(Side.RIGHT))
+        return VersionPage((), None if complete else {"at": start + size}, complete)
+
+    monkeypatch.setattr(MemoryConnector, "versions", versions)
+    assert world.run().inserted == 1
+    assert asked == [1, None, None, None], "one row, then pages of three"
 
 
 def test_creations_past_the_limit_are_held_back_and_the_rest_is_not_lost() -> None:

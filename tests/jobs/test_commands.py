@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from synccore.failures import Rejected
 from synccore.management.progress import Progress
-from synccore.models import FieldMapping, Integration, Problem, SynchJob
+from synccore.models import FieldMapping, Integration, JobItem, Problem, SynchJob
 from synccore.shapes import Side
 
 from .conftest import Clock
@@ -186,6 +187,31 @@ def test_a_dry_run_says_what_the_run_then_does_and_writes_nothing(clock: Clock) 
     counted = next(line for line in lines if line.startswith(f"{name}: 2 inserted"))
     job = world.run()
     assert counted == f"{name}: {job.inserted} inserted, {job.modified} modified, {job.failed} failed"
+
+
+def test_a_dry_run_asks_no_app_inside_a_transaction_and_leaves_what_a_sweep_found() -> None:
+    world = World()
+    pair(world, "C1")
+    new(world, "C2")
+    world.left.remove("customer", new(world, "C3"))
+    left = str(world.coupling("C1").left_id)
+    world.left.put("customer", left, {"phone": "2"})
+    gone = new(world, "C4")
+    world.run(scope="sweep")
+    world.left.remove("customer", gone)
+    found = list(JobItem.objects.order_by("pk").values_list("record_id", "state", "note"))
+    assert {record for record, _state, _note in found} >= {left, gone}
+    asked, outside = [], len(connection.savepoint_ids)
+
+    def ask(when: str, method: str) -> None:
+        asked.append((method, len(connection.savepoint_ids)))
+
+    world.left.faults.hook = world.right.faults.hook = ask
+    code, said = call("sync", dry_run=True)
+    assert code == 0 and "C1 Firm C1" in said and "C2 Firm C2" in said and "C4" not in said
+    assert "fetch" in {method for method, _depth in asked}
+    assert {depth for _method, depth in asked} == {outside}
+    assert list(JobItem.objects.order_by("pk").values_list("record_id", "state", "note")) == found
 
 
 def test_a_dry_run_shows_no_sensitive_value() -> None:
