@@ -18,6 +18,7 @@ from synccore.lines import end_parent, go_on
 from synccore.models import JobItem, JobQueueEntry, Problem, SynchJob, TableMapping
 from synccore.models.instance import MISMATCH
 from synccore.models.job import OUTCOMES
+from synccore.models.kept import keep
 from synccore.models.seals import close_job
 from synccore.shapes import SIDES, Side
 from synccore.verbs import VERBS, problems
@@ -57,13 +58,16 @@ def enqueue(
 
     Never gives back a running one: it has read past some of what the new one is wanted for.
 
-    Raises IntegrityError where the row is refused for another reason than such a twin.
+    Raises Connection.DoesNotExist where somebody deleted the connection; IntegrityError where the row is refused for another
+    reason than such a twin.
     """
     queued = SynchJob.objects.filter(verb=verb, mapping=mapping, scope=scope, state=SynchJob.State.QUEUED)
     tries = CLAIMED_MEANWHILE
     while True:
         try:
             with transaction.atomic():
+                if values.get("connection") is not None:
+                    keep(values["connection"])
                 return SynchJob.objects.create(verb=verb, mapping=mapping, scope=scope, **values)
         except IntegrityError:
             twin = queued.filter(connection=values.get("connection")).first()
@@ -176,7 +180,7 @@ def run(
             log.warning("job_taken_over")
         finally:
             work.close()
-    return SynchJob.objects.get(pk=job_id)
+    return SynchJob.objects.filter(pk=job_id).first()  # somebody may have deleted it under our hands
 
 
 def _work(work: Run) -> None:

@@ -168,7 +168,10 @@ def start_set_up_checks() -> int:
     due = Connection.objects.filter(Exists(runs.filter(of_app))).exclude(Exists(lately))
     wanted = {*due, *_put_right_since(), *_went_wrong_since()}
     for app in sorted(wanted, key=lambda each: each.pk):
-        jobs.enqueue(verb="check_set_up", connection=app, origin=SynchJob.Origin.ENGINE)
+        try:
+            jobs.enqueue(verb="check_set_up", connection=app, origin=SynchJob.Origin.ENGINE)
+        except Connection.DoesNotExist:
+            continue  # deleted just now
     return len(wanted)
 
 

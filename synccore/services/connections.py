@@ -1,4 +1,7 @@
-"""Connections as people set them up. Saving reads and checks the options; only jobs contact an app."""
+"""Connections as people set them up. Saving reads and checks the options; only jobs contact an app.
+
+Whatever is done with a connection that somebody deleted meanwhile raises Connection.DoesNotExist.
+"""
 
 from __future__ import annotations
 
@@ -241,7 +244,8 @@ def save_currencies(
     chosen: dict[str, Any] = {"skip": True} if skip else {}
     if mapping is not None and not skip:
         chosen = {"mapping": mapping.pk, "base": base, "table": table, "field": field}
-    Connection.objects.filter(pk=connection.pk).update(currencies=chosen)
+    if not Connection.objects.filter(pk=connection.pk).update(currencies=chosen):
+        raise Connection.DoesNotExist
 
 
 def start_test(connection: Connection, *, user: Any) -> SynchJob:

@@ -23,12 +23,11 @@ from synccore.models import (
     FieldMapping,
     Integration,
     JobQueueEntry,
-    Journal,
     MatchSetup,
-    Problem,
     SynchJob,
     TableMapping,
 )
+from synccore.models.kept import keep
 from synccore.models.scoping import SET_UP
 from synccore.shapes import SIDES, FieldType, Side, TableInfo
 from synccore.tasks import kick_on_commit
@@ -93,12 +92,17 @@ def locked(mapping: TableMapping, *, user: Any, revision: str) -> TableMapping:
 
 
 def make_integration(*, user: Any, name: str, left: Connection, right: Connection) -> Integration:
-    """A pair of apps. Raises RightMissing; Wrong where the two are one, or the name is taken."""
+    """A pair of apps. Raises RightMissing; Wrong where the two are one, one was deleted, or the name is taken."""
     require(user, SET_UP)
     if left.pk == right.pk:
         raise Wrong({"right": [("same_app", {"app": right.name})]})
     try:
         with transaction.atomic():
+            for side, app in (("left", left), ("right", right)):
+                try:
+                    keep(app)
+                except Connection.DoesNotExist:
+                    raise Wrong({side: [("app_gone", {"app": app.name})]}) from None
             return Integration.objects.create(name=name, left=left, right=right)
     except IntegrityError:
         raise Wrong({"name": [("integration_name_taken", {})]}) from None
@@ -111,9 +115,13 @@ def make_integration(*, user: Any, name: str, left: Connection, right: Connectio
 def make_mapping(integration: Integration, *, user: Any, values: Mapping[str, Any]) -> TableMapping:
     """A new mapping, switched off, with its schedules. What the catalogues tell of its tables is filled in.
 
-    Apps whose tables were never read are read by a job. Raises RightMissing, Wrong.
+    Apps whose tables were never read are read by a job. Raises RightMissing; Wrong; NotNow ``integration_gone``.
     """
     require(user, SET_UP)
+    try:
+        keep(integration)
+    except Integration.DoesNotExist:
+        raise NotNow("integration_gone", mapping=integration.name) from None
     row = TableMapping(integration=integration, enabled=False)
     known = known_of(integration, {side: {values[f"{side.value}_table"]} for side in SIDES})
     for side in SIDES:
@@ -306,31 +314,6 @@ def switch_off(mapping: TableMapping, *, user: Any) -> TableMapping:
     row.enabled = False
     row.save(update_fields=["enabled"])
     return row
-
-
-def hangs_on(mapping: TableMapping) -> dict[str, int]:
-    """What forbids to delete a mapping: kinds of things with how many there are; {} where it may go. Five queries."""
-    found = {
-        "couplings": Coupling.objects.filter(mapping=mapping).count(),
-        "problems": Problem.objects.not_ended().filter(mapping=mapping).count(),
-        "journal": Journal.objects.filter(mapping=mapping).count(),
-        "references": FieldMapping.objects.filter(reference=mapping).exclude(mapping=mapping).count(),
-        "jobs": SynchJob.objects.unfinished().filter(mapping=mapping).count(),
-    }
-    return {name: n for name, n in found.items() if n}
-
-
-@transaction.atomic
-def delete_mapping(mapping: TableMapping, *, user: Any) -> None:
-    """Delete a mapping on which nothing hangs, with its fields, schedules and jobs.
-
-    Raises RightMissing; NotNow ``mapping_gone``, ``mapping_in_use`` with ``hangs`` as :func:`hangs_on` gives it.
-    """
-    row = _row(mapping, user)
-    if hangs := hangs_on(row):
-        raise NotNow("mapping_in_use", mapping=row.name, hangs=hangs)
-    row.field_mappings.update(reference=None)
-    row.delete()
 
 
 @transaction.atomic

@@ -11,6 +11,7 @@ from django.db.models import Case, Count, Exists, OuterRef, Q, QuerySet, Subquer
 from django.db.models.lookups import IsNull
 
 from synccore.models import Connection, Coupling, OwnerCode, Problem
+from synccore.models.kept import keep
 from synccore.models.problem import ADMINISTRATORS_KINDS
 from synccore.models.scoping import SET_UP
 from synccore.shapes import SIDES
@@ -42,7 +43,11 @@ def set_codes(person: Any, codes: Mapping[int, str], *, user: Any) -> None:
     Raises RightMissing; CodeTaken where another person has the code in that app.
     """
     require(user, SET_UP)
-    for connection in Connection.objects.filter(pk__in=list(codes)):
+    for connection in Connection.objects.filter(pk__in=list(codes)).order_by("pk"):
+        try:
+            keep(connection)
+        except Connection.DoesNotExist:
+            continue  # deleted just now, and its codes with it
         code = codes[connection.pk].strip()
         if not code:
             OwnerCode.objects.filter(user=person, connection=connection).delete()

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
@@ -19,6 +19,7 @@ from synccore.services.jobs import NotNow
 from synccore.tables import JobRow
 
 from .connection_rows import declared_of, key_of, listed_of
+from .gone import told_when_gone
 from .guided_steps import steps_of, words_for_choosing
 from .mappings import require_set_up
 
@@ -27,6 +28,7 @@ LONGEST = 200
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@told_when_gone(Connection)
 def choose(request: HttpRequest, pk: int) -> HttpResponse:
     """Another company or environment for a connection that is in use."""
     return choose_page(request, pk, guided=False)
@@ -36,7 +38,7 @@ def choose_page(request: HttpRequest, pk: int, *, guided: bool) -> HttpResponse:
     """The page, and its POST: a choice of the list (``choice``), one that is typed (``typed=1`` with the options' names), or
     the confirmation of what is only shown (``confirmed=1``)."""
     require_set_up(request)
-    app = get_object_or_404(Connection, pk=pk)
+    app = Connection.objects.get(pk=pk)
     where = reverse("synccore:guided_checks" if guided else "synccore:connection", args=[pk])
     error, coupled, typed = "", 0, _typed(app, request)
     if request.method == "POST":

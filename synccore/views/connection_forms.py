@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
@@ -24,6 +24,7 @@ from synccore.services.elsewhere import Coupled
 from synccore.services.jobs import NotNow
 
 from .connection_rows import declared_of, kind_name
+from .gone import told_when_gone
 from .guided_steps import steps_of
 from .mappings import require_set_up
 
@@ -45,10 +46,11 @@ def new(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(FORM_VERBS)
+@told_when_gone(Connection)
 def edit(request: HttpRequest, pk: int, guided: bool = False) -> HttpResponse:
     """How an app is reached. ``guided``: a step of the guided start, which goes on to the test."""
     require_set_up(request)
-    app = get_object_or_404(Connection, pk=pk)
+    app = Connection.objects.get(pk=pk)
     if app.kind not in CONNECTORS:
         messages.warning(
             request, _("This version of Tandem has no connector for it; nothing can be changed.")
@@ -169,10 +171,11 @@ def refuse(form: ConnectionForm | SecretsForm, bad: services.BadOptions, *, app:
 
 
 @require_http_methods(FORM_VERBS)
+@told_when_gone(Connection)
 def secret(request: HttpRequest, pk: int) -> HttpResponse:
     """*Replace the credentials*: new secrets in the place of those that are stored, and a test at once."""
     require_set_up(request)
-    app = get_object_or_404(Connection, pk=pk)
+    app = Connection.objects.get(pk=pk)
     declared = declared_of(app.kind)
     form = SecretsForm(
         request.POST or None,

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from django.db.models import BooleanField, F, Func, Q, Value
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
@@ -20,6 +20,7 @@ from synccore.services import catalogue
 from synccore.shapes import FieldInfo
 from synccore.tables import JobRow
 
+from .gone import told_when_gone
 from .mapping_words import KEY_KINDS, type_words
 from .mappings import require_set_up
 
@@ -28,10 +29,11 @@ MOST: Final = 200
 
 
 @require_safe
+@told_when_gone(Connection)
 def tables(request: HttpRequest, pk: int) -> HttpResponse:
     """The tables; with ``table``, the fields of one; with ``q``, those whose name, caption or field has the text in it."""
     require_set_up(request)
-    app = get_object_or_404(Connection, pk=pk)
+    app = Connection.objects.get(pk=pk)
     text = request.GET.get("q", "").replace("\x00", "").strip()[:100]
     name = request.GET.get("table", "").replace("\x00", "")[:200]
     job = SynchJob.objects.select_related("mapping", "connection", "requested_by")

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_POST, require_safe
 from synccore import roles
 from synccore.models import Connection, Problem, SynchJob, TableMapping
 from synccore.models.mapping import with_app
-from synccore.services import catalogue
+from synccore.services import catalogue, deleted
 from synccore.services import connections as services
 from synccore.services.jobs import NotNow
 from synccore.tables import JobRow, apps_of, say
@@ -37,6 +37,7 @@ from .connection_rows import (
     listed_of,
     place_of,
 )
+from .gone import told_when_gone
 from .sentences import not_now
 
 
@@ -56,15 +57,17 @@ def connections(request: HttpRequest) -> HttpResponse:
         "page_title": _("Connection Setup"),
         "rows": [ConnectionRow(app, tests.get(app.tested)) for app in apps],
         "integrations": integrations.all_rows(),
+        "deleted": deleted.lately(),
     }
     return render(request, "synccore/connections.html", context)
 
 
 @require_safe
+@told_when_gone(Connection)
 def connection(request: HttpRequest, pk: int) -> HttpResponse:
     """One app. While a job of it is under way, the page asks for its region alone and swaps that."""
     _require(request)
-    app = get_object_or_404(all_connections(), pk=pk)
+    app = all_connections().get(pk=pk)
     template = "synccore/connection_region.html" if request.htmx else "synccore/connection.html"  # type: ignore[attr-defined]
     return render(request, template, context_of(app))
 
@@ -107,17 +110,19 @@ def context_of(app: Any) -> dict[str, Any]:
 
 
 @require_POST
+@told_when_gone(Connection)
 def test(request: HttpRequest, pk: int) -> HttpResponse:
     """*Test Connection*: a job; its result appears on the page."""
-    app = get_object_or_404(Connection, pk=pk)
+    app = Connection.objects.get(pk=pk)
     job = services.start_test(app, user=request.user)
     return _started(request, app, job, _("{app} is being tested by {job}; what it finds appears below."))
 
 
 @require_POST
+@told_when_gone(Connection)
 def check(request: HttpRequest, pk: int) -> HttpResponse:
     """*Check the set-up*: a job; what it found appears on the page."""
-    app = get_object_or_404(Connection, pk=pk)
+    app = Connection.objects.get(pk=pk)
     job = services.start_set_up_check(app, user=request.user)
     return _started(
         request, app, job, _("The set-up of {app} is being checked by {job}; what it finds appears below.")
@@ -125,17 +130,19 @@ def check(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
+@told_when_gone(Connection)
 def read_tables(request: HttpRequest, pk: int) -> HttpResponse:
     """*Refresh tables and fields*: a job."""
-    app = get_object_or_404(Connection, pk=pk)
+    app = Connection.objects.get(pk=pk)
     [job] = catalogue.start_describe([app], user=request.user)
     return _started(request, app, job, _("The tables of {app} are being read by {job}."))
 
 
 @require_POST
+@told_when_gone(Connection)
 def list_choices(request: HttpRequest, pk: int) -> HttpResponse:
     """Ask the app again what there is to choose from: a job."""
-    app = get_object_or_404(Connection, pk=pk)
+    app = Connection.objects.get(pk=pk)
     job = services.start_listing(app, user=request.user)
     return _started(request, app, job, _("{app} is being asked by {job}; what it lists appears below."))
 

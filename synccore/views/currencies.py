@@ -8,7 +8,7 @@ from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -18,6 +18,8 @@ from synccore import roles
 from synccore.models import Connection, TableMapping
 from synccore.models.mapping import with_app
 from synccore.services import connections as services
+
+from .gone import told_when_gone
 
 
 class CurrenciesForm(forms.Form):
@@ -58,10 +60,11 @@ class CurrenciesForm(forms.Form):
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@told_when_gone(Connection)
 def currencies(request: HttpRequest, pk: int) -> HttpResponse:
     if not request.user.has_perm(roles.SET_UP):  # type: ignore[union-attr]
         raise PermissionDenied(roles.refusal(roles.SET_UP))
-    app = get_object_or_404(Connection, pk=pk)
+    app = Connection.objects.get(pk=pk)
     form = CurrenciesForm(request.POST or None, initial=app.currencies)
     of_app = with_app(app)
     field: Any = form.fields["mapping"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
@@ -23,6 +23,7 @@ from .connection_choices import choose_page
 from .connection_forms import edit
 from .connection_rows import all_connections
 from .connections import context_of
+from .gone import told_when_gone
 from .guided_steps import after, steps_of
 from .mapping_words import sentences
 from .mappings import require_set_up
@@ -31,16 +32,18 @@ FORM_VERBS = ["GET", "HEAD", "POST"]
 
 
 @require_http_methods(FORM_VERBS)
+@told_when_gone(Connection)
 def address(request: HttpRequest, pk: int) -> HttpResponse:
     """Address and credentials, once more."""
     return edit(request, pk, guided=True)
 
 
 @require_safe
+@told_when_gone(Connection)
 def test(request: HttpRequest, pk: int) -> HttpResponse:
     """*Test Connection*, and what it found. While it is under way the page asks for its region alone."""
     require_set_up(request)
-    app = get_object_or_404(all_connections(), pk=pk)
+    app = all_connections().get(pk=pk)
     context = {
         **context_of(app),
         "page_title": _("Test the connection to %(app)s") % {"app": app.name},
@@ -56,16 +59,18 @@ def test(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_http_methods(FORM_VERBS)
+@told_when_gone(Connection)
 def choose(request: HttpRequest, pk: int) -> HttpResponse:
     """The company or environment, from what the service lists."""
     return choose_page(request, pk, guided=True)
 
 
 @require_http_methods(FORM_VERBS)
+@told_when_gone(Connection)
 def checks(request: HttpRequest, pk: int) -> HttpResponse:
     """What the set-up checks find. POST: the step before is done; look, and read the tables for what comes next."""
     require_set_up(request)
-    app = get_object_or_404(all_connections(), pk=pk)
+    app = all_connections().get(pk=pk)
     if request.method == "POST":
         services.start_set_up_check(app, user=request.user)
         catalogue.start_describe([app], user=request.user)
@@ -84,10 +89,11 @@ def checks(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_http_methods(FORM_VERBS)
+@told_when_gone(Connection)
 def what_next(request: HttpRequest, pk: int) -> HttpResponse:
     """The other app, the pair of both, and the first mapping. POST: make the pair; two that are one already stay it."""
     require_set_up(request)
-    app = get_object_or_404(Connection, pk=pk)
+    app = Connection.objects.get(pk=pk)
     pairs = list(_pairs(app))
     others = list(Connection.objects.exclude(pk=pk).order_by("name", "pk"))
     form = IntegrationForm(request.POST or None, initial=_proposal(app, others))

@@ -9,7 +9,7 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
@@ -17,6 +17,8 @@ from synccore import roles, services
 from synccore.models import Integration, TableMapping
 from synccore.models.instance import MISMATCH
 from synccore.tables import person_name
+
+from .gone import told_when_gone
 
 
 @dataclass(frozen=True)
@@ -64,10 +66,11 @@ def paused_rows(user: Any) -> list[IntegrationRow]:
 def _deciding(request: HttpRequest, pk: int) -> Integration:
     if not request.user.has_perm(roles.SET_UP):  # type: ignore[union-attr]
         raise PermissionDenied(roles.refusal(roles.SET_UP))
-    return get_object_or_404(Integration, pk=pk)
+    return Integration.objects.get(pk=pk)
 
 
 @require_POST
+@told_when_gone(Integration)
 def pause(request: HttpRequest, pk: int) -> HttpResponse:
     """*Pause*: running jobs end after their page, schedules start nothing; a reason is asked for."""
     integration = _deciding(request, pk)
@@ -84,6 +87,7 @@ def pause(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
+@told_when_gone(Integration)
 def resume(request: HttpRequest, pk: int) -> HttpResponse:
     """*Resume*; of a copied database: from now on this installation works on it."""
     integration = _deciding(request, pk)

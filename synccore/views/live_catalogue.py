@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
@@ -19,6 +19,7 @@ from synccore.services import catalogue
 from synccore.services.live import Answer, ask
 from synccore.shapes import SIDES, Side, TableInfo
 
+from .gone import told_when_gone
 from .mapping_words import field_hint, option_words, type_words
 from .mappings import require_set_up
 from .sentences import why_silent
@@ -67,11 +68,12 @@ def _fields(info: TableInfo | None) -> list[tuple[str, str]]:
 
 
 @require_safe
+@told_when_gone(Connection)
 def live_catalogue(request: HttpRequest, pk: int) -> HttpResponse:
     """The tables of an app now, and the fields of the one that is chosen: the choices for a form, a page without
     JavaScript. Typed text works without it."""
     require_set_up(request)
-    app = get_object_or_404(Connection, pk=pk)
+    app = Connection.objects.get(pk=pk)
     side = Side(request.GET["side"]) if request.GET.get("side") in list(Side) else Side.LEFT
     # A form sends its own input, named after the side, in the place of what the address said.
     table = (request.GET.get(f"{side.value}_table") or request.GET.get("table", "")).strip()[:200]

@@ -223,6 +223,7 @@ def wrong(code: str, params: Mapping[str, Any], apps: Mapping[str, str]) -> str:
     own = {
         "mapping_name_taken": _("Another mapping of these two apps has this name."),
         "integration_name_taken": _("Another pair of apps has this name."),
+        "app_gone": _("%(app)s was deleted in the meantime."),
         "same_app": _("An app cannot be kept in step with itself. Choose another one."),
         "unknown_table": _("When its tables were last read, %(app)s had no table of this name."),
         "unknown_field": _("When its tables were last read, %(table)s of %(app)s had no field %(field)s."),

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from synccore import roles
 from synccore.forms.mapping import NameForm
@@ -26,6 +26,7 @@ from synccore.services.mappings import Wrong
 from synccore.shapes import SIDES
 from synccore.tables import app_names, say
 
+from .gone import gone
 from .lists import banners, may_run
 from .mapping_rows import FieldRow, MappingRow, known_by_tables, mappings_of, side_facts, troubles_of
 from .mapping_words import (
@@ -53,7 +54,10 @@ def mapping_or_404(request: HttpRequest, pk: int) -> TableMapping:
     rows = TableMapping.objects.visible_to(request.user).select_related(
         "integration__left", "integration__right"
     )
-    return get_object_or_404(rows, pk=pk)
+    found: TableMapping | None = rows.filter(pk=pk).first()
+    if found is None:
+        raise gone(request, TableMapping, pk)
+    return found
 
 
 def granted_mapping(request: HttpRequest, pk: int, permission: str) -> TableMapping:
@@ -331,48 +335,3 @@ def copy(request: HttpRequest, pk: int) -> HttpResponse:
     return render(
         request, "synccore/mapping.html", _context(request, again) | {"copy_form": form}, status=422
     )
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def delete(request: HttpRequest, pk: int) -> HttpResponse:
-    """The question before a mapping is deleted; what hangs on it instead, if anything does."""
-    found = mapping_or_404(request, pk)
-    if request.method == "POST":
-        try:
-            mappings.delete_mapping(found, user=request.user)
-        except NotNow as no:
-            messages.warning(request, not_now(no.code, no.params))
-            if no.code == "mapping_in_use":
-                return redirect("synccore:delete_mapping", pk=pk)
-            return redirect("synccore:mappings")
-        messages.success(
-            request, _("%(name)s is deleted, with its fields and schedules.") % {"name": found.name}
-        )
-        return redirect("synccore:mappings")
-    context = {
-        "page_title": _("Delete %(name)s") % {"name": found.name},
-        "mapping": found,
-        "hangs": [hang_words(name, n) for name, n in mappings.hangs_on(found).items()],
-        "fields": found.field_mappings.count(),
-    }
-    return render(request, "synccore/mapping_delete.html", context)
-
-
-def hang_words(name: str, n: int) -> str:
-    """Why a mapping cannot be deleted, one kind of thing."""
-    words = {
-        "couplings": ngettext("%(n)s coupling, also removed ones", "%(n)s couplings, also removed ones", n),
-        "problems": ngettext("%(n)s problem that has not ended", "%(n)s problems that have not ended", n),
-        "journal": ngettext(
-            "%(n)s write in the journal, which proves what Tandem did",
-            "%(n)s writes in the journal, which prove what Tandem did",
-            n,
-        ),
-        "references": ngettext(
-            "%(n)s field of another mapping that refers to it",
-            "%(n)s fields of other mappings that refer to it",
-            n,
-        ),
-        "jobs": ngettext("%(n)s job that has not ended", "%(n)s jobs that have not ended", n),
-    }
-    return words[name] % {"n": number_format(n)}

@@ -120,6 +120,10 @@ def not_now(code: str, params: Mapping[str, Any]) -> str:
         "not_stopped": _("%(mapping)s is not stopped any more; somebody decided before you."),
         "mapping_gone": _("%(mapping)s was deleted in the meantime; nothing was changed."),
         "mapping_in_use": _("Something belongs to %(mapping)s by now; nothing was deleted."),
+        "integration_gone": _("%(mapping)s was deleted in the meantime; nothing was changed."),
+        "integration_needed": _("A mapping belongs to %(mapping)s by now; nothing was deleted."),
+        "connection_needed": _("Something needs %(mapping)s by now; nothing was deleted."),
+        "connection_moved": _("Somebody saved %(mapping)s while you looked at it; nothing was deleted."),
         "still_running": _("%(mapping)s is still being synchronized; nothing more was started."),
         "full_running": _(
             "%(mapping)s is in a full synchronization that has not ended; nothing more was started."

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
@@ -20,6 +20,7 @@ from synccore.services.jobs import NotNow
 from synccore.services.standard import Plan, Result
 from synccore.shapes import SIDES
 
+from .gone import told_when_gone
 from .mapping_forms import FORM_VERBS, names_of
 from .mappings import require_set_up
 from .sentences import not_now
@@ -29,10 +30,11 @@ _CURRENCY = re.compile(r"[A-Z0-9]{1,10}\Z", re.ASCII)
 
 
 @require_http_methods(FORM_VERBS)
+@told_when_gone(Integration)
 def use_standard(request: HttpRequest, pk: int) -> HttpResponse:
     """The standard mappings of a pair of apps: shown, asked about where something is reset, made."""
     require_set_up(request)
-    integration = get_object_or_404(Integration.objects.select_related("left", "right"), pk=pk)
+    integration = Integration.objects.select_related("left", "right").get(pk=pk)
     if request.method == "POST" and request.POST.get("do") == "read":
         catalogue.start_describe([integration.left, integration.right], user=request.user)
         messages.success(

@@ -88,6 +88,8 @@ PAGES = {
     "synccore:live_catalogue": ["", "?side=right&table=account", "?side=nonsense"],
     "synccore:connections": [""],
     "synccore:connection": [""],
+    "synccore:delete_connection": [""],
+    "synccore:delete_integration": [""],
     "synccore:currencies": [""],
     "synccore:manual": [""],
     "synccore:new_connection": ["", *(f"?kind={kind}" for kind in CONNECTORS)],
@@ -147,6 +149,7 @@ ONLY_POST = {
 BY_LINK = {"people:set_password"}
 OF_CONNECTION = (
     "connection",
+    "delete_connection",
     "currencies",
     "edit_connection",
     "credentials",
@@ -173,6 +176,7 @@ FOR_ADMINISTRATORS = {
     "errors:ask_clean_up",
     *(f"synccore:{name}" for name in OF_CONNECTION),
     "synccore:connections",
+    "synccore:delete_integration",
     "synccore:delete_mapping",
     "synccore:edit_mapping",
     "synccore:interval",
@@ -260,6 +264,7 @@ def address(name: str, world) -> str:
         "synccore:check_now": world.setup.pk,
         "synccore:pause": world.mapping.integration_id,
         "synccore:resume": world.mapping.integration_id,
+        "synccore:delete_integration": world.mapping.integration_id,
         "synccore:standard": world.mapping.integration_id,
         "synccore:interval": world.mapping.queue_entries.get().pk,
     }

@@ -11,7 +11,7 @@ from django.utils import timezone
 from synccore import jobs
 from synccore.failures import Transient
 from synccore.models import AppTable, Integration, JobQueueEntry, SynchJob, TableMapping
-from synccore.services import mappings
+from synccore.services import deleting, mappings
 from synccore.services.jobs import NotNow
 from synccore.services.rights import RightMissing
 from synccore.shapes import FieldInfo, FieldType
@@ -105,7 +105,7 @@ def test_only_who_may_set_up_changes_anything(request, world, as_user, who):
 
 
 def test_the_services_check_the_right_themselves(world, owner):
-    for service in (mappings.switch_on, mappings.switch_off, mappings.delete_mapping):
+    for service in (mappings.switch_on, mappings.switch_off, deleting.delete_mapping):
         with pytest.raises(RightMissing):
             service(world.mapping, user=owner)
     with pytest.raises(RightMissing):
