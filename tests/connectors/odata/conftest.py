@@ -1,11 +1,9 @@
 """What the tests of the OData connector share: no test knows of another's outages, limits, sizes or tokens."""
 
-import socket
-
 import pytest
 
 from synccore.connectors.odata import auth, batches, circuit, limiter, shared
-from tests.connectors.odata.wire import Wire
+from tests.connectors.odata.wire import Port, Wire
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +30,14 @@ def wire():
 
 
 @pytest.fixture
-def listener():
-    """A port of this machine that somebody will answer at."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        yield listener
+def talking():
+    """``talking(talk)`` → the number of a port of this machine whose connections are given to ``talk`` (``Port``)."""
+    ports = []
+
+    def start(talk, **more):
+        ports.append(Port(talk, **more))
+        return ports[-1].number
+
+    yield start
+    for port in ports:
+        port.close()

@@ -2,7 +2,7 @@
 
 import gzip
 import socket
-import threading
+from contextlib import closing
 
 import pytest
 
@@ -11,7 +11,7 @@ from synccore.connectors.odata.errors import BadAnswer
 from synccore.connectors.odata.messages import address_of, origin_of
 from synccore.connectors.odata.profile import Profile
 from synccore.failures import Failure, Misconfigured, Transient
-from tests.connectors.odata.wire import client
+from tests.connectors.odata.wire import Wire, client
 
 GET = Request("GET", "accounts")
 POST = Request("POST", "accounts", body=b"{}")
@@ -94,17 +94,15 @@ def test_a_small_body_that_unpacks_to_much_is_given_up_early(wire, monkeypatch):
         assert sales.send_raw(GET, operation="read").status == 413
 
 
-def test_an_answer_before_the_request_was_sent_is_heard_or_the_outcome_is_unknown(listener):
+def test_an_answer_before_the_request_was_sent_is_heard_or_the_outcome_is_unknown(talking):
     """A service that refuses a large body by its head alone, and closes."""
 
-    def talk():
-        connection, _ = listener.accept()
+    def talk(connection):
         with connection:
             connection.recv(1000)
             connection.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 
-    threading.Thread(target=talk, daemon=True).start()
-    root = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+    root = f"http://127.0.0.1:{talking(talk)}/"
     large = Request("POST", "accounts", body=b"x" * 20_000_000)
     with Client(Profile(), app="Sales", root=root, request_timeout=5) as sales:
         try:
@@ -133,16 +131,13 @@ def test_a_name_in_its_own_letters_is_the_one_that_is_connected_to():
         address_of("https://strasse.example/next", "https://straße.example/data/")
 
 
-def test_an_address_in_numbers_of_the_newer_kind(wire):
+def test_an_address_in_numbers_of_the_newer_kind():
     try:
-        listener = socket.create_server(("::1", 0), family=socket.AF_INET6)
+        wire = Wire(host="::1")
     except OSError:
         pytest.skip("this machine has no IPv6")
-    wire.listener.close()
-    wire.listener = listener
-    threading.Thread(target=wire._serve, daemon=True).start()
-    root = f"http://[::1]:{listener.getsockname()[1]}/data/"
-    with Client(Profile(), app="Sales", root=root) as sales:
+    root = f"http://[::1]:{wire.port}/data/"
+    with closing(wire), Client(Profile(), app="Sales", root=root) as sales:
         assert sales.send(Request("GET", root + "accounts"), operation="read").json() == {}
     assert b"host: [::1]:" in wire.heads[0]
 

@@ -93,22 +93,7 @@ def test_a_write_whose_answer_comes_byte_by_byte_has_an_unknown_outcome_and_is_n
     assert either.connections == used + 1
 
 
-def talking(listener, talk):
-    """Every connection of a listener is given to ``talk``, in a thread of its own."""
-
-    def serve():
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=talk, args=(connection,), daemon=True).start()
-
-    threading.Thread(target=serve, daemon=True).start()
-    return listener.getsockname()[1]
-
-
-def test_an_encryption_that_is_agreed_on_byte_by_byte_is_given_up_and_nothing_was_sent(listener):
+def test_an_encryption_that_is_agreed_on_byte_by_byte_is_given_up_and_nothing_was_sent(talking):
     def talk(connection):
         with connection:
             try:
@@ -118,13 +103,13 @@ def test_an_encryption_that_is_agreed_on_byte_by_byte_is_given_up_and_nothing_wa
             except OSError:
                 return
 
-    root = f"https://127.0.0.1:{talking(listener, talk)}/"
+    root = f"https://127.0.0.1:{talking(talk)}/"
     with Client(Profile(), app="Sales", root=root, connect_timeout=0.3) as sales:
         failure = given_up(sales, POST)
     assert (failure.code, failure.outcome_unknown) == ("connection_refused", False)
 
 
-def test_an_encrypted_answer_that_comes_byte_by_byte_is_given_up(secured, listener):
+def test_an_encrypted_answer_that_comes_byte_by_byte_is_given_up(secured, talking):
     """Below the encryption: one record of it never comes in whole."""
 
     def talk(connection):
@@ -146,7 +131,7 @@ def test_an_encrypted_answer_that_comes_byte_by_byte_is_given_up(secured, listen
         except OSError:
             return
 
-    root = f"https://127.0.0.1:{talking(listener, talk)}/"
+    root = f"https://127.0.0.1:{talking(talk)}/"
     with Client(Profile(), app="Sales", root=root) as sales:
         sales.send(GET, operation="read")
         secured.answer = OK + b"Content-Length: 16000\r\n\r\n" + b"x" * 16000
@@ -154,15 +139,13 @@ def test_an_encrypted_answer_that_comes_byte_by_byte_is_given_up(secured, listen
     assert len(secured.lines) <= 2
 
 
-def test_a_service_that_takes_a_body_byte_by_byte_is_given_up(listener):
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-
+def test_a_service_that_takes_a_body_byte_by_byte_is_given_up(talking):
     def talk(connection):
         with connection:
             while not time.sleep(0.01) and connection.recv(1):
                 pass
 
-    root = f"http://127.0.0.1:{talking(listener, talk)}/"
+    root = f"http://127.0.0.1:{talking(talk, received=4096)}/"
     with Client(Profile(), app="Sales", root=root) as sales:
         failure = given_up(sales, Request("POST", "accounts", body=b"x" * 30_000_000))
     assert (failure.code, failure.outcome_unknown) == ("statement_timeout", True)

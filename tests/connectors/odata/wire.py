@@ -4,6 +4,7 @@ import datetime
 import socket
 import ssl
 import threading
+from collections.abc import Callable
 from ipaddress import ip_address
 
 from cryptography import x509
@@ -15,13 +16,52 @@ from synccore.connectors.odata.client import Client
 from synccore.connectors.odata.profile import Profile
 
 
+class Port:
+    """A port of this machine: ``talk`` is given every connection, in a thread of its own.
+
+    ``received``: bytes that the system takes before anybody reads them, where it is to be few. Raises OSError where this
+    machine has no such ``host``.
+    """
+
+    def __init__(
+        self, talk: Callable[[socket.socket], None], host: str = "127.0.0.1", received: int | None = None
+    ):
+        self.talk = talk
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.listener = socket.create_server((host, 0), family=family)
+        if received:
+            self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, received)
+        self.address = self.listener.getsockname()[:2]
+        self.number = self.address[1]
+        self.over = threading.Event()
+        self.server = threading.Thread(target=self._serve, daemon=True)
+        self.server.start()
+
+    def _serve(self):
+        while True:
+            connection, _ = self.listener.accept()
+            if self.over.is_set():
+                connection.close()
+                return
+            threading.Thread(target=self.talk, args=(connection,), daemon=True).start()
+
+    def close(self):
+        """Nobody waits here any more. Closed alone, the socket would stay with who waits for a connection, and he might be
+        given those of the test that gets its number next."""
+        self.over.set()
+        with socket.socket(self.listener.family) as last:
+            last.connect(self.address)
+        self.server.join()
+        self.listener.close()
+
+
 class Wire:
     """Answers every request on one port with ``answer``; keeps the request lines and counts connections.
 
     ``tls``: the server's side of encryption, where it is spoken.
     """
 
-    def __init__(self, tls: ssl.SSLContext | None = None):
+    def __init__(self, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"):
         self.lines = []
         self.heads = []
         self.connections = 0
@@ -30,23 +70,16 @@ class Wire:
         self.hang_up = 0
         self.closes = False  # after each answer
         self.tls = tls
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        self.over = threading.Event()
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._port = Port(self._take, host)
+        self.port = self._port.number
 
     @property
     def root(self):
         return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}/data/"
 
-    def _serve(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
+    def _take(self, connection):
+        self.connections += 1
+        self._talk(connection)
 
     def _talk(self, connection):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -67,13 +100,12 @@ class Wire:
                         connection.sendall(piece)
                     except OSError:
                         return
-                    self.over.wait(pause)
+                    self._port.over.wait(pause)
                 if self.closes:
                     return
 
     def close(self):
-        self.over.set()
-        self.listener.close()
+        self._port.close()
 
 
 def client(wire: Wire, **more) -> Client:
