@@ -72,6 +72,9 @@ class Writing(Service):
             return self.change(call, shape, key, given)
 
     def create(self, call: Call, shape: EntitySet, key: Key, given: dict[str, Any]) -> Answer:
+        for name in given:
+            if shape.props[name].update_only:
+                raise Refused(400, "0x80040265", f"The attribute {name} cannot be given to a new record.")
         values = {prop.name: prop.default for prop in shape.props.values()} | given
         self.judge(call, shape, values, None, key, given)
         row = self.store.write(shape.name, key, values, by=self.person(call))

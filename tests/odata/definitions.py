@@ -269,7 +269,7 @@ def _attributes(service: Dataverse, shape: EntitySet, prop: Prop) -> list[dict[s
         "AttributeOf": None,
         "DisplayName": label(prop.label or prop.name),
         "RequiredLevel": _managed(level),
-        "IsValidForCreate": not prop.read_only,
+        "IsValidForCreate": not prop.read_only and not prop.update_only,
         "IsValidForUpdate": not prop.read_only and not prop.create_only and prop.name != shape.key,
         "IsValidForRead": True,
         "IsPrimaryId": prop.name == shape.key,

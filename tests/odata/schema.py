@@ -21,6 +21,7 @@ class Prop:
     required: bool = False
     read_only: bool = False
     create_only: bool = False
+    update_only: bool = False  # no new record can be given it
     unique: bool = False
     members: tuple[Any, ...] = ()  # texts of an enumeration, numbers of a picklist
     labels: tuple[str, ...] = ()

@@ -77,7 +77,7 @@ def table(
         guid(f"{type_name}id", label=label),
         *props,
         *((lookup("ownerid", "systemusers", label="Owner", default=SYSTEM_USER),) if own else ()),
-        picklist("statecode", states, label="Status", default=state),
+        picklist("statecode", states, label="Status", default=state, update_only=True),
         picklist(
             "statuscode",
             {n + 1: word for n, word in states.items()},

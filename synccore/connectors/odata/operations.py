@@ -11,7 +11,7 @@ from synccore.connectors.odata.messages import dumps
 from synccore.connectors.odata.source import Source
 from synccore.connectors.odata.tables import ETAG, MADE, Table
 from synccore.connectors.odata.values import write_fields
-from synccore.connectors.values import refuse
+from synccore.connectors.values import fit, refuse
 from synccore.failures import Stale
 from synccore.shapes import CreateItem, DeleteItem, UpdateItem, Value
 
@@ -38,6 +38,21 @@ class Maker:
         # Which of the stored values come back, where the service lets us say so.
         selected = source.selected(table, table.select(names)) if profile.selects_stored else ()
         self._selected = query("", select=selected)
+
+    def parted(self, fields: Mapping[str, Value]) -> tuple[dict[str, Value], dict[str, Value]]:
+        """What a new record is given, and what it can be given only once it is there, such as a state. Raises Rejected."""
+        at_once: dict[str, Value] = {}
+        after: dict[str, Value] = {}
+        for name, value in fields.items():
+            property = self.table.entity.property(name)
+            if property.creatable or not property.updatable:
+                at_once[name] = value
+            elif value is not None:
+                after[name] = fit(self.table.name, property.info, value)
+        write_fields(
+            self.table.entity, after, self.table.profile, creating=False
+        )  # refused before anything is made
+        return at_once, after
 
     def creation(self, position: int, item: CreateItem) -> Operation:
         """A new record: under an id that we choose where the service lets us, else with its key among the values or without.

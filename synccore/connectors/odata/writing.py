@@ -19,7 +19,7 @@ from synccore.connectors.odata.operations import Maker, Operation, stale
 from synccore.connectors.odata.source import Source
 from synccore.connectors.odata.tables import MADE, Row, Table
 from synccore.failures import Failure, Rejected, Scope, Stale, Transient, Unrecognised
-from synccore.shapes import CreateItem, DeleteItem, Record, TableRef, UpdateItem
+from synccore.shapes import CreateItem, DeleteItem, Record, TableRef, UpdateItem, Value
 
 Result = Record | Failure | None
 
@@ -30,12 +30,17 @@ def create(
     """See ``Connector.create``."""
     writer = Writer(source, source.table(ref), "create", fields)
     operations = []
+    later: dict[int, Mapping[str, Value]] = {}
     for position, item in enumerate(items):
         try:
-            operations.append(writer.maker.creation(position, item))
+            at_once, after = writer.maker.parted(item.fields)
+            operations.append(writer.maker.creation(position, replace(item, fields=at_once)))
         except Rejected as refused:
             writer.results[position] = refused
+        else:
+            later[position] = after
     writer.carry_out(operations)
+    writer.complete(later)
     return writer.told(len(items))
 
 
@@ -166,6 +171,28 @@ class Writer:
                     written.append((operation, self._id_told(operation, answer)))
                     self._etags[operation.position] = answer.headers.get("etag", "")
         self._read_again(written)
+
+    def complete(self, later: Mapping[int, Mapping[str, Value]]) -> None:
+        """Give new records what they can be given only once they are there, where they do not have it by themselves. One
+        that refuses it is there all the same: it is looked at before anything else is done with it."""
+        operations = []
+        for position, fields in later.items():
+            record = self.results[position]
+            if isinstance(record, Record):
+                lacking = {name: value for name, value in fields.items() if record.fields.get(name) != value}
+                change = UpdateItem(record.id, record.version, lacking)
+                if isinstance(made := self.maker.change(position, change), Operation):
+                    operations.append(made)
+        writer = Writer(self.source, self.table, "update", self.names)
+        try:
+            writer.carry_out(operations)
+        except Failure as failure:
+            writer.results = {each.position: failure.again() for each in operations}
+        for each in operations:
+            result = writer.results[each.position]
+            if isinstance(result, Failure):
+                result = self._unknown(each.id or "", None if isinstance(result, Stale) else result)
+            self.results[each.position] = result
 
     def _refused(self, operation: Operation, failure: Failure) -> Failure:
         """The failure as the contract words it."""
