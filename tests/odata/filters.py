@@ -291,7 +291,7 @@ class _Parser:
                 "A binary operator with incompatible types was detected. Found operand types "
                 f"'Edm.{prop.type}' and '{text}' for property '{prop.name}'."
             )
-        return value
+        return value.strip().upper() if prop.code else value
 
 
 def typed_literal(prop: Prop, kind: str, text: str) -> Any:

@@ -83,6 +83,7 @@ class BusinessCentralProfile(Profile):
 
     # -- filters and keys ----------------------------------------------------------------------------------------------
     supports_or_on_two_fields = False
+    keeps_capitals = True
     nests_functions = False
     or_chain = 50
 

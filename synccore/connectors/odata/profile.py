@@ -52,6 +52,9 @@ class Profile:
     supports_or_on_two_fields: bool = True
     #: True: text in a filter is compared without regard to case, so a filter's answer is a superset.
     ignores_case: bool = False
+    #: True: some text is kept in capitals, without blanks around it, and asked for likewise (the type Code). Nothing says of
+    #: which fields that is so.
+    keeps_capitals: bool = False
     #: False: no function stands inside another one, so ``contains(tolower(…))`` cannot be asked.
     nests_functions: bool = True
     #: Most conditions that one filter joins by ``or``.

@@ -31,7 +31,8 @@ def fetch(
 def find(
     source: Source, ref: TableRef, field: str, values: Sequence[Value], fields: Sequence[str]
 ) -> list[Record]:
-    """See ``Connector.find``. Services compare text in their own ways, so what they find is compared again here."""
+    """See ``Connector.find``. Services compare text in their own ways, so what they find is compared again here: exactly,
+    but for a value in capitals that a service found for the same one in other letters, which it keeps so."""
     table = source.table(ref)
     property = table.entity.property(field)
     properties = table.properties(fields)
@@ -46,9 +47,12 @@ def find(
     if not wanted:
         return []
     rows = source.equal(table, property, list(wanted.values()), [*fields, field])
+    equal = set(wanted)
+    if source.profile.keeps_capitals:
+        equal |= {each.strip().upper() for each in wanted if isinstance(each, str)}
     found: dict[str, Record] = {}
     for row in rows:
-        if table.value(property, row) in wanted and (record := table.record(row, properties)) is not None:
+        if table.value(property, row) in equal and (record := table.record(row, properties)) is not None:
             found[record.id] = record
     return list(found.values())
 

@@ -11,7 +11,9 @@ import pytest
 
 from synccore.connectors.odata import changes, reading
 from synccore.connectors.odata.business_central import BusinessCentralProfile
+from synccore.connectors.odata.dataverse import DataverseProfile
 from synccore.connectors.odata.model import Binding
+from synccore.connectors.odata.profile import Profile
 from synccore.failures import Failure, Misconfigured, Transient, Unrecognised
 from synccore.shapes import Condition, Operator, TableRef
 from tests.connectors.odata.scripted import FIELDS, PERSON, ROOT, Script, id, page, row
@@ -426,6 +428,17 @@ def test_found_values_are_compared_here():
     assert sorted(record.id for record in found) == [id(1), id(3)]
     assert script.queries[0].endswith("$filter=city eq 'Gent' or city eq 'Brugge'")
     assert dict(found[0].fields) == {"name": found[0].name}
+
+
+def test_what_a_service_keeps_in_capitals_is_found_by_its_other_letters_and_nothing_else_is():
+    rows = [row(1, city="GENT"), row(2, city="Gent"), row(3, city="BRUGGE"), row(4, city="gent")]
+    kept = Script(page(*rows), profile=BusinessCentralProfile())
+    found = reading.find(kept.source, PERSON, "city", ["gent ", "Aalst"], ["name"])
+    assert [record.id for record in found] == [id(1)]
+    for profile in (Profile(), DataverseProfile()):
+        script = Script(page(*rows), profile=profile)
+        found = reading.find(script.source, PERSON, "city", ["gent", "Aalst"], ["name"])
+        assert [record.id for record in found] == [id(4)], "abc and ABC are two records"
 
 
 def test_a_look_up_reads_every_page_of_its_answer():
