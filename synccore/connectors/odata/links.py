@@ -35,8 +35,7 @@ def joined(*conditions: str) -> str:
 
 def ends_or_goes_on(body: dict[str, Any]) -> bool:
     """Whether an answer says where it goes on, or says nothing of it: a link that is no text is not the last page."""
-    names = [f"@{prefix}{name}" for prefix in ("odata.", "") for name in ("nextLink", "deltaLink")]
-    return all(body.get(name) is None or isinstance(body[name], str) for name in names)
+    return all(isinstance(_said(body, name), str | None) for name in ("nextLink", "deltaLink"))
 
 
 def next_link(body: dict[str, Any], *, requested: str, root: str) -> str | None:
@@ -50,11 +49,18 @@ def delta_link(body: dict[str, Any], *, requested: str, root: str) -> str | None
 
 
 def _link(body: dict[str, Any], name: str, requested: str, root: str) -> str | None:
-    link = body.get(f"@odata.{name}") or body.get(f"@{name}")
+    link = _said(body, name)
     if not isinstance(link, str) or not link:
         return None
     context = body.get("@odata.context") or body.get("@context")
     return resolve(link, context=context, requested=requested, root=root)
+
+
+def _said(body: dict[str, Any], name: str) -> Any:
+    """A control information of an answer, as OData 4.0 or 4.01 writes it, whatever its case: one that is passed over would
+    make a page the last one."""
+    names = (f"@odata.{name}".lower(), f"@{name}".lower())
+    return next((value for each, value in body.items() if each.lower() in names and value is not None), None)
 
 
 def resolve(link: str, *, context: object, requested: str, root: str) -> str:

@@ -441,6 +441,19 @@ def test_what_a_service_keeps_in_capitals_is_found_by_its_other_letters_and_noth
         assert [record.id for record in found] == [id(4)], "abc and ABC are two records"
 
 
+@pytest.mark.parametrize("name", ["@odata.nextlink", "@odata.NextLink", "@nextLink", "@nextlink"])
+def test_a_link_is_seen_whatever_its_case(name):
+    script = Script(page(row(1), **{name: "people?$skiptoken=a"}), page(row(2)))
+    assert [record.id for record in reading.find(script.source, PERSON, "city", ["Gent"], ["name"])] == [
+        id(1),
+        id(2),
+    ]
+    script = Script(page(row(1), **{name: 7}))
+    with pytest.raises(Transient) as caught:
+        reading.find(script.source, PERSON, "city", ["Gent"], ["name"])
+    assert caught.value.code == "answer_unreadable"
+
+
 def test_a_look_up_reads_every_page_of_its_answer():
     script = Script(page(row(1), next="people?$skiptoken=a"), page(row(2)))
     assert len(reading.find(script.source, PERSON, "city", ["Gent"], ["name"])) == 2
