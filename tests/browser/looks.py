@@ -9,8 +9,13 @@ from axe_playwright_python.sync_playwright import Axe
 from tests.browser.conftest import SCREENSHOTS
 
 WIDE, NARROW, SMALLEST = (1440, 900), (390, 844), (320, 640)
-#: Colours differ by tone, what is there by width: axe looks at each once.
-_AXE = {(WIDE[0], "light"), (WIDE[0], "dark"), (NARROW[0], "light")}
+#: What axe looks for: colours differ by tone, what is there by width. A dark page has the same elements as the light one.
+_COLOURS = ["color-contrast", "link-in-text-block"]
+_AXE: dict[tuple[int, str], list[str] | None] = {
+    (WIDE[0], "light"): None,
+    (WIDE[0], "dark"): _COLOURS,
+    (NARROW[0], "light"): None,
+}
 
 
 def arrived(page: Any) -> None:
@@ -21,13 +26,15 @@ def arrived(page: Any) -> None:
     expect(page.locator(".htmx-request, [aria-busy=true]")).to_have_count(0)
 
 
-def axe(page: Any) -> list[str]:
-    """What axe finds on the page as it is now. Its half megabyte is handed to a page once."""
+def axe(page: Any, rules: list[str] | None = None) -> list[str]:
+    """What axe finds on the page as it is now, by all of its rules or by these. Its half megabyte is handed to a page
+    once."""
     if page.evaluate("!window.axe"):
         page.evaluate(Axe().axe_script)
     found = page.evaluate(
-        "axe.run({resultTypes: ['violations']}).then(results => results.violations.map("
-        "each => ({id: each.id, nodes: each.nodes.map(node => ({html: node.html, why: node.failureSummary}))})))"
+        "options => axe.run(options).then(results => results.violations.map("
+        "each => ({id: each.id, nodes: each.nodes.map(node => ({html: node.html, why: node.failureSummary}))})))",
+        {"resultTypes": ["violations"], **({"runOnly": rules} if rules else {})},
     )
     return [
         f"{each['id']}: {node['html'][:160]} {node.get('why', '')}"
@@ -62,16 +69,19 @@ def check(page: Any, name: str, *, whole: bool = False) -> None:
     assert sideways(page) <= 0, f"scrolls sideways by {sideways(page)} px"
 
 
-def look_at(page: Any, name: str) -> None:
-    """The page as it stands, wide and narrow, light and dark, and on the smallest screen; fails with all that was found."""
-    found = []
+def look_at(page: Any, name: str, *, whole: bool = False) -> None:
+    """The page as it stands, wide and narrow, light and dark, and on the smallest screen; fails with all that was found.
+    Layout and colours are the style sheets' alone: a page that was loaded once shows what it would if it were loaded so.
+    Afterwards it is light, in the window it had."""
+    found, before = [], page.viewport_size
     for width, height in (WIDE, NARROW, SMALLEST):
         page.set_viewport_size({"width": width, "height": height})
         for tone in ("light", "dark") if width != SMALLEST[0] else ("light",):
             page.emulate_media(color_scheme=tone, reduced_motion="reduce")
-            picture(page, f"{name}-{width}-{tone}")
+            picture(page, f"{name}-{width}-{tone}", whole=whole)
             if (width, tone) in _AXE:
-                found += [f"{width} {tone}: {each}" for each in axe(page)]
+                found += [f"{width} {tone}: {each}" for each in axe(page, _AXE[width, tone])]
         if (more := sideways(page)) > 0:
             found.append(f"{width}: scrolls sideways by {more} px")
+    page.set_viewport_size(before)
     assert not found, "\n".join(found)

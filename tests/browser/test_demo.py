@@ -4,32 +4,28 @@ from __future__ import annotations
 
 import re
 
-import pytest
 from playwright.sync_api import expect
 
 from tandem.demo import faults
-from tests.browser.looks import check
+from tests.browser.looks import SMALLEST, look_at
 from tests.demo.conftest import apps, demo_runs  # noqa: F401  (fixtures)
 from tests.factories import make_user
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("size", [(1440, 900), (390, 844), (320, 640)], ids=["wide", "narrow", "smallest"])
-def test_looks(world, administrator, demo_runs, open_browser, dark, size):  # noqa: F811
-    page = open_browser(administrator, dark=dark, width=size[0], height=size[1])
-    tone = f"{size[0]}-{'dark' if dark else 'light'}"
+def test_looks(world, administrator, demo_runs, open_browser):  # noqa: F811
+    page = open_browser(administrator, width=SMALLEST[0], height=SMALLEST[1])
     page.goto("/")
-    check(page, f"demo-home-{tone}")
+    look_at(page, "demo-home")
     page.goto("/coupled-errors/?tab=all")
-    check(page, f"demo-bar-{tone}")
+    look_at(page, "demo-bar")
     faults.FAULTS["superuser"].cause(demo_runs, "anna")
     page.goto("/demo/break/")
     page.get_by_text("Not now").first.wait_for()
-    check(page, f"demo-break-{tone}")
+    look_at(page, "demo-break")
     faults.FAULTS["superuser"].put_right(demo_runs)
     page.get_by_role("button", name="Put the demo’s bar away").click()
     expect(page.get_by_role("button", name="Put the demo’s bar away")).to_have_count(0)
-    check(page, f"demo-bar-away-{tone}")
+    look_at(page, "demo-bar-away")
 
 
 def test_be_somebody_else_and_see_who_can_help(world, viewer, demo_runs, open_browser):  # noqa: F811

@@ -30,33 +30,30 @@ def test_page(world, clean_up, full, administrator, open_browser, name):
     look_at(page, name.replace(":", "-"))
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_questions_and_refusals(world, clean_up, full, administrator, viewer, open_browser, dark):
-    tone = "dark" if dark else "light"
-    page = open_browser(administrator, dark=dark)
+def test_questions_and_refusals(world, clean_up, full, administrator, viewer, open_browser):
+    page = open_browser(administrator)
     for action, name in QUESTIONS.items():
         page.goto(address("coupling:coupled", world) + "?tab=all")
         page.get_by_label("Van Dijk & Zn.").check()
         page.get_by_label("Trey Research").check()
-        picture(page, f"bulk-{tone}")
+        picture(page, "bulk")
         page.locator(f"button[name={action}]").click()
         expect(page.get_by_role("link", name="Cancel")).to_be_focused()
-        check(page, f"{name}-{tone}")
-    refused = open_browser(viewer, dark=dark)
+        look_at(page, name)
+    refused = open_browser(viewer)
     refused.goto("/errors/clean-up/")
-    check(refused, f"refused-{tone}")
+    look_at(refused, "refused")
     refused.goto("/nothing-here/")
-    check(refused, f"not-found-{tone}")
+    look_at(refused, "not-found")
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_sign_in_page(transactional_db, open_browser, dark):
-    page = open_browser(dark=dark)
+def test_sign_in_page(transactional_db, open_browser):
+    page = open_browser()
     page.goto("/sign-in/")
-    check(page, f"sign-in-{'dark' if dark else 'light'}")
+    look_at(page, "sign-in")
     page.get_by_role("link", name="Become its first administrator").click()
     expect(page).to_have_url(re.compile("/first-administrator/"))
-    check(page, f"first-administrator-{'dark' if dark else 'light'}")
+    look_at(page, "first-administrator")
 
 
 def test_menu_opens_on_narrow_screens(world, administrator, open_browser):

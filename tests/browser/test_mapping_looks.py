@@ -13,14 +13,7 @@ from tests.jobs.world import World as Apps
 from tests.pages.test_mappings import page as address
 from tests.pages.test_mappings import read
 
-from . import looks
-
-SIZES = [(1440, 900, False), (1440, 900, True), (390, 844, False), (320, 640, True)]
-
-
-def check(page, name: str) -> None:
-    """The whole page, however long it is."""
-    looks.check(page, name, whole=True)
+from .looks import SMALLEST, check, look_at
 
 
 @pytest.fixture(autouse=True)
@@ -55,12 +48,11 @@ def apps(transactional_db) -> Apps:
     return made
 
 
-@pytest.mark.parametrize(("width", "height", "dark"), SIZES)
-def test_pages_of_a_mapping(apps, person, open_browser, width, height, dark):
-    page = open_browser(person, dark=dark, width=width, height=height)
+def test_pages_of_a_mapping(apps, person, open_browser):
+    page = open_browser(person, width=SMALLEST[0], height=SMALLEST[1])
     for name in ("mapping", "edit_mapping", "delete_mapping", "mapping_fields"):
         page.goto(address(apps.mapping, name))
-        check(page, f"{name}-world-{width}-{'dark' if dark else 'light'}")
+        look_at(page, f"{name}-world", whole=True)
     runs.start_dry_run(apps.mapping, user=None)
     work()
     for name in (
@@ -71,19 +63,19 @@ def test_pages_of_a_mapping(apps, person, open_browser, width, height, dark):
         "synchronize_since",
     ):
         page.goto(address(apps.mapping, name))
-        check(page, f"{name}-world-{width}-{'dark' if dark else 'light'}")
+        look_at(page, f"{name}-world", whole=True)
     parent, _left = start_full([apps.mapping], user=None)
     work()
     page.goto(f"/full-synchronization/{parent.pk}/")
-    check(page, f"full_status-world-{width}-{'dark' if dark else 'light'}")
+    look_at(page, "full_status-world", whole=True)
     page.goto("/full-synchronization/")
-    check(page, f"full-world-{width}-{'dark' if dark else 'light'}")
+    look_at(page, "full-world", whole=True)
     page.get_by_label("What to do with Customers").select_option("full")
     page.get_by_role("button", name="Synchronize all that is chosen").click()
     expect(page.get_by_role("link", name="Cancel")).to_be_focused()
-    check(page, f"full_question-world-{width}-{'dark' if dark else 'light'}")
+    look_at(page, "full_question-world", whole=True)
     page.goto("/mappings/")
-    check(page, f"mappings-world-{width}-{'dark' if dark else 'light'}")
+    look_at(page, "mappings-world", whole=True)
 
 
 def test_pickers_fill_from_the_app_and_follow_the_table(apps, person, open_browser):
@@ -109,12 +101,12 @@ def test_fields_are_mapped_by_keyboard(apps, person, open_browser):
     page.locator("#f-4-right").press("Enter")
     expect(page.locator("#f-4-right")).to_be_focused()
     expect(page.locator("#f-4-right-error")).to_contain_text("had no field nonsense")
-    check(page, "mapping_fields-error-1440-light")
+    check(page, "mapping_fields-error-1440-light", whole=True)
     page.locator("#f-4 summary").press("Enter")
     page.locator("#f-4-to_right-add-name").select_option("map")
     page.locator("#f-4").get_by_role("button", name="Add on the way to").first.press("Enter")
     expect(page.locator("#f-4-to_right-0-pairs")).to_be_focused()
-    check(page, "mapping_fields-conversion-1440-light")
+    check(page, "mapping_fields-conversion-1440-light", whole=True)
     page.locator("#f-4").get_by_role("button", name="Remove the line").press("Enter")
     expect(page.locator("#f-4-to_right-0-pairs")).to_have_count(0)
     page.get_by_role("button", name="Save").last.press("Enter")

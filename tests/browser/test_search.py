@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
 from playwright.sync_api import expect
 
 from synccore.models import Coupling, Problem
-from tests.browser.test_looks import check
+from tests.browser.looks import look_at
 from tests.factories import make_coupling, make_problem
 
 ALL = "/coupled-errors/?tab=all&sort=name"
@@ -51,19 +50,16 @@ def test_the_file_comes_down(world, administrator, open_browser):
     assert found.value.suggested_filename.startswith("tandem-coupled-all-")
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("size", [(1440, 900), (390, 844), (320, 640)], ids=["wide", "narrow", "smallest"])
-def test_looks(world, administrator, open_browser, dark, size):
+def test_looks(world, administrator, open_browser):
     strange = make_coupling(
         world.mapping, left_name="شركة الاختبار (SA)", right_name="<b>bold</b> & Söhne " + "x" * 90
     )
     make_problem(strange, name="0", app_message="No blank here:" + "y" * 5000, side="right")
     Coupling.objects.filter(pk=world.rejected.coupling_id).update(left_name="A name of many words " * 12)
     Problem.objects.filter(pk=world.conflict.pk).update(app_message="Ein Satz. " * 500, side="left")
-    page = open_browser(administrator, dark=dark, width=size[0], height=size[1])
-    tone = f"{size[0]}-{'dark' if dark else 'light'}"
+    page = open_browser(administrator)
     page.goto(f"{ALL}&failed=range&per=25")
-    check(page, f"list-strange-{tone}")
+    look_at(page, "list-strange")
     numbers = [
         world.rejected.coupling.left_key,
         world.in_sync.left_key,
@@ -71,6 +67,6 @@ def test_looks(world, administrator, open_browser, dark, size):
         *(f"Z{n}" for n in range(60)),
     ]
     page.goto(f"{ALL}&kind=rejected&q={'+'.join(numbers)}")
-    check(page, f"list-pasted-{tone}")
+    look_at(page, "list-pasted")
     page.goto(f"{ALL}&q=...")
-    check(page, f"list-refused-{tone}")
+    look_at(page, "list-refused")

@@ -13,7 +13,7 @@ from synccore.services.standard import use_standard
 from tests import factories as make
 from tests.catalogues import dataverse, make_pair
 
-from .test_mapping_looks import SIZES, check
+from .looks import SMALLEST, look_at
 
 ALL = ("salespeople", "currencies", "unit-groups", "units", "customers", "vendors", "contacts", "items")
 
@@ -41,20 +41,19 @@ def pair(transactional_db):
     return made
 
 
-@pytest.mark.parametrize(("width", "height", "dark"), SIZES)
-def test_the_page(pair, person, open_browser, width, height, dark):
+def test_the_page(pair, person, open_browser):
     use_standard(pair, user=person, chosen=("vendors",))
-    page = open_browser(person, dark=dark, width=width, height=height)
+    page = open_browser(person, width=SMALLEST[0], height=SMALLEST[1])
     where = reverse("synccore:standard", args=[pair.pk])
     page.goto(where)
     for each in page.locator("details > summary").all()[:12]:
         if each.is_visible() and not each.locator("..").evaluate("node => node.open"):
             each.click()
-    check(page, f"standard-{width}-{'dark' if dark else 'light'}")
+    look_at(page, "standard", whole=True)
     page.goto(where + "?reset=vendors")
     page.get_by_role("button", name="Use Default Synchronization Setup").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Reset to default")
-    check(page, f"standard-question-{width}-{'dark' if dark else 'light'}")
+    look_at(page, "standard-question", whole=True)
 
 
 def test_made_and_switched_on_by_keyboard(transactional_db, person, open_browser):
