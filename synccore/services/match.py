@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from synccore import jobs
@@ -178,9 +178,11 @@ def coupling_now(mapping: TableMapping) -> SynchJob | None:
     return SynchJob.objects.unfinished().filter(mapping=mapping, verb="match_couple").order_by("pk").first()
 
 
-def results_of(job: SynchJob) -> int:
-    """How many of the records of a run have a result."""
-    return job.items.filter(purpose=JobItem.Purpose.CHOSEN).exclude(state=JobItem.State.OPEN).count()
+def results_of(runs: Iterable[SynchJob]) -> dict[int, int]:
+    """Per run how many of its records have a result; one query. A run that has none yet is not in it."""
+    chosen = JobItem.objects.filter(job__in=list(runs), purpose=JobItem.Purpose.CHOSEN)
+    counted = chosen.exclude(state=JobItem.State.OPEN).order_by().values_list("job")
+    return dict(counted.annotate(n=Count("pk")))
 
 
 def run_of(look: SynchJob) -> SynchJob | None:

@@ -23,7 +23,7 @@ from synccore.shapes import SIDES, Side
 from synccore.tables import JobRow, State, app_names
 
 from .mapping_rows import COUNTED, MappingRow, mappings_of
-from .progress import Progress, progress
+from .progress import Progress, in_front_of, progress
 from .sentences import not_now
 from .words import COUNTER_LABELS
 
@@ -246,6 +246,9 @@ class LineShown:
 
 def lines_shown(lines: Sequence[runs.Line]) -> list[LineShown]:
     by_mapping = {line.job.mapping_id: line.job for line in lines}
+    going = [line.job for line in lines if line.job.is_unfinished]
+    in_front = in_front_of([job.mapping_id for job in going if job.mapping_id])
+    closed = match.results_of(job for job in going if job.verb == "match_couple")
     shown = []
     for line in lines:
         job, row = line.job, JobRow(line.job)
@@ -253,13 +256,12 @@ def lines_shown(lines: Sequence[runs.Line]) -> list[LineShown]:
         if job.state == SynchJob.State.QUEUED:
             needed = [by_mapping[mapping.pk] for mapping in job.needs.all() if mapping.pk in by_mapping]
             unmet = [each for each in needed if each.state != SynchJob.State.FINISHED]
-        closed = match_done(job) if job.verb == "match_couple" else 0
         shown.append(
             LineShown(
                 line,
                 row,
                 _steps(line, row),
-                None if unmet else progress(row, closed, []),
+                None if unmet else progress(row, closed.get(job.pk, 0), [], in_front),
                 [(each.mapping.name if each.mapping else "", JobRow(each).state) for each in unmet],
                 any(not each.is_unfinished for each in unmet),
             )
@@ -289,8 +291,3 @@ def _steps(line: runs.Line, row: JobRow) -> list[StepShown]:
             after = State(_("Not started"), "x", "closed")
         steps.append(StepShown(len(steps) + 1, line_does(couples=False, then_full=False), after))
     return steps
-
-
-def match_done(job: SynchJob) -> int:
-    """How many records of a match-based coupling have their result."""
-    return match.results_of(job) if job.is_unfinished else 0

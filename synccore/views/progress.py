@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -39,13 +40,39 @@ class Progress:
         return self.per_second * 60 if self.per_second is not None and self.per_second < 1 else None
 
 
-def progress(row: JobRow, closed: int, children: list[JobRow]) -> Progress | None:
-    """None for a job that is over. ``closed``: chosen records that have a result (counted by their results)."""
+@dataclass(frozen=True)
+class InFront:
+    """What queued jobs of some mappings wait for: the mappings that a brake holds, and the job that runs of each mapping;
+    sweeps go beside the others."""
+
+    stopped: Set[int]
+    running: Mapping[tuple[int, bool], int]
+
+
+def in_front_of(mappings: Collection[int]) -> InFront:
+    """Two queries, however many mappings."""
+    stopped = jobs.brakes().filter(mapping__in=mappings).values_list("mapping", flat=True)
+    running = SynchJob.objects.filter(mapping__in=mappings, state=SynchJob.State.RUNNING)
+    found = running.values_list("mapping", "scope", "pk")
+    return InFront(
+        set(stopped), {(mapping, scope == SynchJob.Scope.SWEEP): pk for mapping, scope, pk in found}
+    )
+
+
+def progress(
+    row: JobRow, closed: int, children: list[JobRow], in_front: InFront | None = None
+) -> Progress | None:
+    """None for a job that is over.
+
+    Args:
+        closed: chosen records that have a result (counted by their results).
+        in_front: where the caller shows many jobs, ``in_front_of`` all their mappings.
+    """
     job = row.job
     if not job.is_unfinished:
         return None
     if job.state == SynchJob.State.QUEUED:
-        return _queued(job)
+        return _queued(job, in_front)
     done = max(closed, job.scanned, sum(child.job.scanned for child in children))
     total = job.total
     if total is not None:
@@ -62,17 +89,14 @@ def progress(row: JobRow, closed: int, children: list[JobRow]) -> Progress | Non
     )
 
 
-def _queued(job: SynchJob) -> Progress:
+def _queued(job: SynchJob, in_front: InFront | None) -> Progress:
     if job.mapping is not None:
+        there = in_front or in_front_of([job.mapping.pk])
         by_itself = job.verb == "synchronise" and job.scope != SynchJob.Scope.ITEMS
-        if by_itself and (reason := jobs.held(job.mapping)):
+        if by_itself and (reason := jobs.held(job.mapping, is_stopped=job.mapping.pk in there.stopped)):
             return Progress(not_now("held", {"mapping": job.mapping.name, "reason": reason}))
-        is_sweep = job.scope == SynchJob.Scope.SWEEP
-        busy = SynchJob.objects.filter(mapping=job.mapping, state=SynchJob.State.RUNNING)
-        busy = (
-            busy.filter(scope=SynchJob.Scope.SWEEP) if is_sweep else busy.exclude(scope=SynchJob.Scope.SWEEP)
-        )
-        if (other := busy.values_list("pk", flat=True).first()) is not None:
+        other = there.running.get((job.mapping.pk, job.scope == SynchJob.Scope.SWEEP))
+        if other is not None:
             return Progress(_("Waits until another job of this mapping has ended:"), waits_for=other)
     return Progress(_("Waits for a worker."))
 

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from synccore.models import SynchJob, TableMapping
@@ -151,6 +153,25 @@ def test_a_line_shows_what_it_did_per_direction(apps, browser):
     [line] = browser.get(page("full_status", parent.pk)).context["lines"]
     [step] = line.steps
     assert step.directions == [(f"to {apps.right.name}", [("inserted", "Inserted", 2)])]
+
+
+def test_the_page_asks_no_more_for_many_lines_than_for_few(world, full, administrator, as_user):
+    """It is asked for again and again while they run."""
+
+    def lines_and_queries() -> tuple[int, int]:
+        for verb, state in (
+            ("synchronise", "queued"),
+            ("match_couple", "queued"),
+            ("match_couple", "running"),
+        ):
+            mapping = make.make_mapping(integration=world.mapping.integration)
+            make.make_job(mapping, verb=verb, scope="full", state=state, parent=full, is_line=True)
+        with CaptureQueriesContext(connection) as caught:
+            answer = as_user(administrator).get(page("full_status", full.pk))
+        return len(answer.context["lines"]), len(caught)
+
+    (few, queries), (many, more) = lines_and_queries(), lines_and_queries()
+    assert (few, many) == (4, 7) and more == queries
 
 
 def test_a_record_owner_counts_and_couples_only_what_is_his(apps, client):
