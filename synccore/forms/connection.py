@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from django import forms
 from django.utils.formats import number_format
@@ -13,6 +14,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from synccore.connectors.options import WHO_SIGNS_IN, Option, OptionType
+
+#: NUL as JSON writes it; after a backslash of its own it is plain text.
+_NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 @dataclass(frozen=True)
@@ -85,8 +89,8 @@ class ConnectionForm(forms.Form):
             if option.type is not OptionType.JSON or not data.get(_of(option.name)):
                 continue
             try:
-                data[_of(option.name)] = json.loads(data[_of(option.name)])
-            except ValueError:
+                data[_of(option.name)] = _parsed(data[_of(option.name)])
+            except (ValueError, RecursionError):
                 self.add_error(
                     _of(option.name), _("This is not JSON. Look for a comma, a quote or a bracket.")
                 )
@@ -164,6 +168,17 @@ class ConnectionForm(forms.Form):
 
 def _of(option: str) -> str:
     return f"option_{option}"
+
+
+def _parsed(text: str) -> Any:
+    """JSON that can be stored: Python reads more than there is (NaN), and the database takes no NUL and no half a
+    character. Raises ValueError, RecursionError."""
+    value = json.loads(text)
+    told = json.dumps(value, allow_nan=False, ensure_ascii=False)
+    told.encode()
+    if _NUL.search(told):
+        raise ValueError(text)
+    return value
 
 
 class SecretArea(forms.Textarea):

@@ -247,6 +247,8 @@ def test_kinds_that_are_not_for_people_are_not_offered(world, administrator, as_
     [("port", "none", "It must be a whole number."), ("port", "0", "It must be at least 1."),
      ("statement_timeout", "900", "It must be at most 55."), ("sslmode", "maybe", "It is none of the choices."),
      ("views", "[1]", "It does not have the form that is asked for."), ("views", "{", "This is not JSON."),
+     ("views", '{"v": "\\u0000"}', "This is not JSON."), ("views", '{"v": "\\ud800"}', "This is not JSON."),
+     ("views", '{"v": NaN}', "This is not JSON."), pytest.param("views", "[" * 100_000, "This is not JSON.", id="deep"),
      ("patterns", '[{"sqlstate": "TD001", "kind": "nonsense", "code": "x"}]', "Pattern number 1"),
      ("time_zone", "?", "It does not have the form"), ("user", "", "It must be filled in."),
      ("dsn", "not a dsn", "The connection string of Books")],
