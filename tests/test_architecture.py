@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from io import StringIO
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from django.core.management import call_command
+from django.template import Template, TemplateSyntaxError, engines
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("tandem", "coupling", "errors", "synccore", "ui")  # imports point from left to right
@@ -170,6 +172,22 @@ def test_a_link_is_a_link():
         if re.search(r"""href=["']#["']""", line)
     ]
     assert not wrong, 'href="#" cannot be opened in a new tab, copied, or used without JavaScript'
+
+
+def test_a_template_loads_no_library_that_it_does_not_use():
+    compiled, load = engines["django"].engine, re.compile(r"{% load ([\w ]+) %}")
+    unused = []
+    for folder in (ROOT / "templates", *(ROOT / package for package in PACKAGES)):
+        for path in folder.rglob("*.html"):
+            text = path.read_text(encoding="utf-8")
+            for found in load.finditer(text):
+                for library in found[1].split():
+                    others = [each for each in found[1].split() if each != library]
+                    without = f"{{% load {' '.join(others)} %}}" if others else ""
+                    with suppress(TemplateSyntaxError):
+                        Template(text[: found.start()] + without + text[found.end() :], engine=compiled)
+                        unused.append(f"{path.relative_to(ROOT)}: {library}")
+    assert not unused
 
 
 @pytest.mark.django_db
