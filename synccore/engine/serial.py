@@ -6,6 +6,7 @@ wrong with a row as ``Misconfigured``; a row that people or a command wrote neve
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any, Final
@@ -30,15 +31,24 @@ _INFO_TYPES: Final[dict[str, tuple[type, ...]]] = {
 }
 
 
+#: What no database keeps in JSON: NUL, and half a character.
+_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
+
+
+def storable(text: str) -> str:
+    """A caption of an app's own, as JSON that is stored can hold it."""
+    return text if text.isprintable() else _UNSTORABLE.sub("�", text)
+
+
 def dump_info(info: FieldInfo) -> dict[str, Any]:
     """The JSON of a field's description; what has its usual value is left out."""
     found: dict[str, Any] = {"name": info.name, "type": info.type.value}
     for each in fields(FieldInfo):
         value = getattr(info, each.name)
         if each.name not in found and value != each.default:
-            found[each.name] = value
+            found[each.name] = storable(value) if each.name == "label" else value
     if info.options:
-        found["options"] = [list(option) for option in info.options]
+        found["options"] = [[storable(text) for text in option] for option in info.options]
     return found
 
 
@@ -85,7 +95,7 @@ def dump_table(info: TableInfo) -> dict[str, Any]:
     """The JSON of a table's description; :func:`load_table` reads it back."""
     return {
         "name": info.name,
-        "label": info.label,
+        "label": storable(info.label),
         "id_field": info.id_field,
         "key_kind": info.key_kind.value,
         "writable": info.writable,

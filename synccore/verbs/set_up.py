@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
 from synccore.connectors import CONNECTORS
 from synccore.connectors.base import Connector
+from synccore.engine.serial import storable
 from synccore.failures import Failure
 from synccore.models import Connection
 from synccore.shapes import Choice
@@ -20,6 +20,8 @@ from .run import Run
 
 #: Companies that a page offers; whoever has more types the name.
 MOST_CHOICES: Final = 500
+#: So much of a caption is shown.
+MOST_LETTERS: Final = 200
 
 
 def check_connection(run: Run) -> None:
@@ -60,8 +62,17 @@ def _store_choices(app: Connection, choices: list[Choice] | Failure, at: datetim
     if isinstance(choices, Failure):
         listed = {**app.listed, "because": because(choices)}
     else:
-        listed = {"at": at.isoformat(), "choices": [asdict(each) for each in choices[:MOST_CHOICES]]}
+        listed = {"at": at.isoformat(), "choices": [_dumped(each) for each in choices[:MOST_CHOICES]]}
     Connection.objects.filter(pk=app.pk).update(listed=listed)
+
+
+def _dumped(choice: Choice) -> dict[str, Any]:
+    answers = {name: storable(answer) for name, answer in choice.answers.items()}
+    return {
+        "label": storable(choice.label)[:MOST_LETTERS],
+        "answers": answers,
+        "detail": storable(choice.detail)[:MOST_LETTERS],
+    }
 
 
 def because(failure: Failure) -> dict[str, Any]:

@@ -3,6 +3,7 @@ is looked at by itself."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
@@ -14,7 +15,7 @@ from synccore import jobs, schedule
 from synccore.connectors.memory import MemoryApp, MemoryConnector
 from synccore.engine.serial import dump_info
 from synccore.failures import Misconfigured, Scope, Transient
-from synccore.models import Connection, FieldMapping, SetupCheck, SynchJob
+from synccore.models import AppTable, Connection, FieldMapping, SetupCheck, SynchJob
 from synccore.shapes import Choice, FieldInfo, FieldType, Side
 from tests import factories as make
 
@@ -56,6 +57,19 @@ def test_what_the_app_lists_is_kept_with_its_time(verb):
         ("CRONUS NL", "1", "Production"), ("CRONUS NL", "2", "Sandbox"),
     ]  # fmt: skip
     assert listed["at"] and "because" not in listed
+
+
+@pytest.mark.parametrize("letter", ["\0", "\ud800"])
+def test_captions_that_no_database_keeps_stop_nothing(letter):
+    world, bad = World(), f"CRONUS{letter}NL"
+    world.left.choices = [Choice(bad, {"company": "1"}, bad)]
+    for table in world.left.tables.values():
+        table.info = replace(table.info, label=bad)
+    for verb in ("check_connection", "list_choices", "describe"):
+        assert run(verb, app_of(world)).state == "finished"
+    [listed] = app_of(world).listed["choices"]
+    table = AppTable.objects.get(connection=app_of(world), name="customer")
+    assert (listed["label"], listed["detail"], table.info["label"]) == ("CRONUS�NL",) * 3
 
 
 def refuse_the_list(world: World) -> None:
