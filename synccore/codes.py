@@ -143,7 +143,6 @@ CODES: Final[dict[str, Code]] = {
     "read_only_field": _rejected(),
     "write_ignored": _rejected(),
     "zone_missing": _rejected(),
-    "zone_mismatch": _rejected(),
     "option_unmapped": _rejected("options"),
     "currency_needed": _code(Kind.BLOCKED, _RECORD, *_VALUE),
     "exchange_rate_missing": _code(Kind.BLOCKED, _RECORD, *_VALUE, "sqlstate", "currency", "app", "what"),

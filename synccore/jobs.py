@@ -45,8 +45,6 @@ CLAIMED_MEANWHILE: Final = 5
 #: By itself the set-up of an app is looked at no more often.
 LOOK_AGAIN: Final = timedelta(minutes=5)
 
-#: Verbs that write nothing to an app, or that a person starts to end a stop: they run on a held mapping too.
-_UNHELD: Final = ("check", "allow_once", "purge", "undo_purge")
 #: Verbs that only look, for the person who asked: no problem of the mapping comes of them, and no schedule follows them.
 _LOOKS: Final = ("dry_run", "match_preview", "count_records")
 

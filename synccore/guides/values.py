@@ -129,13 +129,6 @@ GUIDES: Final[dict[str, Guide]] = {
         (_("Add the transformation “Time zone of the clock reading” to {field}."),),
         ("set_up_fields",),
     ),
-    "zone_mismatch": Guide(
-        _("{field} has a time zone on one side only"),
-        _("{value} in {field} does not fit: one app stores a moment, the other a clock reading."),
-        Who.ADMINISTRATOR,
-        (_("Add the transformation “Time zone of the clock reading” to {field}."),),
-        ("set_up_fields",),
-    ),
     "option_unmapped": Guide(
         _("{field} has a value that is not in the list"),
         _("{value} in {field} has no counterpart in the mapping."),

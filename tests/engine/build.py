@@ -95,3 +95,11 @@ def plainly(step: Step) -> dict[str, Any]:
     if step.failure:
         found["failure"] = step.failure.code
     return found
+
+
+#: A mapping with a field each way, one that goes both ways, and a group; and what a pair of it holds.
+ADDRESS = (rule(2, "street", group="address"), rule(3, "city", group="address"))
+RULES = mapping(
+    rule(1, "name"), *ADDRESS, rule(4, "rep", direction=TO_RIGHT), rule(5, "owes", direction=TO_LEFT)
+)
+VALUES = {"name": "Cronus", "street": "High St", "city": "Oslo", "rep": "AB", "owes": "5"}

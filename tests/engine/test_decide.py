@@ -17,9 +17,11 @@ from synccore.engine.rules import (
 )
 from synccore.shapes import Side
 from tests.engine.build import (
+    ADDRESS,
     BOTH,
-    TO_LEFT,
+    RULES,
     TO_RIGHT,
+    VALUES,
     L,
     R,
     agreed,
@@ -31,12 +33,6 @@ from tests.engine.build import (
     record,
     rule,
 )
-
-ADDRESS = (rule(2, "street", group="address"), rule(3, "city", group="address"))
-RULES = mapping(
-    rule(1, "name"), *ADDRESS, rule(4, "rep", direction=TO_RIGHT), rule(5, "owes", direction=TO_LEFT)
-)
-VALUES = {"name": "Cronus", "street": "High St", "city": "Oslo", "rep": "AB", "owes": "5"}
 
 #: left edits, right edits → what happens under the policy ask.
 EDITS: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = [

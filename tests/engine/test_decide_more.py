@@ -21,8 +21,10 @@ from synccore.failures import Blocked, Misconfigured, Scope
 from synccore.shapes import Condition, FieldType, Operator, Side
 from tests.engine.build import (
     NOON,
+    RULES,
     TO_LEFT,
     TO_RIGHT,
+    VALUES,
     L,
     R,
     agreed,
@@ -35,12 +37,6 @@ from tests.engine.build import (
     record,
     rule,
 )
-
-ADDRESS = (rule(2, "street", group="address"), rule(3, "city", group="address"))
-RULES = mapping(
-    rule(1, "name"), *ADDRESS, rule(4, "rep", direction=TO_RIGHT), rule(5, "owes", direction=TO_LEFT)
-)
-VALUES = {"name": "Cronus", "street": "High St", "city": "Oslo", "rep": "AB", "owes": "5"}
 
 ASKED = {"kind": "fail", "failure": "update_conflict"}
 
