@@ -256,10 +256,10 @@ def _line(reader: Reader, unit: UnitView, view: FieldView) -> Line:
         refused[side.value] = guides.render(
             failure.code, failure.params, apps=reader.apps, kind=failure.kind.value
         ).sentence
-    label, other = rule.left or rule.right or "", rule.right or rule.left or ""
+    label = _label(rule, Side.LEFT)
     return Line(
-        label=_label(rule, Side.LEFT) or label,
-        other_label=other if _same_name(label) != _same_name(other) else "",
+        label=label or _label(rule, Side.RIGHT),
+        other_label=_other_label(rule, label) if label else "",
         values=values,
         agreed=both(reader, view, view.base) if view.based else (("", Value(note=_("not agreed yet"))),),
         after={side.value: both(reader, view, after) for side, after in view.after.items()},
@@ -279,6 +279,15 @@ def _line(reader: Reader, unit: UnitView, view: FieldView) -> Line:
 def _label(rule: FieldRule, side: Side) -> str:
     info = rule.info(side)
     return (info.label if info else "") or rule.name(side) or ""
+
+
+def _other_label(rule: FieldRule, label: str) -> str:
+    """What the right app calls the field, where that says something else."""
+    other = _label(rule, Side.RIGHT)
+    same = _same_name(other) == _same_name(label) or _same_name(rule.left or "") == _same_name(
+        rule.right or ""
+    )
+    return "" if same else other
 
 
 def _same_name(name: str) -> str:

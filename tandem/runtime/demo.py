@@ -80,7 +80,7 @@ def run_demo(*, end_with_parent_process: bool) -> int:
                     children[name] = start(command, log=log.fileno(), env=environment, cwd=CLONE)
             _wait_for_web(address, children, logs)
             address_file.write_text(address, encoding="utf-8")
-            _say(_welcome(address, services, logs))
+            _say(_welcome(address, services, logs, wish))
             return _watch(children, logs)
         finally:
             _end(children)
@@ -330,14 +330,15 @@ def _end(children: dict[str, subprocess.Popen[bytes]]) -> None:
         stop(child, patience=max(0.1, end - time.monotonic()))
 
 
-def _welcome(address: str, services: Services, logs: Path) -> str:
+def _welcome(address: str, services: Services, logs: Path, wish: str) -> str:
     sign_in = services.places.state / "sign-in.txt"
     people = sign_in.read_text(encoding="utf-8").rstrip() if sign_in.exists() else ""
     lines = ["", f"  Tandem is ready:  {address}", ""]
     lines += [f"  Sign in:  {people}".replace("\n", "\n            "), ""] if people else []
+    apps = f" APPS={wish}" if wish else ""
     lines += [
         f"  Logs:     {os.path.relpath(logs)}",
-        "  End with Ctrl-C; the data is kept until `make demo-reset`.",
+        f"  End with Ctrl-C; the data is kept until `make demo-reset{apps}`.",
         "",
     ]
     return "\n".join(lines)

@@ -323,6 +323,20 @@ def test_a_group_is_one_choice(duo, people, as_user):
     assert [line.differs for line in row.lines] == [True, False]  # only what differs can be lost
 
 
+def test_fields_are_called_as_in_both_apps(duo, people, as_user):
+    def call(field, left, right):
+        row = FieldMapping.objects.get(mapping=duo.mapping, left_field=field)
+        row.left_info, row.right_info = row.left_info | {"label": left}, row.right_info | {"label": right}
+        row.save()
+
+    call("phone", "Phone No.", "Main Phone")
+    call("city", "City", "city")
+    shown = as_user(people["owner"]).get(address(duo, "live_compare")).context["shown"]
+    called = {line.label: line.other_label for row in (*shown.rows, *shown.equal) for line in row.lines}
+    assert called["Phone No."] == "Main Phone"
+    assert called["City"] == "", "the same word twice says nothing"
+
+
 def test_a_one_way_field_says_that_it_replaces_an_edit(duo, people, as_user):
     FieldMapping.objects.filter(mapping=duo.mapping, left_field="city").update(direction="to_right")
     duo.right.put("account", duo.ids[1], {"city": "Aalst"}, by="a.berg")
