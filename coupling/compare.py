@@ -284,10 +284,7 @@ def _label(rule: FieldRule, side: Side) -> str:
 def _other_label(rule: FieldRule, label: str) -> str:
     """What the right app calls the field, where that says something else."""
     other = _label(rule, Side.RIGHT)
-    same = _same_name(other) == _same_name(label) or _same_name(rule.left or "") == _same_name(
-        rule.right or ""
-    )
-    return "" if same else other
+    return "" if _same_name(other) in {_same_name(label), _same_name(rule.left or "")} else other
 
 
 def _same_name(name: str) -> str:
