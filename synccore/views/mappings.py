@@ -64,8 +64,10 @@ def granted_mapping(request: HttpRequest, pk: int, permission: str) -> TableMapp
     """A mapping with whose records this person may do what ``permission`` says. Raises PermissionDenied, Http404."""
     user: Any = request.user
     answering = TableMapping.objects.visible_to(user, GrantLevel.RESOLVE).filter(pk=OuterRef("pk"))
-    seen = TableMapping.objects.visible_to(user).select_related("integration__left", "integration__right")
-    rows = list(seen.annotate(may=Exists(answering)))
+    seen = TableMapping.objects.visible_to(user).with_captions()
+    rows = list(
+        seen.select_related("integration__left", "integration__right").annotate(may=Exists(answering))
+    )
     request.tandem_mappings = rows  # type: ignore[attr-defined]  # the frame asks no second time
     found = next((each for each in rows if each.pk == pk), None)
     if found is None:

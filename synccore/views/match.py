@@ -29,7 +29,7 @@ from .addresses import job_link
 from .mapping_forms import FORM_VERBS
 from .mappings import granted_mapping
 from .match_rows import LOOKS, OF_PAIRS, MetRow, groups_of, outcome_state, tab_of
-from .sentences import not_now
+from .sentences import field_word, not_now
 
 #: So many records of each outcome stand on the page itself.
 SAMPLES = 3
@@ -45,9 +45,12 @@ class GroupWords:
 
 def criteria_words(found: TableMapping) -> list[GroupWords]:
     """The stored criteria, group by group."""
+    apps = app_names(found)
     groups: dict[int, list[str]] = {}
     for each in found.match_criteria.select_related("field").order_by("group", "field__position", "pk"):
-        names = dict.fromkeys((each.field.left_field, each.field.right_field))
+        names = dict.fromkeys(
+            field_word(getattr(each.field, f"{side.value}_field"), side.value, apps) for side in SIDES
+        )
         how = str(MatchCriterion.How(each.compare).label)
         if each.case_sensitive:
             how = _("%(how)s; capital letters count") % {"how": how}
@@ -94,7 +97,7 @@ class OutcomeLine:
 def _outcome_lines(
     found: TableMapping, look: SynchJob, counts: Mapping[str, Mapping[str, int]], apps: Mapping[str, str]
 ) -> list[OutcomeLine]:
-    groups, where = groups_of(look), reverse("synccore:match_records", args=[found.pk])
+    groups, where = groups_of(look, apps), reverse("synccore:match_records", args=[found.pk])
     samples: dict[str, list[MetRow]] = {}
     for row in _first(look, counts):
         samples.setdefault(row.outcome, []).append(MetRow(row, apps, groups))

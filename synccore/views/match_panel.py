@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,13 +50,14 @@ class Group:
     result: State | None
 
 
-def context(row: MetRow, look: SynchJob, *, may_choose: bool) -> dict[str, Any]:
+def context(row: MetRow, look: SynchJob, apps: Mapping[str, str], *, may_choose: bool) -> dict[str, Any]:
     """What ``synccore/match_panel.html`` shows of a row.
 
     Args:
+        apps: as ``tables.app_names`` gives them.
         may_choose: no run is under way that could carry out something else than what is chosen now.
     """
-    lines, groups = fields_of(look), groups_of(look)
+    lines, groups = fields_of(look, apps), groups_of(look, apps)
     there = candidates([row.row]).get(row.pk, []) if row.is_open else []
     choice = choice_about(row.row)
     other = row.counterpart

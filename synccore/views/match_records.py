@@ -182,7 +182,7 @@ class MatchRecordsPage(ListPage):
 
     def present(self, rows: Sequence[Any]) -> Sequence[Any]:
         assert self.look is not None or not rows
-        groups = groups_of(self.look) if self.look is not None else []
+        groups = groups_of(self.look, self.apps) if self.look is not None else []
         return [MetRow(row, self.apps, groups, self._creates) for row in rows]
 
     @cached_property
@@ -222,7 +222,7 @@ class MatchRecordsPage(ListPage):
         if found is None or self.look is None:
             return None
         (row,) = self.present([found])
-        context = match_panel.context(row, self.look, may_choose=not self.is_busy)
+        context = match_panel.context(row, self.look, self.apps, may_choose=not self.is_busy)
         context["apps"] = self.apps
         context["actions"] = (
             () if self.is_busy or not row.is_open else permitted(self.actions, self.request.user)

@@ -10,11 +10,11 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from synccore.models import Coupling, MatchRecord, Problem, SynchJob
-from synccore.shapes import Side
+from synccore.shapes import SIDES, Side
 from synccore.tables import State
 
 from .addresses import record_url
-from .sentences import item_note
+from .sentences import field_word, item_note
 
 Lines = Sequence[Mapping[str, Any]]
 Outcome = MatchRecord.Outcome
@@ -49,16 +49,20 @@ def outcome_state(outcome: str) -> State:
     return State(str(Outcome(outcome).label), *LOOKS[Outcome(outcome)])
 
 
-def groups_of(look: SynchJob) -> list[list[dict[str, Any]]]:
-    """The criteria under which the look was made, as it keeps them."""
+def groups_of(look: SynchJob, apps: Mapping[str, str]) -> list[list[dict[str, Any]]]:
+    """The criteria under which the look was made, as it keeps them; fields as people call them."""
     found = look.options.get("groups", [])
-    return found if isinstance(found, list) else []
+    return [[_named(line, apps) for line in lines] for lines in found] if isinstance(found, list) else []
 
 
-def fields_of(look: SynchJob) -> list[dict[str, Any]]:
+def fields_of(look: SynchJob, apps: Mapping[str, str]) -> list[dict[str, Any]]:
     """Every field of which the look kept values: those of the criteria, and a few that tell records apart."""
     found = look.options.get("fields", [])
-    return found if isinstance(found, list) else []
+    return [_named(line, apps) for line in found] if isinstance(found, list) else []
+
+
+def _named(line: dict[str, Any], apps: Mapping[str, str]) -> dict[str, Any]:
+    return line | {side.value: field_word(str(line[side.value]), side.value, apps) for side in SIDES}
 
 
 def field_name(line: Mapping[str, Any]) -> str:

@@ -72,7 +72,7 @@ def _named_fields(told: str, apps: Mapping[str, str]) -> str:
     """``told``: JSON, side → names of fields, and a number for how many more there are (``verbs.items.named_note``)."""
     parts = []
     for side, fields in json.loads(told).items():
-        names = ", ".join(_field(each, side, apps) for each in fields if isinstance(each, str))
+        names = ", ".join(field_word(each, side, apps) for each in fields if isinstance(each, str))
         more = sum(each for each in fields if isinstance(each, int))
         if more:
             names = _("%(names)s and %(n)s more") % {"names": names, "n": more}
@@ -81,7 +81,8 @@ def _named_fields(told: str, apps: Mapping[str, str]) -> str:
     return "; ".join(parts)
 
 
-def _field(name: str, side: str, apps: Mapping[str, str]) -> str:
+def field_word(name: str, side: str, apps: Mapping[str, str]) -> str:
+    """What people call a field. ``apps``: as ``tables.app_names`` gives them."""
     return apps.field(name, side) if isinstance(apps, guides.Names) else name
 
 

@@ -7,10 +7,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from synccore.engine.serial import dump_info
-from synccore.models import JobItem, Problem
+from synccore.models import JobItem, MatchCriterion, Problem
 from synccore.models.ledger import replace_stat
+from synccore.tables import app_names
 from synccore.verbs.chosen import CHANGED_MEANWHILE
 from synccore.verbs.items import named_note
+from synccore.views.match import criteria_words
+from synccore.views.match_rows import field_name, fields_of, groups_of
 from tests import factories as make
 
 TOLD = {
@@ -19,6 +22,7 @@ TOLD = {
     "params": {"field": "t1", "side": "right", "length": 9, "limit": 5},
 }
 MAPPINGS = 4
+NAMED = (("left", "phone", "Phone No."), ("right", "t1", "Main Phone"))
 
 
 @pytest.fixture
@@ -77,3 +81,21 @@ def test_the_panel_and_the_page_of_a_problem_say_it_too(troubles, administrator,
         assert "The value of Main Phone 2 has 9 characters" in browser.get(address).content.decode()
     help = browser.get(f"/help/value_too_long/?problem={problem.pk}").content.decode()
     assert "Main Phone 2 (t1) is too long" in help
+
+
+def test_what_a_look_for_matches_kept_is_called_likewise(db):
+    mapping = make.make_mapping()
+    info = {f"{side}_info": dump_info(make.make_info(name, label=label)) for side, name, label in NAMED}
+    field = make.make_field(mapping, "phone", "t1", **info)
+    make.make_field(mapping, "city")
+    lines = [
+        {"rule": str(field.pk), "left": "phone", "right": "t1"},
+        {"rule": "0", "left": "city", "right": "city"},
+    ]
+    look = make.make_job(mapping, verb="match_preview", options={"groups": [lines], "fields": lines})
+    apps = app_names(mapping)
+    assert [field_name(line) for line in fields_of(look, apps)] == ["Phone No. = Main Phone", "city"]
+    assert [[line["right"] for line in group] for group in groups_of(look, apps)] == [["Main Phone", "city"]]
+    assert look.options["fields"][0]["right"] == "t1", "what is stored stays as it is"
+    MatchCriterion.objects.create(mapping=mapping, field=field, group=1)
+    assert criteria_words(mapping)[0].lines[0].startswith("Phone No. = Main Phone · ")
