@@ -142,7 +142,7 @@ class BusinessCentral(Service):
             "entityName": shape.type_name,
             "entitySetName": shape.name,
             "entityCaptions": captions(shape.label),
-            "entitySetCaptions": captions(f"{shape.label}s"),
+            "entitySetCaptions": captions(shape.plural),
             "properties": [
                 {"name": prop.name, "captions": captions(prop.label or prop.name)}
                 for prop in shape.props.values()

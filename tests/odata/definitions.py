@@ -163,7 +163,7 @@ def _entity(shape: EntitySet) -> dict[str, Any]:
         "PrimaryIdAttribute": shape.key,
         "PrimaryNameAttribute": shape.primary_name or None,
         "DisplayName": label(shape.label or shape.type_name),
-        "DisplayCollectionName": label(f"{shape.label or shape.type_name}s"),
+        "DisplayCollectionName": label(shape.plural),
         "ChangeTrackingEnabled": shape.tracks_changes,
         "IsOptimisticConcurrencyEnabled": True,
         "IsCustomEntity": False,

@@ -119,6 +119,11 @@ class EntitySet:
     rules: tuple[Rule, ...] = field(default=(), compare=False)
     after: tuple[After, ...] = field(default=(), compare=False)
 
+    @property
+    def plural(self) -> str:
+        name = self.label or self.type_name
+        return f"{name[:-1]}ies" if name.endswith("y") else f"{name}s"
+
 
 def entity(name: str, type_name: str, key: Prop, *props: Prop, **more: Any) -> EntitySet:
     return EntitySet(name, {prop.name: prop for prop in (key, *props)}, key.name, type_name, **more)
