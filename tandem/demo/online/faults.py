@@ -147,8 +147,8 @@ SALESPEOPLE: Final = Fault(
     "stop",
     gettext_lazy("Business Central: the permission to change salespeople is taken away"),
     gettext_lazy(
-        "The same in Business Central. The demo starts with this one: the mapping Salespeople is stopped until somebody "
-        "puts it right."
+        "Tandem’s user may not write salespeople. The demo starts with this one: the mapping Salespeople is stopped until "
+        "somebody puts it right."
     ),
     gettext_lazy(
         "As a banner on the lists and on Home, and on the tab Set-up, with the permission that is missing."
