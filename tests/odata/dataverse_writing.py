@@ -221,6 +221,12 @@ class Writing(Service):
     ) -> None:
         """The rules of the table."""
         table = self.store.tables[shape.name]
+        if "statecode" in given and "statuscode" not in given:
+            values["statuscode"] = values["statecode"] + 1
+        if {"statecode", "statuscode"} & given.keys() and values["statuscode"] != values["statecode"] + 1:
+            state, reason = values["statecode"], values["statuscode"]
+            text = f"{reason} is not a valid status code for state code {state} on {shape.type_name}"
+            raise Refused(400, "0x80048408", f"{text} with Id {key}.")
         for prop in shape.props.values():
             value = values[prop.name]
             if prop.required and value in (None, "") and (before is None or prop.name in given):

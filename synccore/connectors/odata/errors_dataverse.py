@@ -239,6 +239,7 @@ CODES: Final[Mapping[str, Meaning | Rule]] = {
     "0x8004f995": _RULE,  # only a product that is a draft may be changed
     "0x80040265": _RULE,  # a plug-in, a workflow or a business rule refused
     "0x80040224": _RULE,
+    "0x80048408": _RULE,  # a reason of another state
 }  # fmt: skip
 
 WORDS: Final = (

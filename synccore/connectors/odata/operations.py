@@ -15,6 +15,9 @@ from synccore.connectors.values import fit, refuse
 from synccore.failures import Stale
 from synccore.shapes import CreateItem, DeleteItem, UpdateItem, Value
 
+#: The kinds of attributes of Dataverse that say the state of a row, and why it is in it.
+_STATE, _REASON = "State", "Status"
+
 
 @dataclass(frozen=True, slots=True)
 class Operation:
@@ -41,17 +44,21 @@ class Maker:
 
     def parted(self, fields: Mapping[str, Value]) -> tuple[dict[str, Value], dict[str, Value]]:
         """What a new record is given, and what it can be given only once it is there, such as a state. Raises Rejected."""
-        at_once: dict[str, Value] = {}
-        after: dict[str, Value] = {}
-        for name, value in fields.items():
-            property = self.table.entity.property(name)
-            if property.creatable or not property.updatable:
-                at_once[name] = value
-            elif value is not None:
-                after[name] = fit(self.table.name, property.info, value)
-        write_fields(
-            self.table.entity, after, self.table.profile, creating=False
-        )  # refused before anything is made
+        table = self.table
+        properties = {name: table.entity.property(name) for name in fields}
+        later = {name for name, each in properties.items() if each.updatable and not each.creatable}
+        if any(properties[name].info.native == _STATE for name in later):
+            # The reason of a state goes with it: a new record is in another state.
+            later |= {
+                name for name, each in properties.items() if each.info.native == _REASON and each.updatable
+            }
+        at_once = {name: value for name, value in fields.items() if name not in later}
+        after = {
+            name: fit(table.name, properties[name].info, fields[name])
+            for name in fields
+            if name in later and fields[name] is not None
+        }
+        write_fields(table.entity, after, table.profile, creating=False)  # refused before anything is made
         return at_once, after
 
     def creation(self, position: int, item: CreateItem) -> Operation:

@@ -157,6 +157,7 @@ ROWS = [
     Row("no product number", 400, error("0x80043b05", "The product number is missing."), CREATE, Rejected, "value_required", RECORD, {"field": "productnumber"}),
     Row("no such product", 400, error("0x80043b24", "The product does not exist."), UPDATE, Rejected, "reference_missing", RECORD, {"referenced": "products"}),
     Row("only drafts", 400, error("0x8004F995", "You can only update draft products."), UPDATE, Rejected, "business_rule", RECORD, message="You can only update draft products."),
+    Row("a reason of another state", 400, error("0x80048408", "2 is not a valid status code for state code AccountState.Active on account with Id 1."), UPDATE, Rejected, "business_rule", RECORD),
     Row("plug-in", 400, error("0x80040265", "Credit limit is above what the sales manager may give."), UPDATE, Rejected, "business_rule", RECORD,
         message="Credit limit is above what the sales manager may give."),
     # -- records

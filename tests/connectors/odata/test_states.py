@@ -44,10 +44,15 @@ def test_a_new_record_gets_the_state_it_is_to_have(
     crm: Connector,
     dataverse_server: DataverseServer,  # noqa: F811
 ) -> None:
-    items = [new(1, statecode=1, statuscode=2), new(2, statecode=0), new(3)]
+    items = [
+        new(1, statecode=1, statuscode=2),
+        new(2, statecode=0, statuscode=1),
+        new(3),
+        new(4, statecode=1),
+    ]
     results = crm.create(ACCOUNT, items, FIELDS)
-    assert [each.fields["statecode"] for each in results if isinstance(each, Record)] == [1, 0, 0]
-    assert states(dataverse_server) == [(1, 2), (0, 1), (0, 1)]
+    assert [each.fields["statecode"] for each in results if isinstance(each, Record)] == [1, 0, 0, 1]
+    assert states(dataverse_server) == [(1, 2), (0, 1), (0, 1), (1, 2)]
     assert [each.id for each in results if isinstance(each, Record)] == [item.id for item in items]
     stored = {each.id: each.version for each in crm.fetch(ACCOUNT, [str(item.id) for item in items], FIELDS)}
     assert stored == {each.id: each.version for each in results if isinstance(each, Record)}
