@@ -25,8 +25,9 @@ from synccore.models import (
 )
 from synccore.models.instance import guard_instance
 from synccore.models.mapping import with_app
+from synccore.models.seals import KEPT
 from synccore.shapes import SIDES
-from synccore.verbs import problems
+from synccore.verbs import problems, retire
 from synccore.verbs.clean_up import overdue
 from synccore.verbs.mended import first_mapping_of
 from synccore.verbs.stats import Tally
@@ -213,7 +214,9 @@ def _went_wrong_since() -> list[Connection]:
 def start_retention() -> int:
     """Once a day, where something has been kept long enough, a job forgets it. Returns how many jobs were started."""
     lately = SynchJob.objects.filter(verb="retain", queued_at__gt=timezone.now() - RETENTION)
-    if not any(rows.exists() for rows in overdue()) or lately.exists():
+    if lately.exists() or not (
+        any(rows.exists() for rows in overdue()) or retire.old(timezone.now() - KEPT).exists()
+    ):
         return 0
     jobs.enqueue(verb="retain", scope=SynchJob.Scope.ITEMS, origin=SynchJob.Origin.ENGINE)
     return 1

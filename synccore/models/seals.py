@@ -3,7 +3,8 @@
 One seal per committed page: sha256 over its journal rows, preceded by the job's seal before it. At the end
 of a job its last seal is chained to the previous job's in a table that retention never removes, and the end
 of that chain stands on the instance. Whoever changes, deletes, inserts or moves a row has to forge every
-later seal.
+later seal. Retention takes the journal of an old job page by page from its first one on: what is left of it
+still ends with the seal that the chain holds.
 
 Not sealed: ``coupling`` (becomes null when a half coupling goes; mapping, side and record id name the record
 for good), ``basis`` and ``version_after`` (working data of runs), ``undone_by`` (set later) and a row's own times (its
@@ -218,7 +219,9 @@ def _verify_chain() -> tuple[dict[int, JobSeal], Broken | None]:
 def _verify_pages(ends: dict[int, JobSeal], now: datetime, counted: list[int]) -> Iterator[Broken]:
     jobs: dict[int, str] = {}  # job → digest of its last page
     for seal in JournalSeal.objects.order_by("job_id", "page").iterator():
-        previous = jobs.get(seal.job_id, "")
+        end = ends.get(seal.job_id)
+        begun = seal.job_id not in jobs and end is not None and end.at <= now - KEPT
+        previous = seal.previous if begun else jobs.get(seal.job_id, "")
         if seal.previous != previous:
             yield Broken("page_chain", seal.job_id, seal.page)
         rows = list(Journal.objects.filter(seal=seal))

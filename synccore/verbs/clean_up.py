@@ -16,6 +16,7 @@ from django.utils.dateparse import parse_datetime
 
 from synccore.models import DeletedEntry, MatchRecord, SynchJob, SynchJobError
 
+from .retire import retire
 from .rights import still_allowed
 from .run import Run
 
@@ -94,8 +95,8 @@ def undo_purge(run: Run) -> None:
 
 
 def retain(run: Run) -> None:
-    """Forget what has been kept long enough: deleted entries after 30 days, entries of what is over after 180 days, and the
-    records of looks for matches after 7."""
+    """Forget what has been kept long enough: deleted entries after 30 days, entries of what is over after 180 days, the
+    records of looks for matches after 7, jobs and their journal after 60."""
     forget, closed, matches = overdue()
     while ids := _batch(run, matches, 0):
         with run.page():
@@ -110,6 +111,7 @@ def retain(run: Run) -> None:
             gone = SynchJobError.objects.filter(pk__in=ids)
             _count_entries(run, gone, -1)
             run.count("deleted", "", gone.delete()[0])
+    retire(run)
 
 
 def overdue() -> tuple[Any, Any, Any]:

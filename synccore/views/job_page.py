@@ -68,6 +68,11 @@ def visible(request: HttpRequest, pk: int) -> SynchJob:
     return get_object_or_404(jobs_of(request.user), pk=pk)
 
 
+def is_forgotten(pk: int) -> bool:
+    """Whether there was such a job once: retention has taken it. Ids are never given again."""
+    return not SynchJob.objects.filter(pk=pk).exists() and SynchJob.objects.filter(pk__gt=pk).exists()
+
+
 @dataclass(frozen=True)
 class ItemCount:
     """How many of a job's frozen records ended in one way, and the address of exactly these."""

@@ -21,6 +21,7 @@ from synccore.failures import Kind
 from synccore.filters import JobFilter
 from synccore.forms import ReasonForm
 from synccore.models import SynchJob, TableMapping
+from synccore.models.seals import KEPT
 from synccore.services.jobs import NotNow
 from synccore.tables import JobRow, JobTable
 from ui.paging import Sort
@@ -28,7 +29,16 @@ from ui.views import Tab
 
 from .addresses import job_link
 from .back import back_to
-from .job_page import COUNTED, failed_couplings, job_context, jobs_of, may_cancel, right, visible
+from .job_page import (
+    COUNTED,
+    failed_couplings,
+    is_forgotten,
+    job_context,
+    jobs_of,
+    may_cancel,
+    right,
+    visible,
+)
 from .lists import RecordListPage, may_run, runnable
 from .sentences import not_now
 
@@ -71,7 +81,11 @@ def _visible(request: HttpRequest, pk: int) -> SynchJob:
 
 @require_safe
 def job(request: HttpRequest, pk: int) -> HttpResponse:
-    """A job's page. While it runs, the page asks for its region alone and swaps that."""
+    """A job's page. While it runs, the page asks for its region alone and swaps that. Couplings, problems and entries go on
+    naming jobs that were forgotten."""
+    if request.user.has_perm("synccore.view") and is_forgotten(pk):  # type: ignore[union-attr]
+        facts = {"page_title": _("Job %(n)s") % {"n": pk}, "days": KEPT.days}
+        return render(request, "synccore/job_forgotten.html", facts, status=410)
     found = visible(request, pk)
     template = "synccore/job_region.html" if request.htmx else "synccore/job.html"  # type: ignore[attr-defined]
     return render(request, template, job_context(request, found))

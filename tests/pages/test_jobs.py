@@ -286,3 +286,16 @@ def test_a_purge_is_taken_back_from_its_job_only_by_who_may_clean_up(world, admi
     assert "Bring the deleted entries back" in words(as_user(administrator).get(page(job)))
     assert as_user(owner).get(page(job)).status_code == 404
     assert Coupling.objects.visible_to(owner, GrantLevel.RESOLVE).exists()
+
+
+def test_a_job_that_was_forgotten_says_so_instead_of_failing(world, owner, as_user):
+    gone, hidden = make.make_job(world.mapping), make.make_job(world.hidden)
+    address = page(gone)
+    gone.delete()
+    never = reverse("synccore:job", args=[hidden.pk + 9])
+    answer = as_user(owner).get(address)
+    assert answer.status_code == 410
+    assert "kept for 60 days. This one ended longer ago and was removed." in words(answer)
+    assert as_user(make.make_user()).get(address).status_code == 403
+    assert as_user(owner).get(page(hidden)).status_code == 404, "there, but not for him"
+    assert as_user(owner).get(never).status_code == 404
