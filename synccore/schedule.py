@@ -144,7 +144,7 @@ def start_checks() -> int:
     wanted: set[tuple[int, str]] = set()
     with transaction.atomic():
         for problem in due.order_by("pk").select_for_update(skip_locked=True):
-            problem.next_attempt = now + problems.backoff(problem.attempts)
+            problem.next_attempt = now + problems.backoff(problems.waited(problem))
             problem.save(update_fields=["next_attempt"])
             mapping_id = problem.mapping_id or first_mapping_of(problem.connection_id)
             if mapping_id is not None:

@@ -145,6 +145,8 @@ class Problem(models.Model):
 
     state = models.CharField(max_length=10, choices=State)
     attempts = models.PositiveIntegerField(default=0)
+    #: Those of the attempts that a person asked for, after the first: they do not lengthen the waits.
+    by_hand = models.PositiveIntegerField(default=0, db_default=0)
     next_attempt = models.DateTimeField(null=True)
     requested_at = models.DateTimeField(null=True)
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")

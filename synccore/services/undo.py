@@ -81,7 +81,7 @@ def _permitted(rows: Any, user: Any) -> tuple[Q, str]:
     if user is None:
         return Q(), ""
     may, missing, needed = Q(pk__in=[]), "", ""
-    for verb, operation in sorted(set(rows.order_by().values_list("job__verb", "operation"))):
+    for verb, operation in sorted(rows.order_by().values_list("job__verb", "operation").distinct()):
         permission, level = right_to_undo(verb, operation)
         needed = needed or permission
         if not user.has_perm(permission):

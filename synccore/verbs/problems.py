@@ -42,6 +42,23 @@ def backoff(attempts: int) -> timedelta:
     return BACKOFF[min(max(attempts, 1), len(BACKOFF)) - 1]
 
 
+def waited(problem: Problem) -> int:
+    """The attempts by which the waits grow: those that people asked for are not among them."""
+    return problem.attempts - problem.by_hand
+
+
+def _count(problem: Problem, *, same: bool, by_hand: bool) -> None:
+    """One more attempt; a new kind of failure starts its own count."""
+    problem.attempts = problem.attempts + 1 if same else 1
+    problem.by_hand = problem.by_hand + by_hand if same else 0
+
+
+def _not_later(problem: Problem, at: datetime | None, now: datetime) -> datetime | None:
+    """The next attempt after one by hand: what was planned, where that comes before ``at``."""
+    planned = problem.next_attempt
+    return planned if at is not None and planned is not None and now < planned < at else at
+
+
 def next_state(
     failure: Failure, *, attempts: int, since: datetime, now: datetime, manual: bool
 ) -> tuple[Problem.State, datetime | None]:
@@ -122,13 +139,15 @@ def record_failure(
         print_,
     )
     manual = problem.requested_at is not None or bool(job.options.get("manual"))
-    # A new kind of failure starts its own count; "since" stays that of the episode.
-    problem.attempts = problem.attempts + 1 if same else 1
+    # "Since" stays that of the episode, also where the failure is another one.
+    by_hand = same and manual
+    _count(problem, same=same, by_hand=by_hand)
     _describe(problem, failure, print_, destination, tally, mapping=mapping, connection=None)
     problem.name = coupling.title(Side.LEFT) or coupling.title(Side.RIGHT)
-    problem.state, problem.next_attempt = next_state(
-        failure, attempts=problem.attempts, since=problem.since, now=now, manual=manual
+    problem.state, at = next_state(
+        failure, attempts=waited(problem), since=problem.since, now=now, manual=manual
     )
+    problem.next_attempt = _not_later(problem, at, now) if by_hand else at
     problem.requested_at = problem.requested_by = None
     problem.last_failure, problem.last_job = now, job.pk
     problem.mapping_revision = mapping.revision
@@ -180,14 +199,17 @@ def setup_failure(
     # Jobs that were queued before it was last met only meet it as well: were they counted, an app with many mappings would
     # not be looked at again for an hour after a minute's outage.
     no_look = bool(same and job and problem.last_failure and job.queued_at < problem.last_failure)
+    by_hand = bool(same and not is_new and job and job.origin == SynchJob.Origin.PERSON)
     if not no_look:
-        problem.attempts = problem.attempts + 1 if same else 1
+        _count(problem, same=same, by_hand=by_hand)
     _describe(problem, failure, print_, None, tally, mapping=mapping, connection=connection)
     problem.name = mapping.name if mapping else connection.name if connection else ""
     if failure.kind is Kind.STOPPED:
         problem.state, problem.next_attempt = Problem.State.SKIPPED, None
     elif problem.state != Problem.State.RETRYING or not (no_look and problem.next_attempt):
-        problem.state, problem.next_attempt = Problem.State.RETRYING, now + backoff(problem.attempts)
+        at = now + backoff(waited(problem))
+        problem.state = Problem.State.RETRYING
+        problem.next_attempt = _not_later(problem, at, now) if by_hand else at
     problem.last_failure, problem.last_job = now, job.pk if job else None
     problem.save()
     tally.problem(problem, +1)
@@ -214,7 +236,7 @@ def _unseen(
         of_app = with_app(connection, "mapping__")
     whole = (SynchJob.Scope.CHANGES, SynchJob.Scope.FULL, SynchJob.Scope.SINCE)
     ran = SynchJob.objects.filter(of_app, verb="synchronise", scope__in=whole, state=SynchJob.State.FINISHED)
-    return 0 if ran.filter(finished_at__gt=last.ended_at).exists() else last.attempts
+    return 0 if ran.filter(finished_at__gt=last.ended_at).exists() else waited(last)
 
 
 def _describe(

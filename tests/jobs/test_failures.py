@@ -11,8 +11,9 @@ from synccore import jobs, services
 from synccore.failures import Failure, Misconfigured, Rejected, Scope, Transient, Unrecognised
 from synccore.models import CallStack, Coupling, Journal, Problem, SynchJob, SynchJobError
 from synccore.models.ledger import read_ledger
+from synccore.services import connections
 from synccore.shapes import Side
-from tests.factories import make_problem
+from tests.factories import ADMINISTRATOR, make_problem, make_user
 
 from .conftest import Clock
 from .helpers import accept, contact, contacts_of, new, only_problem, pair, refuse, tick, try_again, work
@@ -139,6 +140,45 @@ def test_jobs_that_wait_when_an_app_is_lost_do_not_lengthen_the_wait(clock: Cloc
     assert [job.verb for job in tick()][0] == "check"
     problem.refresh_from_db()
     assert problem.ending == Problem.Ending.FIXED
+
+
+def test_looking_by_hand_again_and_again_does_not_lengthen_the_waits(clock: Clock) -> None:
+    world = World()
+
+    def away() -> None:
+        world.right.faults.fail = [Transient("connection_refused", scope=Scope.CONNECTION)]
+
+    away()
+    world.run()
+    away()
+    problem = try_again(only_problem(), clock)
+    planned = problem.next_attempt
+    assert planned == problem.last_failure + 2 * MINUTES
+    for _press in range(5):
+        clock.move(seconds=10)
+        away()
+        connections.check_now(problem, user=make_user(ADMINISTRATOR))
+        assert [(job.verb, job.state) for job in work()] == [("check", "failed")]
+    problem.refresh_from_db()
+    assert (problem.attempts, problem.next_attempt) == (7, planned)
+    away()
+    problem = try_again(problem, clock)
+    assert (problem.attempts, problem.next_attempt - problem.last_failure) == (8, 5 * MINUTES)
+
+
+def test_trying_a_record_by_hand_again_and_again_does_not_lengthen_its_waits(clock: Clock) -> None:
+    world = World()
+    new(world, "C1")
+    refuse(world.right, locked)
+    world.run()
+    planned = only_problem().next_attempt
+    for _press in range(5):
+        clock.move(seconds=5)
+        services.start_bulk("synchronise", Coupling.objects.all(), user=make_user(ADMINISTRATOR))
+        work()
+    assert (only_problem().attempts, only_problem().next_attempt) == (6, planned)
+    problem = try_again(only_problem(), clock)
+    assert (problem.attempts, problem.next_attempt - problem.last_failure) == (7, 2 * MINUTES)
 
 
 # -- Blocked --------------------------------------------------

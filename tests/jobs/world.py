@@ -92,6 +92,7 @@ class World:
 
     def queue(self, verb: str = "synchronise", scope: str = "changes", **values: Any) -> SynchJob:
         values.setdefault("mapping", self.mapping)
+        values.setdefault("origin", "person" if values.get("requested_by") else "schedule")
         return jobs.enqueue(verb=verb, scope=scope, **values)
 
     def run(
