@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -160,6 +161,15 @@ def test_no_file_is_longer_than_a_reader_holds_in_mind():
     lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in files}
     long = {str(path.relative_to(ROOT)): lines for path, lines in lengths.items() if lines > LONGEST_FILE}
     assert not long, f"split by subject what is longer than {LONGEST_FILE} lines"
+
+
+def test_files_of_tests_have_names_of_their_own():
+    """Those of a folder that is no package are imported by their name alone: two of one name stop the whole run."""
+    files = [
+        path for path in (ROOT / "tests").rglob("test_*.py") if not (path.parent / "__init__.py").exists()
+    ]
+    names = Counter(path.name for path in files)
+    assert not [str(path.relative_to(ROOT)) for path in files if names[path.name] > 1]
 
 
 def test_a_link_is_a_link():
