@@ -14,7 +14,17 @@ from hypothesis import HealthCheck
 from hypothesis import settings as properties
 from hypothesis.internal.conjecture import providers
 
-from synccore.connectors.odata import client, copies, exchange, shared
+from synccore.connectors.odata import (
+    auth,
+    batches,
+    circuit,
+    client,
+    copies,
+    exchange,
+    limiter,
+    metadata,
+    shared,
+)
 from synccore.services import live, matching, parents
 from tandem import health
 from tandem.runtime import Services
@@ -75,10 +85,15 @@ def patience() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def tables_of_this_test(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A test server may stand where that of another test stood: what was read from it is not shared with this one."""
+def services_of_this_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test server may stand where that of another test stood: what was read there, and learned of its limits, outages,
+    sizes and tokens, is not shared with this one."""
     name = uuid4().hex
     monkeypatch.setattr(copies, "_code", lambda: name)
+    monkeypatch.setattr(client, "name_of", lambda *parts: limiter.name_of(name, *parts))
+    for known in (auth._tokens, batches._known, circuit._locals, limiter._locals, metadata._kept):
+        known.clear()
+    limiter._memory.clear()
 
 
 @pytest.fixture

@@ -1,18 +1,15 @@
-"""What the tests of the OData connector share: no test knows of another's outages, limits, sizes or tokens."""
+"""What the tests of the OData connector share."""
 
 import pytest
 
-from synccore.connectors.odata import auth, batches, circuit, limiter, shared
+from synccore.connectors.odata import limiter, shared
 from tests.connectors.odata.wire import Port, Wire
 
 
 @pytest.fixture(autouse=True)
 def on_its_own(monkeypatch):
-    """Without Redis, and with nothing learned before."""
+    """Without Redis."""
     monkeypatch.setattr(shared, "_shared", shared.Shared())
-    for known in (auth._tokens, batches._known, circuit._locals, limiter._locals):
-        known.clear()
-    limiter._memory.clear()
 
 
 @pytest.fixture
