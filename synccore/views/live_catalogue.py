@@ -76,7 +76,8 @@ def live_catalogue(request: HttpRequest, pk: int) -> HttpResponse:
     app = Connection.objects.get(pk=pk)
     side = Side(request.GET["side"]) if request.GET.get("side") in list(Side) else Side.LEFT
     # A form sends its own input, named after the side, in the place of what the address said.
-    table = (request.GET.get(f"{side.value}_table") or request.GET.get("table", "")).strip()[:200]
+    typed = request.GET.get(f"{side.value}_table") or request.GET.get("table", "")
+    table = typed.replace("\x00", "").strip()[:200]
     asked: Answer[dict[str, TableInfo]] = ask({app.pk: (app, lambda connector: connector.glance([table]))})[
         app.pk
     ]

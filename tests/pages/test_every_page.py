@@ -85,7 +85,7 @@ PAGES = {
     "synccore:full": ["", "?mapping=1&mapping=x"],
     "synccore:full_status": [""],
     "synccore:delete_mapping": [""],
-    "synccore:live_catalogue": ["", "?side=right&table=account", "?side=nonsense"],
+    "synccore:live_catalogue": ["", "?side=right&table=account", "?side=nonsense", "?table=%00x"],
     "synccore:connections": [""],
     "synccore:connection": [""],
     "synccore:delete_connection": [""],
