@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
 
 from tests.browser.conftest import SCREENSHOTS
 
+#: Pictures are for people: a run of several processes (make test) takes none unless it is told to.
+PICTURES = "PYTEST_XDIST_WORKER" not in os.environ or bool(os.environ.get("TANDEM_PICTURES"))
 WIDE, NARROW, SMALLEST = (1440, 900), (390, 844), (320, 640)
 #: What axe looks for: colours differ by tone, what is there by width. A dark page has the same elements as the light one.
 _COLOURS = ["color-contrast", "link-in-text-block"]
@@ -44,11 +47,13 @@ def axe(page: Any, rules: list[str] | None = None) -> list[str]:
 
 
 def picture(page: Any, name: str, *, whole: bool = False) -> None:
-    """A picture of what the window shows, or of the whole page, kept with the test run's results. A busy machine gets a
-    second try."""
+    """A picture of what the window shows, or of the whole page, once it has arrived; kept with the test run's results. A
+    busy machine gets a second try."""
     from playwright.sync_api import Error
 
     arrived(page)
+    if not PICTURES:
+        return
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     try:
         page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=whole)
@@ -60,6 +65,15 @@ def picture(page: Any, name: str, *, whole: bool = False) -> None:
 def sideways(page: Any) -> int:
     """By how many pixels the page is wider than its window."""
     return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+
+
+def resize(page: Any, width: int, height: int) -> None:
+    """Another window, and the page laid out in it."""
+    page.set_viewport_size({"width": width, "height": height})
+    page.evaluate(
+        "width => new Promise(done => (function look() { innerWidth === width ? done() : setTimeout(look, 10); })())",
+        width,
+    )
 
 
 def check(page: Any, name: str, *, whole: bool = False) -> None:
@@ -75,7 +89,7 @@ def look_at(page: Any, name: str, *, whole: bool = False) -> None:
     Afterwards it is light, in the window it had."""
     found, before = [], page.viewport_size
     for width, height in (WIDE, NARROW, SMALLEST):
-        page.set_viewport_size({"width": width, "height": height})
+        resize(page, width, height)
         for tone in ("light", "dark") if width != SMALLEST[0] else ("light",):
             page.emulate_media(color_scheme=tone, reduced_motion="reduce")
             picture(page, f"{name}-{width}-{tone}", whole=whole)
@@ -83,5 +97,5 @@ def look_at(page: Any, name: str, *, whole: bool = False) -> None:
                 found += [f"{width} {tone}: {each}" for each in axe(page, _AXE[width, tone])]
         if (more := sideways(page)) > 0:
             found.append(f"{width}: scrolls sideways by {more} px")
-    page.set_viewport_size(before)
+    resize(page, **before)
     assert not found, "\n".join(found)
