@@ -7,10 +7,10 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import IntegrityError, transaction
-from django.db.models import Case, Count, Exists, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models import Case, Count, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.lookups import IsNull
 
-from synccore.models import Connection, Coupling, OwnerCode, Problem
+from synccore.models import Connection, Coupling, OwnerCode, Problem, TableMapping
 from synccore.models.kept import keep
 from synccore.models.problem import ADMINISTRATORS_KINDS
 from synccore.models.scoping import SET_UP
@@ -97,12 +97,17 @@ def owned_counts(user: Any, codes: Mapping[int, str]) -> dict[str, int]:
 
 
 def unowned() -> Q:
-    """Couplings whose owner, as both apps name him, is nobody here."""
-    found = Q()
-    for side in SIDES:
-        known = OwnerCode.objects.filter(
-            connection=OuterRef(f"mapping__integration__{side.value}"),
-            code=OuterRef(f"{side.value}_owner"),
-        )
-        found &= Q(~Exists(known))
-    return found
+    """Couplings whose owner, as both apps name him, is nobody here. Codes and mappings are looked up: joined, they were read
+    anew for each coupling while the database knew nothing of these tables."""
+    codes: dict[int, list[str]] = {}
+    for app, code in OwnerCode.objects.values_list("connection", "code"):
+        codes.setdefault(app, []).append(code)
+    mappings: dict[tuple[str, int], list[int]] = {}
+    for mapping, *apps in TableMapping.objects.values_list("pk", "integration__left", "integration__right"):
+        for side, app in zip(SIDES, apps, strict=True):
+            mappings.setdefault((side.value, app), []).append(mapping)
+    known = Q(pk__in=[])
+    for (side_text, app), of_app in mappings.items():
+        if app in codes:
+            known |= Q(mapping__in=of_app, **{f"{side_text}_owner__in": codes[app]})
+    return ~known

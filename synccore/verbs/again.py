@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 from synccore.models import Coupling, JobItem, Journal, Problem, SynchJob
-from synccore.shapes import Side
+from synccore.models.bulk import update
+from synccore.shapes import SIDES, Side
 
 from . import items, problems
 from .chosen import right_is_gone
 from .run import Run
-from .store import note_in_journal
+from .store import note_all, note_in_journal
 from .synchronise import open_items
-from .undo_plan import taken
 
 
 def chosen_pages(run: Run) -> Iterator[list[JobItem]]:
@@ -47,23 +48,48 @@ def couple_again(run: Run) -> None:
     for page in chosen_pages(run):
         couplings = Coupling.objects.in_bulk([item.coupling_id for item in page if item.coupling_id])
         removals = _removals(couplings)
+        back: list[Coupling] = []
         with run.page() as at:
+            held = _held(run, couplings.values())
             for item in page:
                 coupling = couplings.get(item.coupling_id or 0)
-                note = _in_the_way(coupling)
+                note = _in_the_way(coupling, held)
                 if note or coupling is None:
                     item.state, item.note = JobItem.State.NOT_APPLICABLE, note
                     continue
-                coupling.removed_at = coupling.removed_by = None
-                coupling.save(update_fields=["removed_at", "removed_by"])
-                by = note_in_journal(run, coupling, Side.LEFT, Journal.Operation.RECOUPLE, at)
-                Journal.objects.filter(pk__in=removals.get(coupling.pk, ())).update(undone_by=by)
-                items.find(run, [(coupling, side, coupling.of(side, "id")) for side in coupling.sides()])
-                run.count("coupled")
-                run.count("unchanged")
+                held |= _records(coupling)
+                back.append(coupling)
                 item.state = JobItem.State.DONE
+            _put_back(run, back, removals, at)
             JobItem.objects.bulk_update(page, ["state", "note"])
     run.queue_next.add((run.mapping.pk, SynchJob.Scope.DUE.value))
+
+
+def _put_back(run: Run, back: list[Coupling], removals: dict[int, list[int]], at: datetime) -> None:
+    Coupling.objects.filter(pk__in=[each.pk for each in back]).update(removed_at=None, removed_by=None)
+    rows = note_all(run, back, Side.LEFT, Journal.Operation.RECOUPLE, at)
+    taken_back = [
+        (row, by.pk) for coupling, by in zip(back, rows, strict=True) for row in removals.get(coupling.pk, ())
+    ]
+    update(Journal, ("undone_by",), taken_back)
+    items.find(run, [(each, side, each.of(side, "id")) for each in back for side in each.sides()])
+    run.count("coupled", n=len(back))
+    run.count("unchanged", n=len(back))
+
+
+def _records(coupling: Coupling) -> set[tuple[Side, str]]:
+    return {(side, str(coupling.of(side, "id"))) for side in coupling.sides()}
+
+
+def _held(run: Run, couplings: Iterable[Coupling]) -> set[tuple[Side, str]]:
+    """Those of the records of these removed couplings that stand in another one by now; a query per side."""
+    held: set[tuple[Side, str]] = set()
+    records = {record for coupling in couplings for record in _records(coupling)}
+    for side in SIDES:
+        ids = [id for of, id in records if of is side]
+        live = Coupling.objects.live().filter(mapping=run.mapping, **{f"{side.value}_id__in": ids})
+        held.update((side, id) for id in live.values_list(f"{side.value}_id", flat=True))
+    return held
 
 
 def _removals(couplings: Iterable[int]) -> dict[int, list[int]]:
@@ -77,15 +103,13 @@ def _removals(couplings: Iterable[int]) -> dict[int, list[int]]:
     return found
 
 
-def _in_the_way(coupling: Coupling | None) -> str:
+def _in_the_way(coupling: Coupling | None, held: set[tuple[Side, str]]) -> str:
     """Why a removed coupling cannot come back; "" where it can."""
     if coupling is None or coupling.ended_at is not None:
         return "coupling ended"
     if coupling.removed_at is None:
         return "not_removed"
-    if coupling.left_id is not None and taken(coupling, Side.LEFT, coupling.left_id):
-        return "coupled_since"
-    return ""
+    return "coupled_since" if held & _records(coupling) else ""
 
 
 def allow_again(run: Run) -> None:

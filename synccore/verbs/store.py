@@ -347,18 +347,28 @@ def note_in_journal(
     run: Run, coupling: Coupling, side: Side, operation: Journal.Operation, at: datetime
 ) -> Journal:
     """A journal row of something that writes to no app but changes what synchronises: done at once, sealed with the page."""
-    row = Journal.objects.create(
-        job=run.job,
-        mapping=run.mapping,
-        coupling=coupling,
-        side=side.value,
-        operation=operation,
-        record_id=coupling.of(side, "id") or "",
-        before={"left": coupling.left_id, "right": coupling.right_id},
-        key=uuid4(),
-        state=Journal.State.DONE,
-        at=at,
-        settled_at=at,
-    )
-    run.settled.append(row)
-    return row
+    return note_all(run, [coupling], side, operation, at)[0]
+
+
+def note_all(
+    run: Run, couplings: Sequence[Coupling], side: Side, operation: Journal.Operation, at: datetime
+) -> list[Journal]:
+    """As :func:`note_in_journal`, a row for each of several pairs, in one statement."""
+    rows = [
+        Journal(
+            job=run.job,
+            mapping=run.mapping,
+            coupling=coupling,
+            side=side.value,
+            operation=operation,
+            record_id=coupling.of(side, "id") or "",
+            before={"left": coupling.left_id, "right": coupling.right_id},
+            key=uuid4(),
+            state=Journal.State.DONE,
+            at=at,
+            settled_at=at,
+        )
+        for coupling in couplings
+    ]
+    run.settled += Journal.objects.bulk_create(rows)
+    return rows

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from synccore import services
+from synccore import jobs, services
 from synccore.models import Coupling, FieldMapping, JobItem, Journal, Problem
 from synccore.models.ledger import read_ledger
 from synccore.models.scoping import GrantLevel
+from synccore.models.seals import verify_journal
 from synccore.services.jobs import NotNow
 from synccore.services.rights import RightMissing
 from synccore.shapes import Side
@@ -233,3 +234,29 @@ def test_what_find_for_deleted_settles_first_is_left_to_the_next_run(clock: Cloc
     assert done.state == "finished"
     found = done.items.get(purpose=JobItem.Purpose.FOUND)
     assert (found.state, found.coupling) == (JobItem.State.OPEN, world.coupling("C1"))
+
+
+def test_a_half_pair_whose_record_is_coupled_by_now_is_told_so(clock: Clock) -> None:
+    world = World()
+    _left, right = pair(world, "C1")
+    half = Coupling.objects.create(
+        mapping=world.mapping, right_id=right, left_key="half", removed_at=clock.now
+    )
+    twins = [
+        Coupling.objects.create(
+            mapping=world.mapping, left_id=f"L{n}", right_id="R", left_key=f"twin {n}", removed_at=clock.now
+        )
+        for n in range(2)
+    ]
+    job = services.start_bulk(
+        "couple_again",
+        Coupling.objects.filter(pk__in=[half.pk, *(each.pk for each in twins)]),
+        user=owner_of(world),
+    )
+    done = jobs.run(job.pk)
+    assert done is not None and (done.state, done.coupled) == ("finished", 1)
+    assert dict(done.items.filter(purpose="chosen").values_list("coupling__left_key", "note")) == {
+        "half": "coupled_since", "twin 0": "", "twin 1": "coupled_since",
+    }  # fmt: skip
+    assert Coupling.objects.live().count() == 2
+    assert verify_journal().broken is None
