@@ -92,6 +92,7 @@ def _couple_url(item: JobItem) -> str:
 
 
 class JobRecordsPage(ListPage):
+    http_method_names = ["get", "head", "options"]  # nothing is done here
     permission = "synccore.view"
     template_name = "synccore/job_records.html"
     table_class = ItemTable

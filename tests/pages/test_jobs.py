@@ -288,6 +288,10 @@ def test_a_purge_is_taken_back_from_its_job_only_by_who_may_clean_up(world, admi
     assert Coupling.objects.visible_to(owner, GrantLevel.RESOLVE).exists()
 
 
+def test_the_records_of_a_job_are_only_looked_at(world, administrator, as_user):
+    assert as_user(administrator).post(page(world.job, "job_records")).status_code == 405
+
+
 def test_a_job_that_was_forgotten_says_so_instead_of_failing(world, owner, as_user):
     gone, hidden = make.make_job(world.mapping), make.make_job(world.hidden)
     address = page(gone)
