@@ -6,7 +6,6 @@ wrong with a row as ``Misconfigured``; a row that people or a command wrote neve
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any, Final
@@ -14,7 +13,7 @@ from typing import Any, Final
 from synccore.engine.filters import dump_filter, parse_filter
 from synccore.engine.rules import Template, Transform
 from synccore.failures import Misconfigured
-from synccore.shapes import FieldInfo, FieldType, KeyKind, Precondition, Side, TableInfo
+from synccore.shapes import FieldInfo, FieldType, KeyKind, Precondition, Side, TableInfo, storable
 
 _INFO_TYPES: Final[dict[str, tuple[type, ...]]] = {
     "name": (str,),
@@ -29,15 +28,6 @@ _INFO_TYPES: Final[dict[str, tuple[type, ...]]] = {
     "label": (str,),
     "native": (str,),
 }
-
-
-#: What no database keeps in JSON: NUL, and half a character.
-_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
-
-
-def storable(text: str) -> str:
-    """A caption of an app's own, as JSON that is stored can hold it."""
-    return text if text.isprintable() else _UNSTORABLE.sub("�", text)
 
 
 def dump_info(info: FieldInfo) -> dict[str, Any]:

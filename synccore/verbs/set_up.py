@@ -9,10 +9,9 @@ from typing import Any, Final
 
 from synccore.connectors import CONNECTORS
 from synccore.connectors.base import Connector
-from synccore.engine.serial import storable
 from synccore.failures import Failure
 from synccore.models import Connection
-from synccore.shapes import Choice
+from synccore.shapes import Choice, storable
 
 from . import clocks
 from .mended import look_again

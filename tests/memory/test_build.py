@@ -22,7 +22,7 @@ from synccore.engine.serial import (
 )
 from synccore.failures import Misconfigured, Scope
 from synccore.models import TableMapping, brakes_of, rules_of
-from synccore.shapes import Condition, FieldInfo, FieldType, KeyKind, Operator, Precondition, Side
+from synccore.shapes import Condition, FieldInfo, FieldType, KeyKind, Operator, Precondition, Side, storable
 from tests.factories import make_connection, make_field, make_integration, make_mapping
 
 FILTER = (Condition("country", Operator.IN, ("NL", "NO")), Condition("name", Operator.NOT_EMPTY))
@@ -195,7 +195,8 @@ infos = st.builds(
 
 @given(infos)
 def test_a_description_survives_json(info: FieldInfo) -> None:
-    assert load_info(dump_info(info)) == info
+    """Whole, as far as JSON that is stored can hold it: a caption may have characters that no database keeps."""
+    assert load_info(dump_info(info)) == replace(info, label=storable(info.label))
 
 
 def test_parts_of_a_later_version_are_passed_over_and_usual_values_left_out() -> None:
