@@ -18,6 +18,8 @@ from synccore.models import (
     TableMapping,
 )
 
+from . import acts
+
 #: Of whose deletion Connection Setup tells.
 _TOLD: tuple[type[Model], ...] = (Connection, Integration, TableMapping)
 #: What the diary tells of a mapping or a connection, in the order in which it is locked and deleted: a clean-up moves
@@ -25,26 +27,9 @@ _TOLD: tuple[type[Model], ...] = (Connection, Integration, TableMapping)
 _DIARY: Any = (SynchJobError, DeletedEntry, Problem)
 
 
-def note(row: Model, *, user: Any, said: str = "") -> None:
-    """Keep who deleted this row; before it is deleted, in the same transaction. What Tandem does itself is not noted."""
-    if user is None:
-        return
-    LogEntry.objects.create(
-        user_id=user.pk,
-        content_type=ContentType.objects.get_for_model(row),
-        object_id=str(row.pk),
-        object_repr=str(row)[:200],
-        action_flag=DELETION,
-        change_message=said,
-    )
-
-
 def noted(model: type[Model], pk: int) -> LogEntry | None:
     """Who deleted the row that had this key, which no other one will have; None where nobody did."""
-    of_row = LogEntry.objects.filter(
-        content_type=ContentType.objects.get_for_model(model), object_id=str(pk), action_flag=DELETION
-    )
-    return of_row.select_related("user").order_by("-pk").first()
+    return acts.of_row(model, pk).filter(action_flag=DELETION).first()
 
 
 def lately(limit: int = 20) -> list[LogEntry]:

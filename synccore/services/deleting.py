@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from django.contrib.admin.models import DELETION
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
@@ -27,7 +28,7 @@ from synccore.models import (
 )
 from synccore.models.scoping import SET_UP
 
-from . import deleted
+from . import acts, deleted
 from .connections import revision_of
 from .jobs import NotNow
 from .rights import require
@@ -63,7 +64,7 @@ def delete_mapping(mapping: TableMapping, *, user: Any) -> None:
         raise NotNow("mapping_gone", mapping=mapping.name)
     if hangs := hangs_on(row):
         raise NotNow("mapping_in_use", mapping=row.name, hangs=hangs)
-    deleted.note(row, user=user, said=f"{row.left_table} ⇄ {row.right_table}")
+    acts.note(row, DELETION, by=user, said=f"{row.left_table} ⇄ {row.right_table}")
     deleted.forget_diary(mapping=row)
     row.field_mappings.update(reference=None)
     row.delete()
@@ -94,7 +95,7 @@ def delete_integration(integration: Integration, *, user: Any) -> None:
         raise NotNow("integration_gone", mapping=integration.name)
     if row.mappings.exists():
         raise NotNow("integration_needed", mapping=row.name)
-    deleted.note(row, user=user, said=f"{row.left} ⇄ {row.right}")
+    acts.note(row, DELETION, by=user, said=f"{row.left} ⇄ {row.right}")
     row.delete()
 
 
@@ -154,6 +155,6 @@ def delete_connection(connection: Connection, *, user: Any, revision: str) -> No
         raise NotNow("connection_needed", mapping=row.name)
     if revision != revision_of(row):
         raise NotNow("connection_moved", mapping=row.name)
-    deleted.note(row, user=user, said=row.address or row.kind)
+    acts.note(row, DELETION, by=user, said=row.address or row.kind)
     deleted.forget_diary(connection=row)
     row.delete()

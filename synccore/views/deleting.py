@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Final
+
 from django.contrib import messages
 from django.db.models import Model
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
-from synccore.models import Connection, Integration
+from synccore.models import Connection, Integration, TableMapping
 from synccore.services import connections as services
 from synccore.services import deleted, deleting
 from synccore.services.jobs import NotNow
@@ -22,6 +25,10 @@ from .mappings import mapping_or_404, require_set_up
 from .sentences import not_now
 
 VERBS = ["GET", "HEAD", "POST"]
+#: Where the connections and the pairs of apps stand.
+_LIST: Final = "synccore:connections"
+#: Somebody was quicker.
+_GONE: Final = ("mapping_gone", "integration_gone", "connection_gone")
 
 
 # -- a mapping ---------------------------------------------------------------------------------------------------------
@@ -32,17 +39,14 @@ def delete_mapping(request: HttpRequest, pk: int) -> HttpResponse:
     """The question before a mapping is deleted; what hangs on it instead, if anything does."""
     found = mapping_or_404(request, pk)
     if request.method == "POST":
-        try:
-            deleting.delete_mapping(found, user=request.user)
-        except NotNow as no:
-            messages.warning(request, not_now(no.code, no.params))
-            if no.code == "mapping_in_use":
-                return redirect("synccore:delete_mapping", pk=pk)
-            return redirect("synccore:mappings")
-        messages.success(
-            request, _("%(name)s is deleted, with its fields and schedules.") % {"name": found.name}
+        done = _("%(name)s is deleted, with its fields and schedules.")
+        return _press(
+            request,
+            found,
+            lambda: deleting.delete_mapping(found, user=request.user),
+            done,
+            "synccore:mappings",
         )
-        return redirect("synccore:mappings")
     hangs = deleting.hangs_on(found)
     context = {
         "page_title": _("Delete %(name)s") % {"name": found.name},
@@ -85,16 +89,8 @@ def delete_integration(request: HttpRequest, pk: int) -> HttpResponse:
     if found is None:
         return _twice(request, Integration, pk)
     if request.method == "POST":
-        try:
-            deleting.delete_integration(found, user=request.user)
-        except NotNow as no:
-            messages.warning(request, not_now(no.code, no.params))
-            if no.code == "integration_needed":
-                return redirect("synccore:delete_integration", pk=pk)
-            return redirect("synccore:connections")
-        text = _("%(name)s is deleted. Its two apps stay connected.")
-        messages.success(request, text % {"name": found.name})
-        return redirect("synccore:connections")
+        done = _("%(name)s is deleted. Its two apps stay connected.")
+        return _press(request, found, lambda: deleting.delete_integration(found, user=request.user), done)
     context = {
         "page_title": _("Delete %(name)s") % {"name": found.name},
         "integration": found,
@@ -114,7 +110,14 @@ def delete_connection(request: HttpRequest, pk: int) -> HttpResponse:
     if app is None:
         return _twice(request, Connection, pk)
     if request.method == "POST":
-        return _delete(request, app)
+        seen = request.POST.get("revision", "")
+        done = _("%(name)s is deleted. Nothing was changed in the app itself.")
+        return _press(
+            request,
+            app,
+            lambda: deleting.delete_connection(app, user=request.user, revision=seen),
+            done,
+        )
     needs = deleting.needs_of(app)
     context = {
         "page_title": _("Delete %(name)s") % {"name": app.name},
@@ -126,19 +129,6 @@ def delete_connection(request: HttpRequest, pk: int) -> HttpResponse:
         "revision": services.revision_of(app),
     }
     return render(request, "synccore/connection_delete.html", context)
-
-
-def _delete(request: HttpRequest, app: Connection) -> HttpResponse:
-    try:
-        deleting.delete_connection(app, user=request.user, revision=request.POST.get("revision", ""))
-    except NotNow as no:
-        if no.code == "connection_gone":
-            return _twice(request, Connection, app.pk)
-        messages.warning(request, not_now(no.code, no.params))
-        return redirect("synccore:delete_connection", pk=app.pk)
-    text = _("%(name)s is deleted. Nothing was changed in the app itself.")
-    messages.success(request, text % {"name": app.name})
-    return redirect("synccore:connections")
 
 
 def _goes(app: Connection) -> list[str]:
@@ -170,6 +160,26 @@ def _goes(app: Connection) -> list[str]:
 # -- of all ------------------------------------------------------------------------------------------------------------
 
 
+def _press(
+    request: HttpRequest,
+    row: Connection | Integration | TableMapping,
+    delete: Callable[[], None],
+    done: str,
+    after: str = _LIST,
+) -> HttpResponse:
+    """Delete the row and go to the page ``after`` it; back to the question where something forbids it by now."""
+    pk = row.pk
+    try:
+        delete()
+    except NotNow as no:
+        if no.code in _GONE:
+            return _twice(request, type(row), pk, after)
+        messages.warning(request, not_now(no.code, no.params))
+        return HttpResponseRedirect(request.path)
+    messages.success(request, done % {"name": row.name})
+    return redirect(after)
+
+
 def _of_diary(found: dict[str, int]) -> list[str]:
     """What goes of Integration Synchronization Errors."""
     problems, entries = found.get("problems", 0), found.get("entries", 0)
@@ -191,9 +201,9 @@ def _of_diary(found: dict[str, int]) -> list[str]:
     return sentences
 
 
-def _twice(request: HttpRequest, model: type[Model], pk: int) -> HttpResponse:
+def _twice(request: HttpRequest, model: type[Model], pk: int, after: str = _LIST) -> HttpResponse:
     """Somebody was quicker: who presses reads that on the list, who looks on the page of what is gone."""
     if request.method != "POST":
         raise gone(request, model, pk)
     messages.info(request, deleted_already(deleted.noted(model, pk)))
-    return redirect("synccore:connections")
+    return redirect(after)

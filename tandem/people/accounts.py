@@ -15,7 +15,6 @@ from typing import Any, Final
 from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
 from django.contrib.auth.models import Group, Permission, User
 from django.contrib.auth.tokens import default_token_generator
-from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
@@ -26,6 +25,7 @@ from django.utils.translation import override
 from synccore.models import MappingGrant, TableMapping
 from synccore.models.scoping import SET_UP, GrantLevel
 from synccore.roles import ADMINISTRATOR, PERMISSIONS, RECORD_OWNER, VIEWER
+from synccore.services import acts
 from synccore.services.rights import require
 from tandem.people import first
 
@@ -118,7 +118,7 @@ def save_user(
             f"{name}: {before[name]} → {now}" for name, now in after.items() if before[name] != now
         )
         if person is None or said:
-            _log(by, row, ADDITION if person is None else CHANGE, said)
+            acts.note(row, ADDITION if person is None else CHANGE, by=by, said=said)
     return row
 
 
@@ -142,7 +142,7 @@ def switch(person: User, *, by: Any, on: bool) -> None:
         row.save(update_fields=["is_active"])
         if not on:
             end_sessions(row)
-        _log(by, row, CHANGE, "switched on" if on else "switched off")
+        acts.note(row, CHANGE, by=by, said="switched on" if on else "switched off")
 
 
 def end_sessions(person: User) -> int:
@@ -169,7 +169,7 @@ def new_link(person: User, *, by: Any) -> tuple[str, str]:
         row.set_unusable_password()
         row.save(update_fields=["password"])
         end_sessions(row)
-        _log(by, row, CHANGE, "new sign-in link")
+        acts.note(row, CHANGE, by=by, said="new sign-in link")
     return urlsafe_base64_encode(force_bytes(row.pk)), default_token_generator.make_token(row)
 
 
@@ -203,7 +203,7 @@ def save_group(
         row.permissions.set([*others, *wanted])
         with override(None):
             said = ", ".join(each.name for each in wanted) or "no rights"
-        _log(by, row, ADDITION if group is None else CHANGE, said)
+        acts.note(row, ADDITION if group is None else CHANGE, by=by, said=said)
     return row
 
 
@@ -215,7 +215,7 @@ def delete_group(group: Group, *, by: Any) -> None:
             raise Refused("own_group")
         if row.user_set.exists():  # type: ignore[attr-defined]
             raise Refused("members")
-        _log(by, row, DELETION, "")
+        acts.note(row, DELETION, by=by)
         row.delete()
 
 
@@ -255,7 +255,7 @@ def save_grants(wanted: Mapping[Cell, int], *, seen: Mapping[Cell, int], by: Any
             else:
                 MappingGrant.objects.filter(group=group, mapping=mapping).delete()
             word = GrantLevel(level).name.lower() if level else "nothing"
-            _log(by, group, CHANGE, f"{mapping.name}: {word}")
+            acts.note(group, CHANGE, by=by, said=f"{mapping.name}: {word}")
             changed += 1
     return changed, moved
 
@@ -263,22 +263,6 @@ def save_grants(wanted: Mapping[Cell, int], *, seen: Mapping[Cell, int], by: Any
 # -- history -----------------------------------------------------------------------------------------------------------
 
 
-def _log(by: Any, row: User | Group, flag: int, said: str) -> None:
-    if by is None:
-        return
-    LogEntry.objects.create(
-        user_id=by.pk,
-        content_type=ContentType.objects.get_for_model(row),
-        object_id=str(row.pk),
-        object_repr=str(row)[:200],
-        action_flag=flag,
-        change_message=said,
-    )
-
-
 def history(row: User | Group, limit: int = 20) -> list[LogEntry]:
     """Who changed this account or group, newest first."""
-    of_row = LogEntry.objects.filter(
-        content_type=ContentType.objects.get_for_model(row), object_id=str(row.pk)
-    )
-    return list(of_row.select_related("user").order_by("-action_time")[:limit])
+    return list(acts.of_row(row._meta.model, row.pk)[:limit])
